@@ -1,0 +1,128 @@
+"""Every error a user can cause, as one line that says what, where and what to do.
+
+All errors derive from `DaydreamError` and carry a stable `code`, which their text begins with
+in square brackets: ``[catalog] data/1_raw/llm_models.csv, line 3, column id: ...``. A script that
+watches a log may rely on the code; the rest of the text may change.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class DaydreamError(Exception):
+    """Base of all errors of the library. `code` names the class of the failure."""
+
+    code = "error"
+
+    def __str__(self) -> str:
+        return f"[{self.code}] {super().__str__()}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """One thing that is wrong with one place of one input file.
+
+    `line` counts from 1 as an editor does (a table's header is line 1); `column` is a table's
+    column or a YAML path such as ``rules.pairs.bundle.left``.
+    """
+
+    file: str
+    found: str
+    remedy: str
+    line: int | None = None
+    column: str | None = None
+
+    def __str__(self) -> str:
+        place = self.file
+        if self.line is not None:
+            place += f", line {self.line}"
+        if self.column is not None:
+            place += f", column {self.column}" if self.line is not None else f", {self.column}"
+        return " ".join(f"{place}: {self.found}; {self.remedy}".split("\n"))
+
+
+class InputError(DaydreamError):
+    """Input files that cannot be used; holds every problem that was found, not just the first."""
+
+    def __init__(self, code: str, problems: Iterable[Problem]) -> None:
+        self.code = code
+        self.problems = tuple(problems)
+        super().__init__(*self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join(f"[{self.code}] {problem}" for problem in self.problems)
+
+
+class Problems:
+    """Collects problems, so that all of a file are reported together."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        self.found: list[Problem] = []
+
+    def add(
+        self,
+        file: object,
+        found: str,
+        remedy: str,
+        *,
+        line: int | None = None,
+        column: str | None = None,
+    ) -> None:
+        """Note one problem; `found` is what stands there, `remedy` what the user should do."""
+        self.found.append(
+            Problem(file=str(file), found=found, remedy=remedy, line=line, column=column)
+        )
+
+    def check(self) -> None:
+        """Raise `InputError` with everything noted so far, if there is anything."""
+        if self.found:
+            raise InputError(self.code, self.found)
+
+
+class UnknownGenerationError(DaydreamError):
+    """A gen_id that no configured cohort holds."""
+
+    code = "generation"
+
+
+class TemplateError(DaydreamError):
+    """A template that cannot be compiled or rendered."""
+
+    code = "template"
+
+
+class CallError(DaydreamError):
+    """A model call that gave no usable answer."""
+
+    code = "call"
+
+
+class ParseError(DaydreamError):
+    """An answer that its parser refuses."""
+
+    code = "parse"
+
+
+class StoreError(DaydreamError):
+    """A file of the store that is missing, damaged or cannot be written."""
+
+    code = "store"
+
+
+def nearest(value: str, known: Iterable[str]) -> str:
+    """Return a hint naming the names nearest to `value`: ``did you mean 'a' or 'b'?``.
+
+    Without a near one, the first few known names are listed instead.
+    """
+    names = sorted(set(known))
+    close = difflib.get_close_matches(value, names, n=3)
+    if close:
+        return f"did you mean {' or '.join(map(repr, close))}?"
+    if not names:
+        return "none is defined"
+    shown = ", ".join(map(repr, names[:8]))
+    return f"known: {shown}{', …' if len(names) > 8 else ''}"
