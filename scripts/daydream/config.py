@@ -1,0 +1,236 @@
+"""The workflow's settings: config.yaml as checked, typed and frozen.
+
+`check_config` says everything that is wrong with the mapping Snakemake has read; the schema then
+fills in its defaults (`snakemake.utils.validate`); `Settings.from_config` turns the result into
+values that cannot change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from daydream.errors import Problems, nearest
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
+
+Sampling = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stage:
+    """One link of the chain. `parent` is None for the first; `dimensions` extend its key."""
+
+    name: str
+    prefix: str
+    parent: str | None
+    scored: bool
+    dimensions: tuple[str, ...]
+    min_lines: int
+    sampling: Sampling
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """Everything that config.yaml says; paths are relative to the working directory."""
+
+    cohorts: tuple[str, ...]
+    partial: bool
+    where: Mapping[str, Any]
+    exclude: Mapping[str, Any]
+    raw_dir: Path
+    combo_mappings: Path
+    parsers: tuple[Path, ...]
+    stages: Mapping[str, Stage]
+    models: Mapping[str, Mapping[str, Any]]
+    providers: Mapping[str, Mapping[str, Any]]
+    default_provider: str
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Settings:
+        """Return the settings of a checked mapping whose defaults are filled in."""
+        return cls(
+            cohorts=tuple(config["cohorts"]),
+            partial=config["partial"],
+            where=config["where"],
+            exclude=config["exclude"],
+            raw_dir=Path(config["raw_dir"]),
+            combo_mappings=Path(config["combo_mappings"]),
+            parsers=tuple(map(Path, config["parsers"])),
+            stages={
+                name: Stage(
+                    name=name,
+                    prefix=stage["prefix"],
+                    parent=stage["parent"],
+                    scored=stage["scored"],
+                    dimensions=tuple(stage["dimensions"]),
+                    min_lines=stage["min_lines"],
+                    sampling=stage["sampling"],
+                )
+                for name, stage in config["stages"].items()
+            },
+            models=config["models"],
+            providers=config["providers"],
+            default_provider=config["default_provider"],
+        )
+
+    def provider_of(self, name: str) -> str:
+        """Return the configured provider that serves a model whose catalog says `name`."""
+        return name if name in self.providers else self.default_provider
+
+    def sampling(self, stage: str, model_id: str) -> dict[str, Any]:
+        """Return the sampling settings of a model at a stage.
+
+        The stage's settings, overridden by the model's, overridden by the model's for that stage;
+        `extra_body` is merged key by key. A setting of null is as if it were not there.
+        """
+        model = self.models.get(model_id, {})
+        merged: dict[str, Any] = {}
+        extra: dict[str, Any] = {}
+        for layer in (
+            self.stages[stage].sampling,
+            model.get("sampling", {}),
+            model.get("stages", {}).get(stage, {}),
+        ):
+            merged.update(layer)
+            extra.update(layer.get("extra_body", {}))
+        merged["extra_body"] = extra
+        return {name: value for name, value in merged.items() if value is not None}
+
+
+def chain(stages: Mapping[str, Stage], name: str) -> list[Stage]:
+    """Return the stages from the first to `name`, each the parent of the next."""
+    found = [stages[name]]
+    while found[0].parent is not None:
+        found.insert(0, stages[found[0].parent])
+    return found
+
+
+def read_words(config: dict[str, Any]) -> None:
+    """Turn the words ``true`` and ``false`` into what they mean, in place.
+
+    Snakemake's ``--config partial=true`` hands them on as text.
+    """
+    for name, value in config.items():
+        if value in ("true", "false"):
+            config[name] = value == "true"
+
+
+def check_config(config: Mapping[str, Any], *, schema: Path, file: str) -> None:
+    """Refuse settings that break the schema, or that contradict each other.
+
+    Raises:
+        InputError: every problem found, each with its place in the settings.
+    """
+    problems = Problems("config")
+    for place, found, remedy in _schema_problems(config, schema):
+        problems.add(file, found, remedy, column=place)
+    problems.check()
+    _check_stages(config["stages"], problems, file)
+    _check_models(config, problems, file)
+    if config["default_provider"] not in config["providers"]:
+        name = config["default_provider"]
+        problems.add(
+            file,
+            f"found {name!r}, which is no provider",
+            f"name one under providers; {nearest(name, config['providers'])}",
+            column="default_provider",
+        )
+    problems.check()
+
+
+def _schema_problems(config: Mapping[str, Any], schema: Path) -> Iterator[tuple[str, str, str]]:
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - 0.1 s that tests of others save
+
+    validator = Draft202012Validator(yaml.safe_load(schema.read_text(encoding="utf-8")))
+    for error in sorted(validator.iter_errors(config), key=lambda error: list(error.path)):
+        place = ".".join(map(str, error.absolute_path)) or "top level"
+        if error.validator == "additionalProperties":
+            known = error.schema.get("properties", {})
+            for name in sorted(set(error.instance) - set(known), key=str):
+                yield place, f"found the unknown setting {name!r}", nearest(str(name), known)
+        elif error.validator == "required":
+            missing = sorted(set(error.validator_value) - set(error.instance))
+            yield place, f"lacks {', '.join(missing)}", "add it (config/README.md describes it)"
+        else:
+            yield place, f"found {_short(error.instance)}", _expected(error)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _expected(error: ValidationError) -> str:  # noqa: PLR0911 - one a rule of the schema
+    """Say what the schema wants where it was broken."""
+    value: Any = error.validator_value
+    match error.validator:
+        case "type":
+            return f"give a value of type {value if isinstance(value, str) else ' or '.join(value)}"
+        case "enum":
+            return f"give one of {', '.join(map(str, value))}"
+        case "pattern":
+            return f"give a name that matches {value}"
+        case "minimum":
+            return f"give at least {value}"
+        case "exclusiveMinimum":
+            return f"give more than {value}"
+        case "maximum":
+            return f"give at most {value}"
+        case "minLength" | "minItems" | "minProperties":
+            return "give at least one"
+        case "uniqueItems":
+            return "give each once"
+        case "not":
+            return "give another name: the workflow sets that one itself"
+        case "oneOf":
+            return "give a whole number from 0, or gen_id"
+    return str(error.message)
+
+
+def _check_stages(stages: Mapping[str, Any], problems: Problems, file: str) -> None:
+    earlier: list[str] = []
+    owners: dict[str, str] = {}
+    for name, stage in stages.items():
+        place = f"stages.{name}"
+        parent, prefix = stage.get("parent"), stage["prefix"]
+        if parent is None and earlier:
+            problems.add(
+                file,
+                f"stage {name!r} has no parent but is not the first",
+                f"name an earlier stage: {', '.join(earlier)}",
+                column=f"{place}.parent",
+            )
+        if parent is not None and parent not in earlier:
+            problems.add(
+                file,
+                f"found {parent!r}, which is no earlier stage",
+                f"name one that stands above it; {nearest(parent, earlier)}",
+                column=f"{place}.parent",
+            )
+        if prefix in owners:
+            problems.add(
+                file,
+                f"found {prefix!r}, which stage {owners[prefix]!r} has already",
+                "give each stage its own prefix",
+                column=f"{place}.prefix",
+            )
+        earlier.append(name)
+        owners.setdefault(prefix, name)
+
+
+def _check_models(config: Mapping[str, Any], problems: Problems, file: str) -> None:
+    for model, override in config.get("models", {}).items():
+        for stage in override.get("stages", {}):
+            if stage not in config["stages"]:
+                problems.add(
+                    file,
+                    f"found {stage!r}, which is no stage",
+                    nearest(stage, config["stages"]),
+                    column=f"models.{model}.stages",
+                )
