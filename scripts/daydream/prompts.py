@@ -1,0 +1,167 @@
+"""Prompts: a template's text and the values it names become one text.
+
+A template is Jinja2 source, written by the experiment's author. Everything else, model answers
+above all, is a value: it goes into the prompt character by character and is never read as source.
+Templates run in Jinja2's immutable sandbox: they reach the values and what those contain, change
+nothing and open no file, and a name that is not there is an error instead of an empty text.
+The same source and values always give the same prompt, so that rendering again never means paying
+again: what is random, or would show a memory address, is refused.
+
+Line ends of a template become line feeds, as Jinja2 has it; those of values stay.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from daydream.errors import TemplateError, nearest
+
+# Importing Jinja2 takes 80 ms, which every call of the workflow would pay; only renders need it.
+if TYPE_CHECKING:
+    from jinja2 import Template
+    from jinja2.sandbox import SandboxedEnvironment
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PromptConcept:
+    """A concept as templates see it; `content` is its description at the combo's level."""
+
+    name: str
+    content: str
+    concept_id: str
+
+
+def render(template_text: str, variables: Mapping[str, object], *, name: str) -> str:
+    """Return the prompt that a template makes of `variables`.
+
+    `name` is the template's path, for errors. Threads may render at the same time; a template is
+    compiled once.
+
+    Raises:
+        TemplateError: the source is no template, or it asks for what it may not or cannot have.
+    """
+    template = _compile(name, template_text)
+    try:
+        prompt = template.render(variables)
+    except Exception as error:  # a template can raise whatever an expression can
+        raise _render_error(error, variables, name) from error
+    if "\0" in prompt:
+        raise _error(
+            name,
+            None,
+            f"character {prompt.index(chr(0)) + 1} of the prompt is NUL, which no text holds",
+            "remove it from the template, or from the text that it inserts",
+        )
+    return prompt
+
+
+def check(template_text: str, name: str) -> None:
+    """Compile a template, for its errors only.
+
+    Raises:
+        TemplateError: the source is no template, or needs another one.
+    """
+    _compile(name, template_text)
+
+
+@lru_cache(maxsize=1024)
+def _compile(name: str, text: str) -> Template:
+    from jinja2 import TemplateSyntaxError, nodes  # noqa: PLC0415 - as above
+
+    environment = _environment()
+    try:
+        tree = environment.parse(text, name, name)
+        other = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
+        for node in tree.find_all(other):
+            tag = "from" if isinstance(node, nodes.FromImport) else type(node).__name__.lower()
+            problem = f"found {{% {tag} %}}, but a template is one file"
+            raise _error(name, node.lineno, problem, "put the text itself here")
+        code = environment.compile(tree, name, name)
+    except TemplateSyntaxError as error:
+        remedy = "mend the template"
+        raise _error(name, error.lineno, str(error.message), remedy) from error
+    except (RecursionError, MemoryError, SyntaxError, ValueError) as error:
+        # What Python itself cannot hold: nesting without end, numbers of thousands of digits.
+        raise _error(
+            name, None, f"cannot be compiled ({error})", "simplify the template"
+        ) from error
+    return environment.template_class.from_code(environment, code, environment.make_globals(None))
+
+
+@lru_cache(maxsize=1)
+def _environment() -> SandboxedEnvironment:
+    from jinja2 import StrictUndefined, TemplateRuntimeError, Undefined  # noqa: PLC0415 - as above
+    from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
+
+    class Environment(ImmutableSandboxedEnvironment):
+        def getattr(self, obj: Any, attribute: str) -> Any:  # noqa: ANN401 - as the base has it
+            """Let `ancestors.copy` be the stage of that name, not the method of a dict."""
+            if isinstance(obj, Mapping) and attribute in obj:
+                return obj[attribute]
+            return super().getattr(obj, attribute)
+
+    def printable(value: object) -> object:
+        """Refuse what prints as its address: a method not called, a `map` without a `join`."""
+        if isinstance(value, (str, Undefined)):
+            return value
+        if callable(value) or isinstance(value, Iterator):
+            raise TemplateRuntimeError(
+                f"a {type(value).__name__} is no text; call, join or list it"
+            )
+        return value
+
+    environment = Environment(
+        undefined=StrictUndefined,
+        autoescape=False,
+        keep_trailing_newline=True,
+        finalize=printable,
+    )
+    del environment.filters["random"], environment.globals["lipsum"]
+    return environment
+
+
+def _render_error(error: Exception, variables: Mapping[str, object], name: str) -> TemplateError:
+    from jinja2.exceptions import (  # noqa: PLC0415 - as above
+        SecurityError,
+        TemplateRuntimeError,
+        UndefinedError,
+    )
+
+    # Jinja2 rewrites the traceback so that it leads through the template's own lines.
+    frames = traceback.walk_tb(error.__traceback__)
+    lines = [line for frame, line in frames if frame.f_code.co_filename == name]
+    problem, remedy = str(error), "mend the template"
+    if isinstance(error, SecurityError):
+        remedy = "a template may only read its variables; remove this"
+    elif isinstance(error, UndefinedError):
+        remedy = _available(problem, variables)
+    elif not isinstance(error, TemplateRuntimeError):
+        problem = f"{type(error).__name__}: {problem}"
+    return _error(name, lines[-1] if lines else None, problem, remedy)
+
+
+def _available(problem: str, variables: Mapping[str, object]) -> str:
+    """Return the variables there are, and the name nearest to the one that Jinja2 quotes last."""
+    listed: set[str] = set()
+    known = set(PromptConcept.__dataclass_fields__)
+    for name, value in variables.items():
+        keys = value if isinstance(value, Mapping) else ()
+        known.update([name, *keys])
+        listed.update([f"{name}.{key}" for key in keys] or [name])
+    quoted = re.findall("'([^']*)'", problem)
+    hint = nearest(quoted[-1], known) if quoted else ""
+    available = f"this template may use {', '.join(sorted(listed)) or 'no variable'}"
+    return f"{hint} {available}" if hint.endswith("?") else available
+
+
+def _error(name: str, line: int | None, problem: str, remedy: str) -> TemplateError:
+    place = name if line is None else f"{name}, line {line}"
+    problem = " ".join(problem.split()).rstrip(".: ")
+    if len(problem) > 300:  # it may quote a value, and a value may be a megabyte
+        problem = f"{problem[:300]}…"
+    return TemplateError(f"{place}: {problem}; {remedy}")
