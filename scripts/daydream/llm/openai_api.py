@@ -1,0 +1,197 @@
+"""A provider over HTTP: any server of OpenAI's chat completions.
+
+One client of the `openai` SDK, shared by all threads, sends the request's body as it is. The answer
+is taken as the JSON it came as: building the SDK's typed objects of it would cost more than the
+rest of the call, and lose what they have no field for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from daydream.errors import CallError
+from daydream.llm.request import (
+    CallClock,
+    Request,
+    Response,
+    check_completion,
+    error_message,
+    one_line,
+)
+
+if TYPE_CHECKING:
+    import httpx2
+    import openai
+
+# Threads that wait for an answer hold a connection each.
+CONNECTIONS = 1000
+
+_REMEDIES = {
+    400: "change the sampling settings or the model",
+    401: "check the key in {key}",
+    402: "top up the account of the key in {key}",
+    403: "check what the key in {key} may use",
+    404: "check the model in llm_models.csv and base_url",
+    413: "shorten the prompt",
+    422: "change the sampling settings or the model",
+    429: "run snakemake again later, or with fewer --cores",
+}
+
+
+class OpenAIProvider:
+    """Answers through the chat completions API at `base_url` (the SDK's default if None).
+
+    The key is read from the environment variable `api_key_env` at the first call, and nowhere else;
+    None is for servers that want none. Timeouts are in seconds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        base_url: str | None = None,
+        api_key_env: str | None = "OPENAI_API_KEY",
+        connect_timeout: float = 10,
+        read_timeout: float = 600,
+        max_retries: int = 4,
+        default_headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self._name = name
+        self._base_url = base_url
+        self._api_key_env = api_key_env
+        self._connect_timeout = connect_timeout
+        self._read_timeout = read_timeout
+        self._max_retries = max_retries
+        self._default_headers = default_headers
+        self._client: openai.OpenAI | None = None
+        self._lock = threading.Lock()
+
+    def complete(self, request: Request) -> Response:
+        """Send a request and return its answer.
+
+        Raises:
+            CallError: no key, no connection, an error status, or an answer that is no chat
+                completion.
+        """
+        client = self._connect()
+        import httpx2  # noqa: PLC0415 - the SDK's HTTP library, 0.7 s with it
+        import openai  # noqa: PLC0415
+
+        content = json.dumps(request.body()).encode()
+        clock = CallClock()
+        try:
+            answer = client.post("/chat/completions", cast_to=httpx2.Response, content=content)
+        except openai.APIStatusError as error:
+            raise self._refused(error, request) from error
+        except openai.APIConnectionError as error:
+            raise self._unreachable(error, request) from error
+        duration_s = clock.duration_s
+        return Response(
+            body=self._body(answer, request),
+            # Cookies are credentials.
+            headers={name: value for name, value in answer.headers.items() if name != "set-cookie"},
+            attempts=_attempts(answer.request),
+            started_at=clock.started_at,
+            duration_s=duration_s,
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
+    def _connect(self) -> openai.OpenAI:
+        with self._lock:
+            if self._client is None:
+                self._client = self._new_client(self._key())
+            return self._client
+
+    def _new_client(self, key: str) -> openai.OpenAI:
+        import httpx2  # noqa: PLC0415
+        import openai  # noqa: PLC0415
+
+        timeout = httpx2.Timeout(self._read_timeout, connect=self._connect_timeout, pool=None)
+        limits = httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
+        try:
+            return openai.OpenAI(
+                api_key=key,
+                base_url=self._base_url,
+                timeout=timeout,
+                max_retries=self._max_retries,
+                default_headers=self._default_headers,
+                http_client=openai.DefaultHttpxClient(timeout=timeout, limits=limits),
+            )
+        except httpx2.InvalidURL as error:
+            raise CallError(
+                f"provider {self._name!r}: found the base_url {self._base_url!r} "
+                f"({one_line(error)}); write one such as 'https://api.openai.com/v1'"
+            ) from error
+
+    def _key(self) -> str:
+        if self._api_key_env is None:
+            # The SDK wants one; a server that needs none ignores it.
+            return "none"
+        key = os.environ.get(self._api_key_env, "").strip()
+        if not key:
+            raise CallError(
+                f"provider {self._name!r}: found no key, as the environment variable "
+                f"{self._api_key_env} is not set or empty; set it in the environment or in .env"
+            )
+        if not (key.isascii() and key.isprintable()):
+            raise CallError(
+                f"provider {self._name!r}: found a key in the environment variable "
+                f"{self._api_key_env} that holds more than printable ASCII; copy it anew"
+            )
+        return key
+
+    def _body(self, answer: httpx2.Response, request: Request) -> dict[str, Any]:
+        try:
+            value = json.loads(answer.content)
+        except ValueError:
+            kind = answer.headers.get("content-type", "no content type")
+            text = one_line(self._redacted(answer.text), limit=200)
+            raise CallError(
+                f"{request}: answered {answer.status_code} with {text} ({kind}), which is no "
+                f"JSON; check base_url"
+            ) from None
+        return check_completion(value, source=request, redact=self._redacted)
+
+    def _refused(self, error: openai.APIStatusError, request: Request) -> CallError:
+        status = error.status_code
+        remedy = _REMEDIES.get(status, "run snakemake again later").format(
+            key=self._api_key_env or "none (api_key_env is null)"
+        )
+        message = one_line(self._redacted(error_message(error.body)))
+        return CallError(f"{request}: answered {status} {message}{_tries(error.request)}; {remedy}")
+
+    def _unreachable(self, error: openai.APIConnectionError, request: Request) -> CallError:
+        cause = error.__cause__ or error
+        kind = type(cause).__name__
+        reason = f"{kind} {one_line(self._redacted(str(cause)))}" if str(cause) else kind
+        remedy = {
+            "ReadTimeout": f"raise read_timeout ({self._read_timeout} s) of the provider",
+            "ConnectTimeout": f"check base_url and the network, or raise connect_timeout "
+            f"({self._connect_timeout} s) of the provider",
+        }.get(kind, "check base_url and the network")
+        return CallError(f"{request}: gave no answer ({reason}){_tries(error.request)}; {remedy}")
+
+    def _redacted(self, text: str) -> str:
+        """Return `text` without the key, which some servers repeat in their messages."""
+        key = self._client.api_key if self._client and self._api_key_env else ""
+        return text.replace(key, "[key]") if key else text
+
+
+def _attempts(sent: httpx2.Request) -> int:
+    """Return how often a request was sent: the SDK counts its retries in a header."""
+    return int(sent.headers.get("x-stainless-retry-count", 0)) + 1
+
+
+def _tries(sent: httpx2.Request) -> str:
+    attempts = _attempts(sent)
+    return f" after {attempts} attempts" if attempts > 1 else ""

@@ -1,0 +1,273 @@
+"""A model call as data: what is asked, what came back, and who answers.
+
+A `Request` is everything that decides an answer. Its `sha256` is the name under which the answer is
+kept, so two requests are equal exactly if their hashes are. A `Response` is a whole chat completion
+as the provider sent it, with what is known of the call itself; `text`, `finish_reason`, `usage` and
+`model` are read out of it, never stored beside it. A `Provider` turns the one into the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from daydream.errors import CallError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """One model call.
+
+    `provider` is the name the configuration knows it by, `model` the provider's own name of the
+    model. `sampling` holds what is set of max_tokens, temperature, top_p and seed; `extra_body` any
+    further field of the API. `sample` counts the deliberate repetitions of an equal request.
+
+    Raises:
+        CallError: the request cannot be sent or kept: it holds a lone surrogate, or no JSON.
+    """
+
+    provider: str
+    model: str
+    messages: tuple[Mapping[str, str], ...]
+    sampling: Mapping[str, object] = field(default_factory=dict)
+    extra_body: Mapping[str, object] = field(default_factory=dict)
+    sample: int = 0
+    sha256: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sha256", self._digest())
+
+    def body(self) -> dict[str, Any]:
+        """Return the JSON object that is sent."""
+        return {
+            "model": self.model,
+            "messages": [dict(message) for message in self.messages],
+            **self.sampling,
+            **self.extra_body,
+        }
+
+    def _digest(self) -> str:
+        identity: dict[str, object] = {"provider": self.provider, "body": self.body()}
+        if self.sample > 0:
+            identity["sample"] = self.sample
+        try:
+            return hashlib.sha256(_canonical_json(identity).encode()).hexdigest()
+        except UnicodeEncodeError as error:
+            raise CallError(
+                f"{self}: holds the lone surrogate {error.object[error.start]!r}, which UTF-8 "
+                f"cannot hold; remove it from the prompt or the sampling settings"
+            ) from error
+        except (TypeError, ValueError) as error:
+            raise CallError(
+                f"{self}: is no JSON ({one_line(error)}); mend the sampling settings"
+            ) from error
+
+    def __str__(self) -> str:
+        return f"provider {self.provider!r}, model {self.model!r}"
+
+
+def _canonical_json(value: object) -> str:
+    return json.dumps(
+        _canonical(value),
+        sort_keys=True,
+        ensure_ascii=False,
+        separators=(",", ":"),
+        allow_nan=False,
+    )
+
+
+def _canonical(value: object) -> object:
+    """Return `value` with one spelling a number: who writes 1.0 for 1 does not pay again."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {str(name): _canonical(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(item) for item in value]
+    return value
+
+
+def derive_seed(gen_id: str, sample: int = 0) -> int:
+    """Return a seed of 31 bits that depends on the generation and the number of its sample alone.
+
+    31 bits, as providers read a seed as a signed or an unsigned number of 32.
+    """
+    digest = hashlib.blake2b(f"{gen_id}|{sample}".encode(), digest_size=4, person=b"seed").digest()
+    return int.from_bytes(digest) & 0x7FFFFFFF
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Response:
+    """One answer: the chat completion `body`, and the call that brought it.
+
+    `headers` are the HTTP answer's (none if there was no HTTP), `attempts` the requests sent until
+    it came, `started_at` when the first was sent (UTC, ISO 8601, milliseconds), `duration_s` the
+    seconds from then until the answer was there.
+    """
+
+    body: dict[str, Any]
+    headers: dict[str, str] = field(default_factory=dict)
+    attempts: int = 1
+    started_at: str
+    duration_s: float
+
+    @property
+    def text(self) -> str:
+        """The answer's text, exactly; the text parts of an answer in parts, joined.
+
+        Raises:
+            CallError: the answer holds no text.
+        """
+        message = self._choice.get("message")
+        content = message.get("content") if isinstance(message, Mapping) else None
+        if isinstance(content, str):
+            return content
+        if isinstance(content, list):
+            parts = [part for part in content if isinstance(part, Mapping)]
+            texts = [part["text"] for part in parts if isinstance(part.get("text"), str)]
+            if texts:
+                return "".join(texts)
+        raise CallError(self._no_text(message if isinstance(message, Mapping) else {}))
+
+    def _no_text(self, message: Mapping[str, Any]) -> str:
+        who = f"the answer of model {self.model!r} holds no text"
+        if not self._choice:
+            return f"{who}: it has no choices; ask for a new sample"
+        if message.get("refusal"):
+            return f"{who} but the refusal {one_line(message['refusal'])}; change the prompt"
+        if self.truncated:
+            return f"{who}: all its tokens went into reasoning; raise max_tokens"
+        return (
+            f"{who} (finish_reason {self.finish_reason!r}); change the prompt or ask for a new "
+            f"sample"
+        )
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the model stopped: ``stop``, ``length``, ``content_filter``, …; None if untold."""
+        reason = self._choice.get("finish_reason")
+        return reason if isinstance(reason, str) else None
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the answer was cut by max_tokens or by the model's context."""
+        return self.finish_reason == "length"
+
+    @property
+    def usage(self) -> dict[str, Any]:
+        """The tokens used, as the provider tells them; empty if it does not."""
+        usage = self.body.get("usage")
+        return usage if isinstance(usage, dict) else {}
+
+    @property
+    def model(self) -> str | None:
+        """The model that answered, as the provider names it; None if untold."""
+        model = self.body.get("model")
+        return model if isinstance(model, str) else None
+
+    @property
+    def _choice(self) -> Mapping[str, Any]:
+        choices = self.body.get("choices")
+        if isinstance(choices, list) and choices and isinstance(choices[0], Mapping):
+            return choices[0]
+        return {}
+
+
+class Provider(Protocol):
+    """Answers requests, from any number of threads at once."""
+
+    def complete(self, request: Request) -> Response:
+        """Return the answer to a request.
+
+        Raises:
+            CallError: there is none; one line says who, why and what to do.
+        """
+
+    def close(self) -> None:
+        """Give back connections and memory; the provider is not used again."""
+
+
+class CallClock:
+    """When a call began, and how long it has taken."""
+
+    def __init__(self) -> None:
+        self.started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._begin = time.perf_counter()
+
+    @property
+    def duration_s(self) -> float:
+        """The seconds since the clock was made, to the microsecond."""
+        return round(time.perf_counter() - self._begin, 6)
+
+
+def check_completion(
+    value: object, *, source: object, redact: Callable[[str], str] = str
+) -> dict[str, Any]:
+    """Return `value` if it is a chat completion that can be kept.
+
+    A lone surrogate, which no file can hold, becomes U+FFFD; all else stays as it is. `redact`
+    takes secrets out of what an error repeats.
+
+    Raises:
+        CallError: it reports an error, is no JSON object, or has no choices. It answers nothing, so
+            it is not kept, and the next run asks again.
+    """
+    if not isinstance(value, dict):
+        raise CallError(
+            f"{source}: answered {one_line(redact(str(value)))}, which is no chat completion; "
+            f"check that it serves chat completions"
+        )
+    choices = value.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    error = value.get("error") or (first.get("error") if isinstance(first, dict) else None)
+    if error:
+        raise CallError(
+            f"{source}: answered with the error {one_line(redact(error_message(error)))}; run "
+            f"snakemake again, or see what the provider says of it"
+        )
+    if not isinstance(first, dict):
+        raise CallError(f"{source}: answered without choices; run snakemake again")
+    return _storable(value, source)
+
+
+def _storable(value: dict[str, Any], source: object) -> dict[str, Any]:
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        raise CallError(
+            f"{source}: answered what is no JSON ({one_line(error)}); return text or JSON values"
+        ) from error
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        mended = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return dict(json.loads(mended))
+    return value
+
+
+def error_message(error: object) -> str:
+    """Return what a provider's error object says.
+
+    That is its message, and the upstream's where a router passes one on; else all of it.
+    """
+    if isinstance(error, Mapping):
+        inner = error.get("error")
+        if isinstance(inner, Mapping | str) and inner:
+            return error_message(inner)
+        message, metadata = error.get("message"), error.get("metadata")
+        upstream = metadata.get("raw") if isinstance(metadata, Mapping) else None
+        texts = [text for text in (message, upstream) if isinstance(text, str) and text]
+        if texts:
+            return ": ".join(texts)
+    return error if isinstance(error, str) else json.dumps(error, default=str)
+
+
+def one_line(value: object, *, limit: int = 500) -> str:
+    """Return the text of `value` in quotes, on one line of `limit` characters at most."""
+    text = " ".join(str(value).split())
+    return repr(text if len(text) <= limit else f"{text[: limit - 1]}…")
