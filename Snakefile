@@ -1,0 +1,28 @@
+# Daydream: LLM experiments as files.
+#
+#   data/1_raw/, data/combo_mappings.csv                 catalogs: concepts, templates, models
+#   data/cohorts/<cohort>/spec/                          the design of a cohort
+#     -> data/cohorts/<cohort>/membership.csv            its generations          (rules/cohort.smk)
+#     -> data/gens/<stage>/<gen_id>/prompt.txt           what is asked        (rules/generation.smk)
+#     -> data/gens/<stage>/<gen_id>/raw.txt, metadata.json   what was answered
+#     -> data/gens/<stage>/<gen_id>/parsed.txt           what a child's prompt takes
+#     -> data/cohorts/<cohort>/reports/                  scores                  (rules/results.smk)
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/cohort.smk"
+include: "rules/generation.smk"
+include: "rules/results.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.scores.input,
+        [] if experiment.settings.partial else every_file(),

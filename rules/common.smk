@@ -1,0 +1,81 @@
+import sys
+from functools import cache
+from pathlib import Path
+
+from dotenv import load_dotenv
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import validate
+
+# Snakemake imports pandas to look for tables in config and params, where this workflow has none:
+# a second of every start. A None here tells Python, and so Snakemake, that there is no pandas.
+# Scripts run in processes of their own, where it is.
+sys.modules.setdefault("pandas", None)
+sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
+
+from daydream import console
+from daydream.console import job_log
+from daydream.config import Settings, check_config, read_words
+from daydream.errors import DaydreamError
+from daydream.experiment import Experiment
+
+console.attach(
+    dry_run=workflow.output_settings.dryrun,
+    lists_jobs="rich" not in workflow.output_settings.log_handler_settings,
+)
+
+CONFIG_SCHEMA = Path(workflow.basedir, "config/schemas/config.schema.yaml")
+
+# Keys may stand in .env; what the environment says already wins.
+load_dotenv(".env")
+
+try:
+    read_words(config)
+    check_config(config, schema=CONFIG_SCHEMA, file="config/config.yaml")
+    validate(config, schema=str(CONFIG_SCHEMA))
+    experiment = Experiment(Settings.from_config(config))
+except DaydreamError as error:
+    raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    cohort="[A-Za-z0-9][A-Za-z0-9._-]*",
+    stage="|".join(experiment.settings.stages),
+    gen_id="[A-Za-z0-9][A-Za-z0-9_-]*",
+
+
+@cache
+def expand_cohorts():
+    """Wait until each configured cohort has its membership."""
+    for cohort in experiment.settings.cohorts:
+        checkpoints.build_membership.get(cohort=cohort)
+
+
+def generation(wildcards):
+    """Return the generation of a job."""
+    expand_cohorts()
+    return experiment.generation(wildcards.stage, wildcards.gen_id)
+
+
+def of_generation(question):
+    """Return an input or params function that asks `question` of a job's generation."""
+    return lambda wildcards: question(generation(wildcards))
+
+
+def every_file(stage=None):
+    """Return an input function for every file of the generations of a stage, or of all."""
+
+    def targets(wildcards):
+        expand_cohorts()
+        return experiment.targets(stage)
+
+    return targets
+
+
+def scored_inputs(wildcards):
+    """Return what the scores of a cohort wait for: nothing if what exists is to be taken."""
+    expand_cohorts()
+    return (
+        []
+        if experiment.settings.partial
+        else experiment.scored_targets(wildcards.cohort)
+    )

@@ -1,0 +1,274 @@
+"""One experiment as the rules see it: the settings, the catalogs and the cohorts' generations.
+
+The rules ask it what a job needs (`prompt_inputs`, `raw_inputs`), what else the job depends on
+(`prompt_variables`, `call_settings`, `parser_settings`: short texts that Snakemake records and
+compares) and which generations there are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from daydream.catalog import Catalog, Template, load_catalog
+from daydream.cohort import COHORTS, check_cohorts, compile_cohort, spec_files
+from daydream.config import Settings, Stage, chain
+from daydream.errors import Problems, UnknownGenerationError, nearest
+from daydream.files import read_text
+from daydream.llm import Providers
+from daydream.membership import Generation, read_membership
+from daydream.parsers import Parsers, load_parsers
+from daydream.selection import check_dimensions, select
+from daydream.store import OUTPUTS, generation_file
+
+CONFIG = "config/config.yaml"
+
+
+class Experiment:
+    """Settings, catalogs, parsers and providers, and the generations of the configured cohorts."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Read the catalogs and the users' parsers.
+
+        Raises:
+            InputError: everything that is wrong with the first of them that has an error.
+        """
+        self.settings = settings
+        check_cohorts(settings.cohorts)
+        for setting in ("where", "exclude"):
+            conditions = getattr(settings, setting)
+            check_dimensions(conditions, settings.stages, setting=setting, file=CONFIG)
+        self.catalog: Catalog = load_catalog(
+            settings.raw_dir, settings.combo_mappings, list(settings.stages)
+        )
+        self.parsers: Parsers = load_parsers(settings.parsers)
+        self.providers = Providers(settings.providers, base_dir=Path())
+        _check_parsers(self.catalog, self.parsers)
+
+    # Cohorts
+
+    def cohort_inputs(self, cohort: str) -> list[str]:
+        """Return the files that the membership of a cohort is made from."""
+        return [str(path) for path in (*spec_files(cohort), *self.catalog.files)]
+
+    def compile_cohort(self, cohort: str, *, membership: str, manifest: str) -> None:
+        """Write the membership and the manifest of a cohort."""
+        compile_cohort(
+            cohort,
+            settings=self.settings,
+            catalog=self.catalog,
+            membership=Path(membership),
+            manifest=Path(manifest),
+        )
+
+    @cached_property
+    def memberships(self) -> dict[str, list[Generation]]:
+        """The generations of each configured cohort; its membership.csv must be there."""
+        return {
+            cohort: read_membership(COHORTS / cohort / "membership.csv", self.settings.stages)
+            for cohort in self.settings.cohorts
+        }
+
+    @cached_property
+    def generations(self) -> dict[str, Generation]:
+        """The generations of all configured cohorts by id, each once."""
+        return {
+            generation.gen_id: generation
+            for rows in self.memberships.values()
+            for generation in rows
+        }
+
+    @cached_property
+    def selected(self) -> dict[str, Generation]:
+        """The generations that `where` and `exclude` leave: what targets and reports cover.
+
+        Raises:
+            InputError: a condition that no generation meets.
+        """
+        rows = select(
+            list(self.generations.values()),
+            where=self.settings.where,
+            exclude=self.settings.exclude,
+            stages=self.settings.stages,
+            catalog=self.catalog,
+            file=CONFIG,
+        )
+        return {row.gen_id: row for row in rows}
+
+    def generation(self, stage: str, gen_id: str) -> Generation:
+        """Return a generation.
+
+        Raises:
+            UnknownGenerationError: no configured cohort has it at that stage.
+        """
+        found = self.generations.get(gen_id)
+        if found is not None and found.stage == stage:
+            return found
+        cohorts = ", ".join(self.settings.cohorts)
+        known = [row.gen_id for row in self.generations.values() if row.stage == stage]
+        raise UnknownGenerationError(
+            f"found {gen_id!r}, which is no {stage} of the cohorts {cohorts}; "
+            f"add its cohort to `cohorts`, or correct the id: {nearest(gen_id, known)}"
+        )
+
+    def targets(self, stage: str | None = None) -> list[str]:
+        """Return every file of the generations of a stage, or of all stages.
+
+        All files, not the last alone: Snakemake makes a deleted file again only if it is asked for.
+        """
+        return [
+            generation_file(row.stage, row.gen_id, name)
+            for row in self.selected.values()
+            if stage in (None, row.stage)
+            for name in OUTPUTS
+        ]
+
+    def scored(self, cohort: str) -> list[Generation]:
+        """Return the selected generations of a cohort's scored stages, in membership order."""
+        return [
+            row
+            for row in self.memberships[cohort]
+            if self.settings.stages[row.stage].scored and row.gen_id in self.selected
+        ]
+
+    def scored_targets(self, cohort: str) -> list[str]:
+        """Return the parsed.txt of every selected generation of a cohort's scored stages."""
+        return [generation_file(row.stage, row.gen_id, "parsed.txt") for row in self.scored(cohort)]
+
+    @property
+    def slice(self) -> str:
+        """What the selection leaves out, as JSON; empty if it is everything."""
+        conditions = {"where": self.settings.where, "exclude": self.settings.exclude}
+        given = {name: condition for name, condition in conditions.items() if condition}
+        return _canonical(given) if given else ""
+
+    # One generation
+
+    def stage(self, generation: Generation) -> Stage:
+        """Return the stage of a generation."""
+        return self.settings.stages[generation.stage]
+
+    def template(self, generation: Generation) -> Template:
+        """Return the template of a generation."""
+        return self.catalog.templates[generation.stage][generation.template_id]
+
+    def is_copy(self, generation: Generation) -> bool:
+        """Tell whether a generation takes its parent's text instead of calling a model."""
+        return self.template(generation).generator == "copy"
+
+    def lineage(self, generation: Generation) -> list[Generation]:
+        """Return the ancestors of a generation, the first stage first, and itself last."""
+        line = [generation]
+        while line[0].parent_gen_id:
+            line.insert(0, self.generations[line[0].parent_gen_id])
+        return line
+
+    def parent_file(self, generation: Generation) -> str:
+        """Return the parsed.txt of a generation's parent."""
+        parent = self.settings.stages[generation.stage].parent
+        assert parent is not None, "the first stage has no parent"  # noqa: S101
+        return generation_file(parent, generation.parent_gen_id, "parsed.txt")
+
+    def prompt_inputs(self, generation: Generation) -> dict[str, str | list[str]]:
+        """Return the files a prompt is rendered from, by what they are to it."""
+        inputs: dict[str, str | list[str]] = {"template": str(self.template(generation).path)}
+        if not generation.parent_gen_id:
+            combo = self.catalog.combos[generation.combo_id]
+            inputs["concepts"] = [
+                str(self.catalog.concept_path(*concept)) for concept in combo.concepts
+            ]
+        elif self.uses_ancestors(generation):
+            inputs["ancestors"] = [
+                generation_file(row.stage, row.gen_id, "parsed.txt")
+                for row in self.lineage(generation)[:-1]
+            ]
+        else:
+            inputs["ancestors"] = [self.parent_file(generation)]
+        return inputs
+
+    def uses_ancestors(self, generation: Generation) -> bool:
+        """Tell whether a generation's template names more than its parent."""
+        return "ancestors" in self._template_text(self.template(generation))
+
+    def prompt_variables(self, generation: Generation) -> str:
+        """Return what a prompt depends on beside its input files: names and dimensions."""
+        variables: dict[str, object] = self.dimensions(generation)
+        if not generation.parent_gen_id:
+            combo = self.catalog.combos[generation.combo_id]
+            variables["concepts"] = [
+                [concept, self.catalog.concepts[concept].name, level]
+                for concept, level in combo.concepts
+            ]
+        return _canonical(variables)
+
+    def dimensions(self, generation: Generation) -> dict[str, object]:
+        """Return the further dimensions of a generation's stage by name."""
+        names = self.stage(generation).dimensions
+        return dict(zip(names, generation.dimensions, strict=True))
+
+    def raw_inputs(self, generation: Generation) -> dict[str, str]:
+        """Return the files an answer is made from: the prompt, and the text that a copy takes."""
+        inputs = {"prompt": generation_file(generation.stage, generation.gen_id, "prompt.txt")}
+        if self.is_copy(generation):
+            inputs["copied"] = self.parent_file(generation)
+        return inputs
+
+    def parsed_inputs(self, generation: Generation) -> dict[str, str]:
+        """Return the files a parsed text is made from: the answer and what is known of it."""
+        names = {"raw": "raw.txt", "metadata": "metadata.json"}
+        return {
+            name: generation_file(generation.stage, generation.gen_id, file)
+            for name, file in names.items()
+        }
+
+    def call_settings(self, generation: Generation) -> str:
+        """Return what an answer depends on beside its input files: model and sampling."""
+        if self.is_copy(generation):
+            return "copy"
+        model = self.catalog.models[generation.llm_model_id]
+        provider = self.settings.provider_of(model.provider)
+        sampling = self.settings.sampling(generation.stage, model.model_id)
+        return _canonical({"provider": provider, "model": model.model, **sampling})
+
+    def parser_settings(self, generation: Generation) -> str:
+        """Return what a parsed text depends on beside its input files: the parser and its scale."""
+        template = self.template(generation)
+        return _canonical(
+            {
+                "parser": template.parser,
+                "source": self.parsers.digest(template.parser),
+                "scale": [template.score_min, template.score_max],
+                "min_lines": self.stage(generation).min_lines,
+            }
+        )
+
+    def ancestor_names(self, generation: Generation) -> list[str]:
+        """Return the names of the stages before a generation's own."""
+        stages = chain(self.settings.stages, generation.stage)
+        return [stage.name for stage in stages[:-1]]
+
+    def _template_text(self, template: Template) -> str:
+        texts: dict[Path, str] = self.__dict__.setdefault("_texts", {})
+        if template.path not in texts:
+            texts[template.path] = read_text(template.path)
+        return texts[template.path]
+
+
+def _canonical(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _check_parsers(catalog: Catalog, parsers: Parsers) -> None:
+    """Refuse templates whose parser nobody defines."""
+    problems = Problems("catalog")
+    for stage, templates in catalog.templates.items():
+        for template in templates.values():
+            if template.parser not in parsers:
+                found = f"template {template.template_id!r} names the parser {template.parser!r}"
+                remedy = f"which nobody defines; {nearest(template.parser, parsers)}"
+                file = catalog.root / f"{stage}_templates.csv"
+                problems.add(file, found, remedy, column="parser")
+    problems.check()

@@ -1,0 +1,136 @@
+"""Scores as a table: one row for every scored generation of a cohort.
+
+Columns: ``gen_id, parent_gen_id, cohort_id, combo_id``, then for each ancestor stage, in chain
+order, ``<stage>_gen_id, <stage>_template, <stage>_llm, <stage>_replicate`` and its further
+dimensions, with ``<stage>_mode`` (llm or copy) from the second stage on, then the same for the
+scored stage itself (whose id is `gen_id`), then
+
+    score                  number between score_min and score_max; empty if there is none
+    score_min, score_max   the scale of the evaluation's template
+    error                  why there is no score; empty if there is one
+    usd                    price of this evaluation's own call in USD; empty if unknown
+    prompt_tokens, completion_tokens   as the provider counted them for that call
+    slice                  `where` and `exclude` of the run, if the table is not the whole cohort
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from daydream.config import chain
+from daydream.errors import DaydreamError
+from daydream.experiment import Experiment
+from daydream.files import read_text, write_text
+from daydream.generation import parsed_text
+from daydream.membership import Generation
+from daydream.store import generation_file, read_json
+
+OUTCOME = (
+    "score",
+    "score_min",
+    "score_max",
+    "error",
+    "usd",
+    "prompt_tokens",
+    "completion_tokens",
+    "slice",
+)
+
+
+def score_columns(experiment: Experiment, stage: str) -> list[str]:
+    """Return the header of the score table of a scored stage."""
+    names = ["gen_id", "parent_gen_id", "cohort_id", "combo_id"]
+    for link in chain(experiment.settings.stages, stage):
+        own = [f"{link.name}_{name}" for name in ("template", "llm", "replicate", *link.dimensions)]
+        if link.name != stage:
+            own.insert(0, f"{link.name}_gen_id")
+            if link.parent is not None:
+                own.append(f"{link.name}_mode")
+        names += own
+    return [*names, *OUTCOME]
+
+
+def score_row(experiment: Experiment, generation: Generation) -> dict[str, object]:
+    """Return the row of one scored generation, by column; `error` says why a score is missing."""
+    lineage = experiment.lineage(generation)
+    row: dict[str, object] = {
+        "gen_id": generation.gen_id,
+        "parent_gen_id": generation.parent_gen_id,
+        "cohort_id": generation.cohort_id,
+        "combo_id": generation.combo_id,
+    }
+    for link in lineage:
+        row[f"{link.stage}_gen_id"] = link.gen_id
+        row[f"{link.stage}_template"] = link.template_id
+        row[f"{link.stage}_llm"] = link.llm_model_id
+        row[f"{link.stage}_replicate"] = link.replicate
+        row[f"{link.stage}_mode"] = "copy" if experiment.is_copy(link) else "llm"
+        for name, value in experiment.dimensions(link).items():
+            row[f"{link.stage}_{name}"] = value
+    template = experiment.template(generation)
+    row["score_min"], row["score_max"] = template.score_min, template.score_max
+    row.update(_cost(generation))
+    row.update(_outcome(experiment, lineage))
+    return row
+
+
+def _cost(generation: Generation) -> dict[str, object]:
+    path = _file(generation, "metadata.json")
+    if not path.exists():
+        return {}
+    metadata = read_json(path)
+    usage = metadata.get("usage", {})
+    return {
+        "usd": metadata.get("cost_usd"),
+        "prompt_tokens": usage.get("prompt_tokens"),
+        "completion_tokens": usage.get("completion_tokens"),
+    }
+
+
+def _outcome(experiment: Experiment, lineage: list[Generation]) -> dict[str, object]:
+    for link in lineage:
+        if not _file(link, "parsed.txt").exists():
+            return {"error": _missing(experiment, link)}
+    path = _file(lineage[-1], "parsed.txt")
+    text = read_text(path)
+    try:
+        return {"score": float(text)}
+    except ValueError:
+        return {"error": f"{path} holds no number: give the template a parser that returns one"}
+
+
+def _missing(experiment: Experiment, generation: Generation) -> str:
+    """Say why a generation has no parsed.txt: its parser's reason if there is an answer."""
+    raw, metadata = _file(generation, "raw.txt"), _file(generation, "metadata.json")
+    if not (raw.exists() and metadata.exists()):
+        return f"missing {generation.stage}"
+    try:
+        parsed_text(experiment, generation, read_text(raw), read_json(metadata))
+    except DaydreamError as error:
+        return str(error)
+    return f"missing {generation.stage}: answered, not yet parsed"
+
+
+def _file(generation: Generation, name: str) -> Path:
+    return Path(generation_file(generation.stage, generation.gen_id, name))
+
+
+def write_scores(experiment: Experiment, cohort: str, path: str) -> None:
+    """Write the scores of a cohort: its scored stages' generations in membership order."""
+    stages = [stage for stage in experiment.settings.stages.values() if stage.scored]
+    header = list(
+        dict.fromkeys(n for stage in stages for n in score_columns(experiment, stage.name))
+    )
+    text = io.StringIO()
+    writer = csv.DictWriter(text, header, restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(_scored_rows(experiment, cohort))
+    write_text(path, text.getvalue())
+
+
+def _scored_rows(experiment: Experiment, cohort: str) -> Iterator[dict[str, object]]:
+    for generation in experiment.scored(cohort):
+        yield {**score_row(experiment, generation), "slice": experiment.slice}
