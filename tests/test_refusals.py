@@ -311,7 +311,8 @@ def test_bad_input(project: Project, name: str) -> None:
 def test_all_problems_of_a_catalog_are_reported_together(project: Project) -> None:
     """Three mistakes, one run."""
     project.edit("data/1_raw/draft_templates.csv", "llm", "lim")
-    project.write("data/1_raw/llm_models.csv", "id,model,provider\nm1,x,echo\nm1,y,echo\nm2,,echo\n")
+    models = "id,model,provider\nm1,x,echo\nm1,y,echo\nm2,,echo\n"
+    project.write("data/1_raw/llm_models.csv", models)
     output = project.snakemake(code=1)
     assert len([line for line in output.splitlines() if line.startswith("[catalog] ")]) == 3
 
