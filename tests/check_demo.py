@@ -33,7 +33,7 @@ def main() -> None:
     if not scores:
         faults.append("there is no score")
     print(f"{len(generations)} generations, {len(scores)} scores, {len(faults)} faults")
-    sys.exit("\n".join(faults))
+    sys.exit("\n".join(faults) or 0)
 
 
 if __name__ == "__main__":
