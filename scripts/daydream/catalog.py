@@ -1,41 +1,55 @@
-"""The catalogs: the tables and texts that a cohort's dimensions refer to.
+"""The catalogs: the tables and texts that the dimensions of a cohort refer to.
 
-    <raw_dir>/concepts_metadata.csv                         concept_id, name
-    <raw_dir>/concepts/descriptions-<level>/<concept_id>.txt
-    <raw_dir>/<stage>_templates.csv                         template_id, parser, generator, ...
-    <raw_dir>/templates/<stage>/<template_id>.txt
-    <raw_dir>/llm_models.csv                                id, model, provider, ...
-    <raw_dir>/replication_config.csv (optional)             stage, replicates
-    <combo_mappings>                                        combo_id, concept_id, description_level
+    <root>/concepts_metadata.csv                          concept_id, name
+    <root>/concepts/descriptions-<level>/<concept_id>.txt
+    <combo_mappings>                                      combo_id, concept_id, description_level
+    <root>/<stage>_templates.csv                          template_id, parser, generator, ...
+    <root>/templates/<stage>/<template_id>.txt
+    <root>/llm_models.csv                                 id, model, provider, ...
+    <root>/replication_config.csv                         stage, replicates (optional)
 
-Further columns are ignored.
+The tables are small records here, by id and in the order of their rows; the texts stay files, of
+which just the existence is checked. A combo has a row for each of its concepts, which need not be
+adjacent. Templates and concepts name their text, so their ids must be file names; the ids of
+models and combos may be any text. Columns that nobody asks for are ignored.
+
+It all runs each time Snakemake reads the workflow, hence one directory scan for all texts of a
+kind, and one check for all rows that use a text.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
+from typing import Literal
 
 from daydream.errors import Problems, nearest
 from daydream.tables import Row, scan_table
 
 CODE = "catalog"
-GENERATORS = ("llm", "copy")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+Generator = Literal["llm", "copy"]
+
+_GENERATORS: dict[str, Generator] = {"llm": "llm", "copy": "copy"}
+_DIRECTORY = "descriptions-"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_WHOLE = re.compile(r"[0-9]{1,9}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Concept:
-    """A concept; its texts are files, one a level of description."""
+    """A concept; its texts are files, one for each level of description."""
 
     concept_id: str
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Combo:
     """Concepts in order, each as (concept_id, level of description)."""
 
@@ -43,7 +57,7 @@ class Combo:
     concepts: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Template:
     """A template of a stage; `score_min` and `score_max` bound what a score may be."""
 
@@ -52,15 +66,15 @@ class Template:
     name: str
     description: str
     parser: str
-    generator: str
+    generator: Generator
     score_min: float
     score_max: float
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Model:
-    """A model; prices are USD a million tokens, None where unknown."""
+    """A model; prices are USD for a million tokens, None where the catalog does not tell."""
 
     model_id: str
     model: str
@@ -73,7 +87,7 @@ class Model:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Catalog:
-    """All catalogs, by id. `files` are the tables and texts that they consist of."""
+    """All catalogs by id. `files`: each table read, and each text that it or a combo refers to."""
 
     root: Path
     concepts: Mapping[str, Concept]
@@ -88,21 +102,21 @@ class Catalog:
         return _concept_path(self.root, concept_id, level)
 
 
-def load_catalog(root: Path, combo_mappings: Path, stages: Sequence[str]) -> Catalog:
-    """Read all catalogs.
+def load_catalog(root: Path, combo_mappings: Path | None, stages: Sequence[str]) -> Catalog:
+    """Read all catalogs of a workflow with these stages.
+
+    A workflow without concepts has no `combo_mappings`, or neither that file nor the metadata.
 
     Raises:
         InputError: everything that is wrong with any of them.
     """
-    reader = _Reader()
-    concepts, combos = _load_concepts(root, combo_mappings, reader)
-    templates = {stage: _load_templates(root, stage, reader) for stage in stages}
-    models = _load_models(root / "llm_models.csv", reader)
-    replicates = _load_replicates(root / "replication_config.csv", stages, reader)
-    reader.problems.check()
-    texts = [template.path for of_stage in templates.values() for template in of_stage.values()]
-    used = dict.fromkeys(pair for combo in combos.values() for pair in combo.concepts)
-    texts += [_concept_path(root, *pair) for pair in used]
+    loader = _Loader(root)
+    concepts, combos = loader.concepts_and_combos(combo_mappings)
+    templates = {stage: loader.templates(stage) for stage in stages}
+    models = loader.models()
+    replicates = loader.replicates(stages)
+    loader.problems.check()
+    used = dict.fromkeys(concept for combo in combos.values() for concept in combo.concepts)
     return Catalog(
         root=root,
         concepts=concepts,
@@ -110,189 +124,232 @@ def load_catalog(root: Path, combo_mappings: Path, stages: Sequence[str]) -> Cat
         templates=templates,
         models=models,
         replicates=replicates,
-        files=(*reader.files, *texts),
+        files=(
+            *loader.tables,
+            *(template.path for of_stage in templates.values() for template in of_stage.values()),
+            *(_concept_path(root, *concept) for concept in used),
+        ),
     )
 
 
-class _Reader:
-    """Reads tables, and remembers which ones and all that was wrong with them."""
+def _concept_path(root: Path, concept_id: str, level: str) -> Path:
+    return root / "concepts" / f"{_DIRECTORY}{level}" / f"{concept_id}.txt"
 
-    def __init__(self) -> None:
+
+class _Loader:
+    """Reads the tables, and remembers which ones and all that is wrong with them.
+
+    What is refused stands in the results nevertheless, as nobody will see them: so a reference to
+    it is not refused as well.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
         self.problems = Problems(CODE)
-        self.files: list[Path] = []
+        self.tables: list[Path] = []
 
-    def rows(self, path: Path, *required: str, optional: Sequence[str] = ()) -> list[Row]:
-        """Return the usable rows of a table."""
-        self.files.append(path)
+    def concepts_and_combos(
+        self, mappings: Path | None
+    ) -> tuple[dict[str, Concept], dict[str, Combo]]:
+        metadata = self.root / "concepts_metadata.csv"
+        if mappings is None or not (mappings.exists() or metadata.exists()):
+            return {}, {}
+        rows = list(self._scan(metadata, required=("concept_id", "name")))
+        # A row without a name still tells its id; others that cannot be read may hold any id.
+        complete = all(problem.column == "name" for problem in self.problems.found)
+        by_id = self._by_id(metadata, "concept_id", rows, name_files=True)
+        concepts = {
+            name: Concept(concept_id=name, name=row.values["name"]) for name, row in by_id.items()
+        }
+        combos, uses = self._combos(mappings)
+        if complete:
+            self._check_uses(mappings, uses, concepts)
+        return concepts, combos
+
+    def _combos(self, path: Path) -> tuple[dict[str, Combo], dict[tuple[str, str], list[int]]]:
+        """Return the combos, and the lines that use each (concept_id, level)."""
+        concepts: dict[str, list[tuple[str, str]]] = {}
+        uses: dict[tuple[str, str], list[int]] = {}
+        seen: dict[tuple[str, str], int] = {}
+        columns = ("combo_id", "concept_id", "description_level")
+        cells = itemgetter(*columns)
+        for row in self._scan(path, required=columns):
+            combo_id, concept, level = cells(row.values)
+            if not (combo_id and concept and level):
+                continue
+            if combo_id not in concepts:
+                concepts[combo_id] = []
+                self._check_id(path, row, "combo_id")
+            first = seen.setdefault((combo_id, concept), row.line)
+            if first != row.line:
+                why = f"which line {first} has in combo {combo_id!r} already"
+                self._refuse(path, row, "concept_id", why, "give each concept of a combo once")
+            pair = concept, level
+            concepts[combo_id].append(pair)
+            uses.setdefault(pair, []).append(row.line)
+        combos = {name: Combo(combo_id=name, concepts=tuple(concepts[name])) for name in concepts}
+        return combos, uses
+
+    def _check_uses(
+        self,
+        path: Path,
+        uses: Mapping[tuple[str, str], Sequence[int]],
+        concepts: Mapping[str, Concept],
+    ) -> None:
+        """Refuse each concept that is unknown or has no text at the level, once for all rows."""
+        directories = (self.root / "concepts").glob(f"{_DIRECTORY}*")
+        texts = {found.name.removeprefix(_DIRECTORY): _texts(found) for found in directories}
+        for (concept, level), lines in uses.items():
+            line, more = lines[0], f" (in {len(lines)} rows)" if len(lines) > 1 else ""
+            if concept not in concepts:
+                found = f"found {concept!r}, which is no concept{more}"
+                remedy = nearest(concept, concepts)
+                self.problems.add(path, found, remedy, line=line, column="concept_id")
+            elif concept not in texts.get(level, ()) and _is_file_name(concept):
+                text = _concept_path(self.root, concept, level)
+                there = sorted(name for name, ids in texts.items() if concept in ids)
+                found = f"found {level!r}, but there is no {text}{more}"
+                levels = f", or use a level that is there: {', '.join(map(repr, there))}"
+                remedy = f"write it{levels if there else ''}"
+                self.problems.add(path, found, remedy, line=line, column="description_level")
+
+    def templates(self, stage: str) -> dict[str, Template]:
+        path = self.root / f"{stage}_templates.csv"
+        optional = ("template_name", "description", "parser", "generator", "score_min", "score_max")
+        rows = self._scan(path, required=("template_id",), optional=optional)
+        by_id = self._by_id(path, "template_id", rows, name_files=True)
+        directory = self.root / "templates" / stage
+        texts = _texts(directory)
+        templates = {}
+        for name, row in by_id.items():
+            text = directory / f"{name}.txt"
+            if name not in texts and _is_file_name(name):
+                self._refuse(path, row, "template_id", f"but there is no {text}", "write it")
+            generator = _GENERATORS.get(row.values["generator"] or "llm")
+            if generator is None:
+                remedy = nearest(row.values["generator"], _GENERATORS)
+                self._refuse(path, row, "generator", "which is no generator", remedy)
+            score_min, score_max = self._scale(path, row)
+            templates[name] = Template(
+                stage=stage,
+                template_id=name,
+                name=row.values["template_name"] or name,
+                description=row.values["description"],
+                parser=row.values["parser"] or "identity",
+                generator=generator or "llm",
+                score_min=score_min,
+                score_max=score_max,
+                path=text,
+            )
+        return templates
+
+    def models(self) -> dict[str, Model]:
+        path = self.root / "llm_models.csv"
+        prices = ("usd_per_mtok_in", "usd_per_mtok_out")
+        optional = ("display_name", "pool", *prices)
+        rows = self._scan(path, required=("id", "model", "provider"), optional=optional)
+        return {
+            name: Model(
+                model_id=name,
+                model=row.values["model"],
+                provider=row.values["provider"],
+                display_name=row.values["display_name"] or name,
+                pool=row.values["pool"],
+                usd_per_mtok_in=self._price(path, row, prices[0]),
+                usd_per_mtok_out=self._price(path, row, prices[1]),
+            )
+            for name, row in self._by_id(path, "id", rows).items()
+        }
+
+    def replicates(self, stages: Sequence[str]) -> dict[str, int]:
+        path = self.root / "replication_config.csv"
+        if not path.exists():
+            return {}
+        replicates = {}
+        rows = self._scan(path, required=("stage", "replicates"))
+        for stage, row in self._by_id(path, "stage", rows).items():
+            if stage not in stages:
+                self._refuse(path, row, "stage", "which is no stage", nearest(stage, stages))
+            count = row.values["replicates"]
+            replicates[stage] = int(count) if _WHOLE.fullmatch(count) else 0
+            if count and replicates[stage] < 1:
+                why, remedy = "which is no number of replicates", "write a whole number from 1"
+                self._refuse(path, row, "replicates", why, remedy)
+        return replicates
+
+    def _scan(
+        self, path: Path, *, required: Sequence[str], optional: Sequence[str] = ()
+    ) -> Iterator[Row]:
+        self.tables.append(path)
         return scan_table(path, self.problems, required=required, optional=optional)
 
-    def unique(
-        self, path: Path, column: str, rows: Iterable[Row], *, files: bool = False
+    def _refuse(self, path: Path, row: Row, column: str, why: str, remedy: str) -> None:
+        found = f"found {row.values[column]!r}, {why}"
+        self.problems.add(path, found, remedy, line=row.line, column=column)
+
+    def _by_id(
+        self, path: Path, column: str, rows: Iterable[Row], *, name_files: bool = False
     ) -> dict[str, Row]:
-        """Return the rows by id, which is there once and, with `files`, names files."""
-        found: dict[str, Row] = {}
+        """Return the rows by their id; an id that an earlier row has is refused."""
+        by_id: dict[str, Row] = {}
         for row in rows:
             name = row.values[column]
-            if name in found:
-                text = f"found {name!r}, which line {found[name].line} has already"
-                self.problems.add(path, text, "give each id once", line=row.line, column=column)
-            elif _CONTROL.search(name) or (files and not _is_file_name(name)):
-                text = f"found {name!r}, which cannot name {'a file' if files else 'anything'}"
-                remedy = "leave out control characters, slashes and a leading dot"
-                self.problems.add(path, text, remedy, line=row.line, column=column)
-            else:
-                found[name] = row
-        return found
+            if name in by_id:
+                why = f"which line {by_id[name].line} has already"
+                self._refuse(path, row, column, why, "give each once")
+            elif name:
+                by_id[name] = row
+                self._check_id(path, row, column, names_file=name_files)
+        return by_id
+
+    def _check_id(self, path: Path, row: Row, column: str, *, names_file: bool = False) -> None:
+        name = row.values[column]
+        if names_file and not _is_file_name(name):
+            remedy = "leave out slashes, backslashes, control characters and a leading dot"
+            self._refuse(path, row, column, "which cannot name a file", remedy)
+        elif _CONTROL.search(name):
+            self._refuse(path, row, column, "which has a control character", "leave it out")
+
+    def _number(self, path: Path, row: Row, column: str) -> float | None:
+        """Return the finite number in a cell, or None if it is empty; refuse anything else."""
+        cell = row.values[column]
+        if not cell:
+            return None
+        number = float(cell) if _DECIMAL.fullmatch(cell) else math.nan
+        if not math.isfinite(number):
+            self._refuse(path, row, column, "which is no number", "write one such as 9 or 0.5")
+            return None
+        return number
+
+    def _scale(self, path: Path, row: Row) -> tuple[float, float]:
+        """Return the bounds of a template's scores: from 0 to 9 where the cells are empty."""
+        given = self._number(path, row, "score_min"), self._number(path, row, "score_max")
+        low = 0.0 if given[0] is None else given[0]
+        high = 9.0 if given[1] is None else given[1]
+        if low >= high:
+            column = "score_min" if given[1] is None else "score_max"
+            why = f"which makes a scale from {low:g} to {high:g}"
+            remedy = "let score_min (empty: 0) be less than score_max (empty: 9)"
+            self._refuse(path, row, column, why, remedy)
+        return low, high
+
+    def _price(self, path: Path, row: Row, column: str) -> float | None:
+        price = self._number(path, row, column)
+        if price is not None and price < 0:
+            remedy = "write USD for a million tokens, or leave the cell empty"
+            self._refuse(path, row, column, "which is no price", remedy)
+        return price
 
 
 def _is_file_name(name: str) -> bool:
-    return "/" not in name and "\\" not in name and not name.startswith(".")
+    return not (name.startswith(".") or "/" in name or "\\" in name or _CONTROL.search(name))
 
 
-def _concept_path(root: Path, concept_id: str, level: str) -> Path:
-    return root / "concepts" / f"descriptions-{level}" / f"{concept_id}.txt"
-
-
-def _load_concepts(
-    root: Path, combo_mappings: Path, reader: _Reader
-) -> tuple[dict[str, Concept], dict[str, Combo]]:
-    metadata = root / "concepts_metadata.csv"
-    if not metadata.exists() and not combo_mappings.exists():
-        return {}, {}
-    rows = reader.rows(metadata, "concept_id", "name")
-    unique = reader.unique(metadata, "concept_id", rows, files=True)
-    concepts = {name: Concept(name, row.values["name"]) for name, row in unique.items()}
-    texts = _concept_texts(root)
-    combos: dict[str, dict[str, str]] = {}
-    add = reader.problems.add
-    for row in reader.rows(combo_mappings, "combo_id", "concept_id", "description_level"):
-        combo_id, concept = row.values["combo_id"], row.values["concept_id"]
-        level = row.values["description_level"]
-        combo = combos.setdefault(combo_id, {})
-        if _CONTROL.search(combo_id):
-            found = f"found {combo_id!r}, which holds control characters"
-            add(combo_mappings, found, "leave them out", line=row.line, column="combo_id")
-        if concept not in concepts:
-            found = f"found {concept!r}, which is no concept"
-            add(
-                combo_mappings,
-                found,
-                nearest(concept, concepts),
-                line=row.line,
-                column="concept_id",
-            )
-        elif concept in combo:
-            found = f"found {concept!r} twice in combo {combo_id!r}"
-            remedy = "give each concept of a combo once"
-            add(combo_mappings, found, remedy, line=row.line, column="concept_id")
-        elif concept not in texts.get(level, ()):
-            there = [name for name, ids in texts.items() if concept in ids]
-            found = f"found {level!r}, but {_concept_path(root, concept, level)} does not exist"
-            remedy = f"write it, or use a level that is there: {', '.join(sorted(there)) or 'none'}"
-            add(combo_mappings, found, remedy, line=row.line, column="description_level")
-        combo.setdefault(concept, level)
-    return concepts, {name: Combo(name, tuple(combo.items())) for name, combo in combos.items()}
-
-
-def _concept_texts(root: Path) -> dict[str, set[str]]:
-    """Return, by level, the ids of the concepts that have a text: a directory scan a level."""
-    prefix = "descriptions-"
-    directories = (root / "concepts").glob(f"{prefix}*")
-    return {
-        directory.name.removeprefix(prefix): {
-            path.stem for path in directory.iterdir() if path.suffix == ".txt"
-        }
-        for directory in directories
-    }
-
-
-def _load_templates(root: Path, stage: str, reader: _Reader) -> dict[str, Template]:
-    path = root / f"{stage}_templates.csv"
-    templates = {}
-    rows = reader.rows(path, "template_id")
-    for name, row in reader.unique(path, "template_id", rows, files=True).items():
-        text = root / "templates" / stage / f"{name}.txt"
-        if not text.is_file():
-            found = f"found {name!r}, but {text} does not exist"
-            reader.problems.add(path, found, "write it", line=row.line, column="template_id")
-        generator = row.values.get("generator") or "llm"
-        if generator not in GENERATORS:
-            found = f"found {generator!r}, which is no generator"
-            remedy = f"use one of {', '.join(GENERATORS)}"
-            reader.problems.add(path, found, remedy, line=row.line, column="generator")
-        low = _number(path, row, "score_min", reader.problems, default=0.0)
-        high = _number(path, row, "score_max", reader.problems, default=9.0)
-        if low is not None and high is not None and low >= high:
-            found = f"found score_min {low:g}, which is not below score_max {high:g}"
-            reader.problems.add(path, found, "swap them", line=row.line, column="score_min")
-        templates[name] = Template(
-            stage=stage,
-            template_id=name,
-            name=row.values.get("template_name") or name,
-            description=row.values.get("description", ""),
-            parser=row.values.get("parser") or "identity",
-            generator=generator,
-            score_min=low or 0.0,
-            score_max=high or 0.0,
-            path=text,
-        )
-    return templates
-
-
-def _number(
-    path: Path, row: Row, column: str, problems: Problems, *, default: float | None
-) -> float | None:
-    cell = row.values.get(column, "")
-    if not cell:
-        return default
+def _texts(directory: Path) -> frozenset[str]:
+    """Return the ids whose text stands in a directory: one scan, however many are asked for."""
     try:
-        value = float(cell)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        problems.add(path, f"found {cell!r}", "give a number", line=row.line, column=column)
-        return default
-    return value
-
-
-def _load_models(path: Path, reader: _Reader) -> dict[str, Model]:
-    models = {}
-    for name, row in reader.unique(
-        path, "id", reader.rows(path, "id", "model", "provider")
-    ).items():
-        prices = {}
-        for column in ("usd_per_mtok_in", "usd_per_mtok_out"):
-            price = _number(path, row, column, reader.problems, default=None)
-            if price is not None and price < 0:
-                found = f"found {price:g}"
-                reader.problems.add(path, found, "give a price", line=row.line, column=column)
-            prices[column] = price
-        models[name] = Model(
-            name,
-            row.values["model"],
-            row.values["provider"],
-            row.values.get("display_name") or name,
-            row.values.get("pool", ""),
-            prices["usd_per_mtok_in"],
-            prices["usd_per_mtok_out"],
-        )
-    return models
-
-
-def _load_replicates(path: Path, stages: Sequence[str], reader: _Reader) -> dict[str, int]:
-    if not path.exists():
-        return {}
-    replicates = {}
-    rows = reader.rows(path, "stage", "replicates")
-    for stage, row in reader.unique(path, "stage", rows).items():
-        count = row.values["replicates"]
-        if stage not in stages:
-            found = f"found {stage!r}, which is no stage"
-            reader.problems.add(path, found, nearest(stage, stages), line=row.line, column="stage")
-        if not count.isdecimal() or int(count) < 1:
-            found = f"found {count!r}, which counts nothing"
-            remedy = "give a whole number from 1"
-            reader.problems.add(path, found, remedy, line=row.line, column="replicates")
-        else:
-            replicates[stage] = int(count)
-    return replicates
+        with os.scandir(directory) as entries:
+            names = [entry.name for entry in entries if entry.is_file()]
+    except OSError:
+        return frozenset()
+    return frozenset(name.removesuffix(".txt") for name in names if name.endswith(".txt"))

@@ -6,20 +6,25 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import yaml
+
 from daydream.catalog import Catalog
 from daydream.config import Settings, Stage, chain
 from daydream.design import Design
-from daydream.errors import Problems, nearest
+from daydream.errors import Problems, StoreError, nearest
 from daydream.files import file_sha256, read_text, write_json
 from daydream.membership import (
     Generation,
     expand,
+    from_metadata,
     own_axes,
     read_given_membership,
+    with_ancestors,
     write_membership,
 )
 from daydream.prompts import check
 from daydream.spec import Spec, load_spec
+from daydream.store import generation_file, read_json
 
 COHORTS = Path("data/cohorts")
 
@@ -32,6 +37,29 @@ def spec_dir(cohort: str) -> Path:
 def spec_files(cohort: str) -> list[Path]:
     """Return every file of a cohort's spec bundle, sorted."""
     return sorted(path for path in spec_dir(cohort).rglob("*") if path.is_file())
+
+
+def sources(cohort: str) -> list[Path]:
+    """Return the files that a cohort is made from: its spec, and those of cohorts it names."""
+    found: dict[str, list[Path]] = {}
+    waiting = [cohort]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = spec_files(name)
+            waiting += _named(spec_dir(name) / "config.yaml")
+    return [path for paths in found.values() for path in paths]
+
+
+def _named(config: Path) -> list[str]:
+    """Return the cohorts that a spec takes from, none if it is to be refused later anyhow."""
+    try:
+        spec = yaml.safe_load(config.read_bytes())
+    except (OSError, yaml.YAMLError):
+        return []
+    sections = [spec.get(key) or [] for key in ("base", "minus")] if isinstance(spec, dict) else []
+    lists = [section if isinstance(section, list) else [section] for section in sections]
+    return [name for names in lists for name in names if isinstance(name, str)]
 
 
 def check_cohorts(cohorts: Iterable[str]) -> None:
@@ -62,39 +90,122 @@ def compile_cohort(
     Raises:
         InputError: what is wrong with the spec, with everything found in one go.
     """
-    given = spec_dir(cohort) / "membership.csv"
-    if given.is_file():
-        stages = settings.stages
-        generations = read_given_membership(given, cohort=cohort, stages=stages, catalog=catalog)
-        levels = _levels_of(generations)
-    else:
-        spec = load_spec(spec_dir(cohort) / "config.yaml", list(settings.stages))
-        stages, design = _complete(spec, settings.stages, catalog)
-        generations = expand(
-            design.rows(), list(design.axes), cohort=cohort, stages=stages.values()
-        )
-        levels = {axis: list(values) for axis, values in design.axes.items()}
+    generations = cohort_rows(cohort, settings=settings, catalog=catalog)
     _check_templates(generations, catalog)
     write_membership(membership, generations, settings.stages)
-    files = [*spec_files(cohort), *catalog.files]
+    files = [*sources(cohort), *catalog.files]
     write_json(
         manifest,
         {
             "cohort": cohort,
             "generations": dict(Counter(generation.stage for generation in generations)),
-            "levels": levels,
+            "levels": _levels_of(generations, settings.stages),
             "sha256": {str(path): file_sha256(path) for path in files},
         },
     )
 
 
-def _levels_of(generations: Iterable[Generation]) -> dict[str, list[str]]:
+def cohort_rows(
+    cohort: str, *, settings: Settings, catalog: Catalog, within: tuple[str, ...] = ()
+) -> list[Generation]:
+    """Return the generations of a cohort: those given or designed, and those of its base cohorts.
+
+    `within` are the cohorts whose specs are being read, which must not name each other in a circle.
+
+    Raises:
+        InputError: what is wrong with the spec, or with that of a cohort that it names.
+    """
+    given = spec_dir(cohort) / "membership.csv"
+    if given.is_file():
+        stages = settings.stages
+        return read_given_membership(given, cohort=cohort, stages=stages, catalog=catalog)
+    spec = load_spec(spec_dir(cohort) / "config.yaml", list(settings.stages))
+    others = {
+        name: _rows_of_other(name, spec.path, settings, catalog, within=(*within, cohort))
+        for name in (*spec.base, *spec.minus)
+    }
+    taken = [row._replace(cohort_id=cohort) for name in spec.base for row in others[name]]
+    designed = _designed(spec, cohort, settings, catalog) if spec.design.axes else []
+    rows = {row.gen_id: row for row in (*taken, *designed)}
+    if spec.minus:
+        left_out = {row.gen_id for name in spec.minus for row in others[name]}
+        kept = with_ancestors(rows, rows.keys() - left_out)
+        rows = {name: row for name, row in rows.items() if name in kept}
+    if not rows:
+        problems = Problems("spec")
+        problems.add(spec.path, "no generation is left", "take less away", column="minus")
+        problems.check()
+    order = {name: place for place, name in enumerate(settings.stages)}
+    return sorted(rows.values(), key=lambda row: order[row.stage])
+
+
+def _rows_of_other(
+    other: str, path: Path, settings: Settings, catalog: Catalog, *, within: tuple[str, ...]
+) -> list[Generation]:
+    if other in within:
+        problems = Problems("spec")
+        found = f"found {other!r}, which takes from this cohort: {' -> '.join((*within, other))}"
+        problems.add(path, found, "break the circle", column="base")
+        problems.check()
+    check_cohorts([other])
+    return cohort_rows(other, settings=settings, catalog=catalog, within=within)
+
+
+def _designed(
+    spec: Spec, cohort: str, settings: Settings, catalog: Catalog
+) -> Iterable[Generation]:
+    """Yield what the spec's own axes make, after the generations that they are laid upon."""
+    lineages = _existing(spec, cohort, settings.stages)
+    stages, design = _complete(spec, settings.stages, catalog)
+    yield from (row for lineage in lineages for row in lineage)
+    yield from expand(
+        design.rows(),
+        list(design.axes),
+        cohort=cohort,
+        stages=stages.values(),
+        parents=[lineage[-1] for lineage in lineages],
+    )
+
+
+def _existing(spec: Spec, cohort: str, stages: Mapping[str, Stage]) -> list[list[Generation]]:
+    """Return the lineage of each generation of the spec's block ``from``, as the store has it."""
+    if spec.parents is None:
+        return []
+    problems = Problems("spec")
+    lineages = []
+    for name in spec.parents.gen_ids:
+        try:
+            lineages.append(_stored_lineage(spec.parents.stage, name, cohort, stages))
+        except (StoreError, KeyError):
+            found = f"found {name!r}, which the store does not hold as {spec.parents.stage}"
+            problems.add(
+                spec.path, found, "make it first, or correct the id", column="from.gen_ids"
+            )
+    problems.check()
+    return lineages
+
+
+def _stored_lineage(
+    stage: str, gen_id: str, cohort: str, stages: Mapping[str, Stage]
+) -> list[Generation]:
+    metadata = read_json(generation_file(stage, gen_id, "metadata.json"))
+    row = from_metadata(metadata, cohort=cohort, stages=stages)
+    parent = stages[stage].parent
+    if parent is None:
+        return [row]
+    return [*_stored_lineage(parent, row.parent_gen_id, cohort, stages), row]
+
+
+def _levels_of(
+    generations: Iterable[Generation], stages: Mapping[str, Stage]
+) -> dict[str, list[str]]:
+    """Return the levels that occur on each axis, in order of appearance."""
     levels: dict[str, dict[str, None]] = {"combo_id": {}}
+    axes = {name: own_axes(stage) for name, stage in stages.items()}
     for row in generations:
         levels["combo_id"][row.combo_id] = None
-        own = {"template": row.template_id, "llm": row.llm_model_id, "replicate": row.replicate}
-        for dimension, value in own.items():
-            levels.setdefault(f"{row.stage}_{dimension}", {})[value] = None
+        for axis, value in zip(axes[row.stage], row.key_values[1:], strict=True):
+            levels.setdefault(axis, {})[value] = None
     return {axis: list(values) for axis, values in levels.items()}
 
 
@@ -117,14 +228,19 @@ def _complete(
     problems = Problems("spec")
     axes = dict(spec.design.axes)
     present = {name: stage for name, stage in stages.items() if f"{name}_template" in axes}
-    allowed = {"combo_id", *(axis for stage in present.values() for axis in own_axes(stage))}
+    there = set() if spec.parents is None else {s.name for s in chain(stages, spec.parents.stage)}
+    for name in there & present.keys():
+        found = f"found an axis of stage {name!r}, whose generations `from` gives"
+        problems.add(spec.path, found, "take it away", column=f"axes.{name}_template")
+    subject = [] if there else ["combo_id"]
+    allowed = {*subject, *(axis for stage in present.values() for axis in own_axes(stage))}
     for axis in axes:
         if axis not in allowed:
             found = f"found the axis {axis!r}, which is no dimension of the cohort's stages"
             problems.add(spec.path, found, nearest(axis, allowed), column=f"axes.{axis}")
     for name, stage in present.items():
         for ancestor in chain(stages, name):
-            if ancestor.name not in present:
+            if ancestor.name not in present and ancestor.name not in there:
                 found = f"stage {name!r} is there, but its ancestor {ancestor.name!r} is not"
                 remedy = f"add the axis {ancestor.name}_template"
                 problems.add(spec.path, found, remedy, column="axes")
@@ -137,7 +253,7 @@ def _complete(
                 found = f"stage {name!r} has the dimension {dimension!r}, which has no axis"
                 remedy = f"add the axis {name}_{dimension}"
                 problems.add(spec.path, found, remedy, column="axes")
-    for axis in ("combo_id", f"{next(iter(stages))}_template"):
+    for axis in () if there else ("combo_id", f"{next(iter(stages))}_template"):
         if axis not in axes:
             problems.add(spec.path, f"there is no axis {axis!r}", "add it", column="axes")
     _check_levels(spec.path, axes, present, catalog, problems)

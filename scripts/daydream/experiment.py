@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from daydream.catalog import Catalog, Template, load_catalog
-from daydream.cohort import COHORTS, check_cohorts, compile_cohort, spec_files
+from daydream.cohort import COHORTS, check_cohorts, compile_cohort, sources
 from daydream.config import Settings, Stage, chain
 from daydream.errors import Problems, UnknownGenerationError, nearest
 from daydream.files import read_text
@@ -52,7 +52,7 @@ class Experiment:
 
     def cohort_inputs(self, cohort: str) -> list[str]:
         """Return the files that the membership of a cohort is made from."""
-        return [str(path) for path in (*spec_files(cohort), *self.catalog.files)]
+        return [str(path) for path in (*sources(cohort), *self.catalog.files)]
 
     def compile_cohort(self, cohort: str, *, membership: str, manifest: str) -> None:
         """Write the membership and the manifest of a cohort."""

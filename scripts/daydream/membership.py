@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 from sys import intern
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from daydream.catalog import Catalog
 from daydream.config import Stage
@@ -83,20 +83,37 @@ def own_axes(stage: Stage) -> list[str]:
 
 
 def expand(
-    rows: Iterable[Sequence[str]], axes: Sequence[str], *, cohort: str, stages: Iterable[Stage]
+    rows: Iterable[Sequence[str]],
+    axes: Sequence[str],
+    *,
+    cohort: str,
+    stages: Iterable[Stage],
+    parents: Sequence[Generation] = (),
 ) -> list[Generation]:
     """Return the generations of a design, each distinct one once, stage by stage.
 
-    `rows` hold a value for each of `axes`, which must include ``combo_id`` and the `own_axes` of
-    each of `stages`; a parent stage stands before its children.
+    `rows` hold a value for each of `axes`: the `own_axes` of each of `stages`, of which a parent
+    stands before its children, and ``combo_id``, unless the rows are laid upon each of `parents`.
     """
     levels = [_Level(stage, axes, cohort) for stage in stages]
-    combo = list(axes).index("combo_id")
-    for row in rows:
-        ids: dict[str | None, str] = {None: row[combo]}
-        for level in levels:
-            ids[level.name] = level.id_of(row, ids[level.parent], row[combo])
+    if parents:
+        laid = list(rows)
+        for parent in parents:
+            for row in laid:
+                _add(levels, row, {parent.stage: parent.gen_id}, parent.combo_id)
+    else:
+        combo = list(axes).index("combo_id")
+        for row in rows:
+            _add(levels, row, {None: row[combo]}, row[combo])
     return [generation for level in levels for generation in level.generations.values()]
+
+
+def _add(
+    levels: Iterable[_Level], row: Sequence[str], ids: dict[str | None, str], combo: str
+) -> None:
+    """Add what `row` names at each level; `ids` holds what each stage's children are made from."""
+    for level in levels:
+        ids[level.name] = level.id_of(row, ids[level.parent], combo)
 
 
 class _Level:
@@ -130,6 +147,41 @@ class _Level:
                 key=key,
             )
         return known.gen_id
+
+
+def from_metadata(
+    metadata: Mapping[str, Any], *, cohort: str, stages: Mapping[str, Stage]
+) -> Generation:
+    """Return the row of a generation that exists, from its metadata.json.
+
+    Raises:
+        KeyError: the metadata lack something, or name an unknown stage.
+    """
+    stage = stages[metadata["stage"]]
+    generation = Generation(
+        stage=stage.name,
+        gen_id=metadata["gen_id"],
+        cohort_id=cohort,
+        parent_gen_id=metadata["parent_gen_id"] or "",
+        combo_id=metadata["combo_id"],
+        template_id=metadata["template_id"],
+        llm_model_id=metadata["llm_model_id"],
+        replicate=str(metadata["replicate"]),
+        dimensions=tuple(metadata["dimensions"][name] for name in stage.dimensions),
+        key="",
+    )
+    return generation._replace(key=codec(stage).encode_values(generation.key_values))
+
+
+def with_ancestors(rows: Mapping[str, Generation], chosen: Iterable[str]) -> set[str]:
+    """Return the ids of the `chosen` and of all their ancestors; `rows` are by id."""
+    kept: set[str] = set()
+    for wanted in chosen:
+        name = wanted
+        while name and name not in kept:
+            kept.add(name)
+            name = rows[name].parent_gen_id
+    return kept
 
 
 def write_membership(

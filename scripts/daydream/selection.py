@@ -19,7 +19,7 @@ from typing import Any
 from daydream.catalog import Catalog
 from daydream.config import Stage
 from daydream.errors import Problems, nearest
-from daydream.membership import Generation, own_axes
+from daydream.membership import Generation, own_axes, with_ancestors
 
 Values = Callable[[Generation], Sequence[str]]
 
@@ -133,9 +133,7 @@ def _kept(
     # A row inherits what its ancestors have matched, so one pass from parents to children will do.
     matched: dict[str, frozenset[str]] = {}
     kept: set[str] = set()
-    parents: dict[str, str] = {}
     for row in rows:
-        parents[row.gen_id] = row.parent_gen_id
         if row.parent_gen_id and row.parent_gen_id not in matched:
             continue
         if _matched_here(row, unwanted, readers):
@@ -144,12 +142,7 @@ def _kept(
         matched[row.gen_id] = inherited | _matched_here(row, wanted, readers)
         if len(matched[row.gen_id]) == len(wanted):
             kept.add(row.gen_id)
-    for gen_id in list(kept):
-        ancestor = parents[gen_id]
-        while ancestor and ancestor not in kept:
-            kept.add(ancestor)
-            ancestor = parents[ancestor]
-    return kept
+    return with_ancestors({row.gen_id: row for row in rows}, kept)
 
 
 def _matched_here(

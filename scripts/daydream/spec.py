@@ -26,7 +26,11 @@ from daydream.tables import read_table, read_text
 
 CODE = "spec"
 
-_SECTIONS = ("axes", "rules", "replicates", "output")
+_SECTIONS = ("axes", "rules", "replicates", "output", "from", "base", "minus")
+_PARENTS = ("stage", "gen_ids")
+_ID = "gen_id"
+# What a row of a table of parents says in its column `selected` if it is not.
+_NO = ("", "no", "false", "0")
 # The keys of a rule by its kind, and those that it needs.
 _RULES = {
     "ties": (("axes",), ("axes",)),
@@ -43,6 +47,14 @@ _TAGS = "tag:yaml.org,2002:"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Parents:
+    """The block ``from``: generations of one stage by id, in order, each once."""
+
+    stage: str
+    gen_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Spec:
     """A cohort's spec as read.
 
@@ -51,6 +63,9 @@ class Spec:
         design: the axes, in the order of columns and rows, and the rules.
         field_order: the axes that ``output.field_order`` names.
         replicates: the axes that the block ``replicates`` makes, and their numbers of levels.
+        base: the cohorts whose generations are taken over.
+        minus: the cohorts whose generations are left out.
+        parents: the generations that exist already and that the design goes on from, if any.
         files: every file read.
     """
 
@@ -58,6 +73,9 @@ class Spec:
     design: Design
     field_order: tuple[str, ...]
     replicates: Mapping[str, int]
+    base: tuple[str, ...]
+    minus: tuple[str, ...]
+    parents: Parents | None
     files: tuple[Path, ...]
 
 
@@ -357,6 +375,8 @@ class _Bundle:
         for rule in self._of("ties"):
             self._read_tie(rule)
         field_order = self._axes(output.get("field_order")) or ()
+        base, minus = (self._cohorts(top.get(section)) for section in ("base", "minus"))
+        parents = self._parents(self._mapping(top.get("from"), _PARENTS, needed=_PARENTS))
         self._report_strangers()
         self.reader.problems.found.sort(key=lambda problem: (problem.file, problem.line or 0))
         self.reader.problems.check()
@@ -365,12 +385,15 @@ class _Bundle:
         order = dict.fromkeys((*field_order, *given, *counts))
         axes = {axis: tuple(self.levels[axis]) for axis in order}
         design = Design(axes=axes, relations=tuple(self.relations))
-        self._check_rows(design)
+        self._check_rows(design, needed=not base)
         return Spec(
             path=self.path,
             design=design,
             field_order=field_order,
             replicates=counts,
+            base=base,
+            minus=minus,
+            parents=parents,
             files=tuple(self.reader.files),
         )
 
@@ -422,6 +445,44 @@ class _Bundle:
             self.reader.problems.add(content.file, found, "keep one, a level a row", line=1)
             return []
         return [cell for row in content.rows for cell in row]
+
+    # What exists already
+
+    def _cohorts(self, value: _Value | None) -> tuple[str, ...]:
+        """Return the cohorts that a name, or a list of names, gives."""
+        if value is None or value.data is None:
+            return ()
+        items = self._list(value) if isinstance(value.data, list) else [value]
+        names = [self._text(item) for item in items]
+        return tuple(dict.fromkeys(name for name in names if name is not None))
+
+    def _parents(self, section: Mapping[str, _Value]) -> Parents | None:
+        if not section:
+            return None
+        stage = self._text(section["stage"])
+        if stage is not None and stage not in self.stages:
+            remedy = nearest(stage, self.stages)
+            self.refuse(section["stage"], f"found {stage!r}, which is no stage", remedy)
+        ids = [self._text(item) for item in self._chosen(section["gen_ids"])]
+        return Parents(
+            stage=stage or "", gen_ids=tuple(dict.fromkeys(name for name in ids if name))
+        )
+
+    def _chosen(self, value: _Value) -> list[_Value]:
+        """Return the ids of a list, or of a table's column gen_id where `selected` is not empty."""
+        content = self.reader.follow(value)
+        if not isinstance(content, _Table) or len(content.header) == 1:
+            return self._items(value)
+        if _ID not in content.header:
+            found = f"found the columns {', '.join(content.header)}"
+            self.reader.problems.add(content.file, found, f"name one {_ID}", line=1)
+            return []
+        rows = [dict(zip(content.header, row, strict=True)) for row in content.rows]
+        chosen = [row[_ID] for row in rows if str(row.get("selected", row[_ID]).data) not in _NO]
+        if not chosen:
+            found = "no row is selected"
+            self.reader.problems.add(content.file, found, "write yes in the column selected")
+        return chosen
 
     # Axes and levels
 
@@ -709,10 +770,10 @@ class _Bundle:
             found = f"found {more} more values that are no levels of their axes"
             self.reader.problems.add(self.path, found, "mend those above first", column="rules")
 
-    def _check_rows(self, design: Design) -> None:
-        """Refuse a design without axes, or whose rules leave no row."""
+    def _check_rows(self, design: Design, *, needed: bool) -> None:
+        """Refuse a design without axes if one is `needed`, or whose rules leave no row."""
         problems = self.reader.problems
-        if not design.axes:
+        if needed and not design.axes:
             problems.add(self.path, "found no axis", "declare one at least", column="axes")
         names = design.conflict()
         if names:
