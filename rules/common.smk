@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 
 from daydream import console
 from daydream.console import job_log
-from daydream.config import Settings, check_config, read_words
+from daydream.config import Settings, check_config, read_words, replace_stages
 from daydream.errors import DaydreamError
 from daydream.experiment import Experiment
 
@@ -29,6 +29,7 @@ CONFIG_SCHEMA = Path(workflow.basedir, "config/schemas/config.schema.yaml")
 load_dotenv(".env")
 
 try:
+    replace_stages(config, map(Path, workflow.overwrite_configfiles))
     read_words(config)
     check_config(config, schema=CONFIG_SCHEMA, file="config/config.yaml")
     validate(config, schema=str(CONFIG_SCHEMA))

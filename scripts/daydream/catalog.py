@@ -7,11 +7,13 @@
     <root>/templates/<stage>/<template_id>.txt
     <root>/llm_models.csv                                 id, model, provider, ...
     <root>/replication_config.csv                         stage, replicates (optional)
+    <items>                                               item_id, and whatever templates name
 
 The tables are small records here, by id and in the order of their rows; the texts stay files, of
 which just the existence is checked. A combo has a row for each of its concepts, which need not be
-adjacent. Templates and concepts name their text, so their ids must be file names; the ids of
-models and combos may be any text. Columns that nobody asks for are ignored.
+adjacent. A workflow may take the rows of a table of items instead of combos: all their columns are
+kept, for templates to name. Templates and concepts name their text, so their ids must be file
+names; the ids of models, combos and items may be any text. Other columns are ignored.
 
 It all runs each time Snakemake reads the workflow, hence one directory scan for all texts of a
 kind, and one check for all rows that use a text.
@@ -32,6 +34,7 @@ from daydream.errors import Problems, nearest
 from daydream.tables import Row, scan_table
 
 CODE = "catalog"
+ITEM = "item_id"
 Generator = Literal["llm", "copy"]
 
 _GENERATORS: dict[str, Generator] = {"llm": "llm", "copy": "copy"}
@@ -92,26 +95,36 @@ class Catalog:
     root: Path
     concepts: Mapping[str, Concept]
     combos: Mapping[str, Combo]
+    items: Mapping[str, Mapping[str, str]]
     templates: Mapping[str, Mapping[str, Template]]
     models: Mapping[str, Model]
     replicates: Mapping[str, int]
     files: tuple[Path, ...]
+
+    @property
+    def subjects(self) -> Mapping[str, object]:
+        """What first-stage generations are made from, by the id in their column `combo_id`."""
+        return self.items or self.combos
 
     def concept_path(self, concept_id: str, level: str) -> Path:
         """Return the file of a concept's text at a level."""
         return _concept_path(self.root, concept_id, level)
 
 
-def load_catalog(root: Path, combo_mappings: Path | None, stages: Sequence[str]) -> Catalog:
+def load_catalog(
+    root: Path, combo_mappings: Path | None, stages: Sequence[str], *, items: Path | None = None
+) -> Catalog:
     """Read all catalogs of a workflow with these stages.
 
-    A workflow without concepts has no `combo_mappings`, or neither that file nor the metadata.
+    A workflow without concepts has no `combo_mappings`, or neither that file nor the metadata; one
+    with `items` takes these instead.
 
     Raises:
         InputError: everything that is wrong with any of them.
     """
     loader = _Loader(root)
-    concepts, combos = loader.concepts_and_combos(combo_mappings)
+    concepts, combos = loader.concepts_and_combos(combo_mappings if items is None else None)
+    by_item = loader.items(items)
     templates = {stage: loader.templates(stage) for stage in stages}
     models = loader.models()
     replicates = loader.replicates(stages)
@@ -121,6 +134,7 @@ def load_catalog(root: Path, combo_mappings: Path | None, stages: Sequence[str])
         root=root,
         concepts=concepts,
         combos=combos,
+        items=by_item,
         templates=templates,
         models=models,
         replicates=replicates,
@@ -212,6 +226,14 @@ class _Loader:
                 levels = f", or use a level that is there: {', '.join(map(repr, there))}"
                 remedy = f"write it{levels if there else ''}"
                 self.problems.add(path, found, remedy, line=line, column="description_level")
+
+    def items(self, path: Path | None) -> dict[str, dict[str, str]]:
+        if path is None:
+            return {}
+        by_id = self._by_id(path, ITEM, self._scan(path, required=(ITEM,)))
+        if not by_id and not self.problems.found:
+            self.problems.add(path, "the table has no row", "give a row for each item", line=1)
+        return {name: dict(row.values) for name, row in by_id.items()}
 
     def templates(self, stage: str) -> dict[str, Template]:
         path = self.root / f"{stage}_templates.csv"

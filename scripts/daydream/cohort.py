@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from daydream.catalog import Catalog
-from daydream.config import Settings, Stage, chain
+from daydream.config import Settings, Stage, as_setting, chain
 from daydream.design import Design
 from daydream.errors import Problems, StoreError, nearest
 from daydream.files import file_sha256, read_text, write_json
@@ -29,25 +29,25 @@ from daydream.store import generation_file, read_json
 COHORTS = Path("data/cohorts")
 
 
-def spec_dir(cohort: str) -> Path:
+def spec_dir(settings: Settings, cohort: str) -> Path:
     """Return the directory of a cohort's spec bundle."""
-    return COHORTS / cohort / "spec"
+    return settings.specs_dir / cohort / "spec"
 
 
-def spec_files(cohort: str) -> list[Path]:
+def spec_files(settings: Settings, cohort: str) -> list[Path]:
     """Return every file of a cohort's spec bundle, sorted."""
-    return sorted(path for path in spec_dir(cohort).rglob("*") if path.is_file())
+    return sorted(path for path in spec_dir(settings, cohort).rglob("*") if path.is_file())
 
 
-def sources(cohort: str) -> list[Path]:
+def sources(settings: Settings, cohort: str) -> list[Path]:
     """Return the files that a cohort is made from: its spec, and those of cohorts it names."""
     found: dict[str, list[Path]] = {}
     waiting = [cohort]
     while waiting:
         name = waiting.pop()
         if name not in found:
-            found[name] = spec_files(name)
-            waiting += _named(spec_dir(name) / "config.yaml")
+            found[name] = spec_files(settings, name)
+            waiting += _named(spec_dir(settings, name) / "config.yaml")
     return [path for paths in found.values() for path in paths]
 
 
@@ -62,16 +62,16 @@ def _named(config: Path) -> list[str]:
     return [name for names in lists for name in names if isinstance(name, str)]
 
 
-def check_cohorts(cohorts: Iterable[str]) -> None:
+def check_cohorts(settings: Settings, cohorts: Iterable[str]) -> None:
     """Refuse cohorts that have no spec, or two.
 
     Raises:
         InputError: every such cohort.
     """
     problems = Problems("cohort")
-    known = [path.parent.name for path in COHORTS.glob("*/spec")]
+    known = [path.parent.name for path in settings.specs_dir.glob("*/spec")]
     for cohort in cohorts:
-        directory = spec_dir(cohort)
+        directory = spec_dir(settings, cohort)
         forms = [(directory / name).is_file() for name in ("config.yaml", "membership.csv")]
         if not any(forms):
             found = f"cohort {cohort!r} has neither config.yaml nor membership.csv here"
@@ -93,7 +93,7 @@ def compile_cohort(
     generations = cohort_rows(cohort, settings=settings, catalog=catalog)
     _check_templates(generations, catalog)
     write_membership(membership, generations, settings.stages)
-    files = [*sources(cohort), *catalog.files]
+    files = [*sources(settings, cohort), *catalog.files]
     write_json(
         manifest,
         {
@@ -115,11 +115,11 @@ def cohort_rows(
     Raises:
         InputError: what is wrong with the spec, or with that of a cohort that it names.
     """
-    given = spec_dir(cohort) / "membership.csv"
+    given = spec_dir(settings, cohort) / "membership.csv"
     if given.is_file():
         stages = settings.stages
         return read_given_membership(given, cohort=cohort, stages=stages, catalog=catalog)
-    spec = load_spec(spec_dir(cohort) / "config.yaml", list(settings.stages))
+    spec = load_spec(spec_dir(settings, cohort) / "config.yaml", list(settings.stages))
     others = {
         name: _rows_of_other(name, spec.path, settings, catalog, within=(*within, cohort))
         for name in (*spec.base, *spec.minus)
@@ -147,7 +147,7 @@ def _rows_of_other(
         found = f"found {other!r}, which takes from this cohort: {' -> '.join((*within, other))}"
         problems.add(path, found, "break the circle", column="base")
         problems.check()
-    check_cohorts([other])
+    check_cohorts(settings, [other])
     return cohort_rows(other, settings=settings, catalog=catalog, within=within)
 
 
@@ -253,6 +253,8 @@ def _complete(
                 found = f"stage {name!r} has the dimension {dimension!r}, which has no axis"
                 remedy = f"add the axis {name}_{dimension}"
                 problems.add(spec.path, found, remedy, column="axes")
+    if catalog.items and not there:
+        axes.setdefault("combo_id", tuple(catalog.items))
     for axis in () if there else ("combo_id", f"{next(iter(stages))}_template"):
         if axis not in axes:
             problems.add(spec.path, f"there is no axis {axis!r}", "add it", column="axes")
@@ -269,7 +271,8 @@ def _check_levels(
     problems: Problems,
 ) -> None:
     """Note every level that the catalogs do not know."""
-    known: dict[str, tuple[str, Iterable[str]]] = {"combo_id": ("combo", catalog.combos)}
+    noun = "item" if catalog.items else "combo"
+    known: dict[str, tuple[str, Iterable[str]]] = {"combo_id": (noun, catalog.subjects)}
     for name in stages:
         known[f"{name}_template"] = (f"{name} template", catalog.templates[name])
         known[f"{name}_llm"] = ("model", catalog.models)
@@ -291,3 +294,10 @@ def _check_levels(
                 continue
             found = f"found {level!r}, which is no {noun}"
             problems.add(path, found, nearest(level, values), column=f"axes.{axis}")
+    settings = [(f"{s.name}_{name}", name) for s in stages.values() for name in s.dimensions]
+    for axis, name in settings:
+        for level in axes.get(axis, ()):
+            try:
+                as_setting(name, level)
+            except ValueError as error:
+                problems.add(path, f"found {level!r}", str(error), column=f"axes.{axis}")

@@ -7,7 +7,8 @@ values that cannot change.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError
 
 Sampling = Mapping[str, Any]
+# The sampling settings that a dimension of the same name sets, and what they count with.
+_NUMBERS: Mapping[str, type[int] | type[float]] = {
+    "max_tokens": int,
+    "temperature": float,
+    "top_p": float,
+    "seed": int,
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +52,9 @@ class Settings:
     where: Mapping[str, Any]
     exclude: Mapping[str, Any]
     raw_dir: Path
+    specs_dir: Path
     combo_mappings: Path
+    items: Path | None
     parsers: tuple[Path, ...]
     stages: Mapping[str, Stage]
     models: Mapping[str, Mapping[str, Any]]
@@ -60,7 +70,9 @@ class Settings:
             where=config["where"],
             exclude=config["exclude"],
             raw_dir=Path(config["raw_dir"]),
+            specs_dir=Path(config["specs_dir"]),
             combo_mappings=Path(config["combo_mappings"]),
+            items=None if config["items"] is None else Path(config["items"]),
             parsers=tuple(map(Path, config["parsers"])),
             stages={
                 name: Stage(
@@ -83,11 +95,14 @@ class Settings:
         """Return the configured provider that serves a model whose catalog says `name`."""
         return name if name in self.providers else self.default_provider
 
-    def sampling(self, stage: str, model_id: str) -> dict[str, Any]:
+    def sampling(
+        self, stage: str, model_id: str, dimensions: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         """Return the sampling settings of a model at a stage.
 
-        The stage's settings, overridden by the model's, overridden by the model's for that stage;
-        `extra_body` is merged key by key. A setting of null is as if it were not there.
+        The stage's settings, overridden by the model's, overridden by the model's for that stage,
+        overridden by those of `dimensions` that are sampling settings; `extra_body` is merged key
+        by key. A setting of null is as if it were not there.
         """
         model = self.models.get(model_id, {})
         merged: dict[str, Any] = {}
@@ -99,8 +114,30 @@ class Settings:
         ):
             merged.update(layer)
             extra.update(layer.get("extra_body", {}))
+        for name, level in (dimensions or {}).items():
+            if name in _NUMBERS:
+                merged[name] = as_setting(name, level)
         merged["extra_body"] = extra
         return {name: value for name, value in merged.items() if value is not None}
+
+
+def as_setting(dimension: str, level: str) -> int | float | str:
+    """Return the level of a dimension as the sampling setting of that name, if there is one.
+
+    Raises:
+        ValueError: the setting is a number, and the level is not; says what to write.
+    """
+    number = _NUMBERS.get(dimension)
+    if number is None:
+        return level
+    try:
+        value = number(level)
+    except ValueError:
+        kind = "a whole number" if number is int else "a number"
+        raise ValueError(f"write {kind}, as the sampling setting {dimension} is one") from None
+    if value < 0 or not math.isfinite(value):
+        raise ValueError(f"write a number from 0, as {dimension} is one")
+    return value
 
 
 def chain(stages: Mapping[str, Stage], name: str) -> list[Stage]:
@@ -109,6 +146,21 @@ def chain(stages: Mapping[str, Stage], name: str) -> list[Stage]:
     while found[0].parent is not None:
         found.insert(0, stages[found[0].parent])
     return found
+
+
+def replace_stages(config: dict[str, Any], overlays: Iterable[Path]) -> None:
+    """Let the stages of a file given with ``--configfile`` be the whole chain, in place.
+
+    Snakemake merges such a file into config.yaml key by key, which would leave the stages of both.
+    A file whose stages all have a `prefix` describes a chain; one that does not changes settings.
+    """
+    for path in overlays:
+        stages = (yaml.safe_load(path.read_bytes()) or {}).get("stages")
+        if isinstance(stages, dict) and stages and all("prefix" in s for s in stages.values()):
+            config["stages"] = stages
+            for model in config.get("models", {}).values():
+                settings = model.get("stages", {})
+                model["stages"] = {name: settings[name] for name in settings if name in stages}
 
 
 def read_words(config: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from daydream.catalog import Catalog, Template, load_catalog
+from daydream.catalog import Catalog, Combo, Template, load_catalog
 from daydream.cohort import COHORTS, check_cohorts, compile_cohort, sources
 from daydream.config import Settings, Stage, chain
 from daydream.errors import Problems, UnknownGenerationError, nearest
@@ -25,6 +25,8 @@ from daydream.selection import check_dimensions, select
 from daydream.store import OUTPUTS, generation_file
 
 CONFIG = "config/config.yaml"
+# What a row of a table of items has instead of a combo.
+NO_CONCEPTS = Combo(combo_id="", concepts=())
 
 
 class Experiment:
@@ -37,12 +39,15 @@ class Experiment:
             InputError: everything that is wrong with the first of them that has an error.
         """
         self.settings = settings
-        check_cohorts(settings.cohorts)
+        check_cohorts(settings, settings.cohorts)
         for setting in ("where", "exclude"):
             conditions = getattr(settings, setting)
             check_dimensions(conditions, settings.stages, setting=setting, file=CONFIG)
         self.catalog: Catalog = load_catalog(
-            settings.raw_dir, settings.combo_mappings, list(settings.stages)
+            settings.raw_dir,
+            settings.combo_mappings,
+            list(settings.stages),
+            items=settings.items,
         )
         self.parsers: Parsers = load_parsers(settings.parsers)
         self.providers = Providers(settings.providers, base_dir=Path())
@@ -52,7 +57,7 @@ class Experiment:
 
     def cohort_inputs(self, cohort: str) -> list[str]:
         """Return the files that the membership of a cohort is made from."""
-        return [str(path) for path in (*sources(cohort), *self.catalog.files)]
+        return [str(path) for path in (*sources(self.settings, cohort), *self.catalog.files)]
 
     def compile_cohort(self, cohort: str, *, membership: str, manifest: str) -> None:
         """Write the membership and the manifest of a cohort."""
@@ -159,6 +164,19 @@ class Experiment:
         """Tell whether a generation takes its parent's text instead of calling a model."""
         return self.template(generation).generator == "copy"
 
+    def item_variables(self, generation: Generation) -> dict[str, object]:
+        """Return what templates see of a generation's item: `item`, and its columns by name.
+
+        The columns by name are those of the first stage alone, where nothing else has a name. A
+        later template that does not name the item does not depend on it.
+        """
+        if self.settings.items is None:
+            return {}
+        item = self.catalog.items[generation.combo_id]
+        if not generation.parent_gen_id:
+            return {"item": item, **item}
+        return {"item": item} if self._names(generation, "item") else {}
+
     def lineage(self, generation: Generation) -> list[Generation]:
         """Return the ancestors of a generation, the first stage first, and itself last."""
         line = [generation]
@@ -176,7 +194,7 @@ class Experiment:
         """Return the files a prompt is rendered from, by what they are to it."""
         inputs: dict[str, str | list[str]] = {"template": str(self.template(generation).path)}
         if not generation.parent_gen_id:
-            combo = self.catalog.combos[generation.combo_id]
+            combo = self.catalog.combos.get(generation.combo_id, NO_CONCEPTS)
             inputs["concepts"] = [
                 str(self.catalog.concept_path(*concept)) for concept in combo.concepts
             ]
@@ -191,12 +209,18 @@ class Experiment:
 
     def uses_ancestors(self, generation: Generation) -> bool:
         """Tell whether a generation's template names more than its parent."""
-        return "ancestors" in self._template_text(self.template(generation))
+        return self._names(generation, "ancestors")
+
+    def _names(self, generation: Generation, variable: str) -> bool:
+        return variable in self._template_text(self.template(generation))
 
     def prompt_variables(self, generation: Generation) -> str:
         """Return what a prompt depends on beside its input files: names and dimensions."""
-        variables: dict[str, object] = self.dimensions(generation)
-        if not generation.parent_gen_id:
+        variables: dict[str, object] = {
+            **self.dimensions(generation),
+            **self.item_variables(generation),
+        }
+        if not generation.parent_gen_id and self.settings.items is None:
             combo = self.catalog.combos[generation.combo_id]
             variables["concepts"] = [
                 [concept, self.catalog.concepts[concept].name, level]
@@ -204,7 +228,7 @@ class Experiment:
             ]
         return _canonical(variables)
 
-    def dimensions(self, generation: Generation) -> dict[str, object]:
+    def dimensions(self, generation: Generation) -> dict[str, str]:
         """Return the further dimensions of a generation's stage by name."""
         names = self.stage(generation).dimensions
         return dict(zip(names, generation.dimensions, strict=True))
@@ -224,13 +248,19 @@ class Experiment:
             for name, file in names.items()
         }
 
+    def sampling(self, generation: Generation) -> dict[str, Any]:
+        """Return the sampling settings of a generation's call."""
+        return self.settings.sampling(
+            generation.stage, generation.llm_model_id, self.dimensions(generation)
+        )
+
     def call_settings(self, generation: Generation) -> str:
         """Return what an answer depends on beside its input files: model and sampling."""
         if self.is_copy(generation):
             return "copy"
         model = self.catalog.models[generation.llm_model_id]
         provider = self.settings.provider_of(model.provider)
-        sampling = self.settings.sampling(generation.stage, model.model_id)
+        sampling = self.sampling(generation)
         return _canonical({"provider": provider, "model": model.model, **sampling})
 
     def parser_settings(self, generation: Generation) -> str:

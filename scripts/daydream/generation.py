@@ -30,7 +30,10 @@ def render_prompt(
     output: str,
 ) -> None:
     """Render a template with the concept texts, or with the ancestors' texts (the parent last)."""
-    variables: dict[str, object] = dict(experiment.dimensions(generation))
+    variables: dict[str, object] = {
+        **experiment.dimensions(generation),
+        **experiment.item_variables(generation),
+    }
     if ancestors:
         texts = [read_text(path) for path in ancestors]
         stages = experiment.ancestor_names(generation)[-len(texts) :]
@@ -38,7 +41,7 @@ def render_prompt(
         # The first name is ours; the others are those of templates that already exist.
         for name in ("parent", "draft_block", "links_block", "response"):
             variables[name] = texts[-1]
-    else:
+    elif experiment.settings.items is None:
         combo = experiment.catalog.combos[generation.combo_id]
         variables["concepts"] = [
             PromptConcept(
@@ -55,7 +58,7 @@ def build_request(experiment: Experiment, generation: Generation, prompt: str) -
     """Return the model call that a prompt makes under the experiment's settings."""
     model = experiment.catalog.models[generation.llm_model_id]
     provider = experiment.settings.provider_of(model.provider)
-    sampling = experiment.settings.sampling(generation.stage, model.model_id)
+    sampling = experiment.sampling(generation)
     system_prompt = sampling.pop("system_prompt", None)
     extra_body = sampling.pop("extra_body")
     if sampling.get("seed", _default_seed(experiment, provider)) == "gen_id":

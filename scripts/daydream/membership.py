@@ -373,9 +373,9 @@ def catalog_contradictions(
     if template is None:
         found = f"found {generation.template_id!r}, which is no {generation.stage} template"
         yield "template_id", found, nearest(generation.template_id, templates)
-    if generation.combo_id not in catalog.combos:
-        found = f"found {generation.combo_id!r}, which is no combo"
-        yield "combo_id", found, nearest(generation.combo_id, catalog.combos)
+    if generation.combo_id not in catalog.subjects:
+        found = f"found {generation.combo_id!r}, which is no {'item' if catalog.items else 'combo'}"
+        yield "combo_id", found, nearest(generation.combo_id, catalog.subjects)
     calls = template is None or template.generator == "llm"
     if generation.llm_model_id not in catalog.models and (calls or generation.llm_model_id):
         found = f"found {generation.llm_model_id!r}, which is no model"

@@ -1,9 +1,9 @@
 """Slices: the generations of a cohort that match on any of their dimensions.
 
 A condition names a dimension and the values wanted there: one, or a list, each an exact value, a
-number, or a shell-style pattern (``gemini*``). Dimensions are ``combo_id``, ``concept_id`` (the
-combos that hold the concept), ``gen_id``, and for each stage ``<stage>_template``, ``<stage>_llm``,
-``<stage>_replicate`` and its further ones.
+number, or a shell-style pattern (``gemini*``). Dimensions are ``combo_id`` (or ``item_id``, its
+other name), ``concept_id`` (the combos that hold the concept), ``gen_id``, and for each stage
+``<stage>_template``, ``<stage>_llm``, ``<stage>_replicate`` and its further ones.
 
 A generation has its own dimensions and those of its ancestors. `where` keeps a generation that has
 every dimension named and matches on each, and whatever ancestors the kept ones need. `exclude`
@@ -27,7 +27,7 @@ Values = Callable[[Generation], Sequence[str]]
 def dimension_names(stages: Mapping[str, Stage]) -> list[str]:
     """Return the names that a condition may use."""
     own = [axis for stage in stages.values() for axis in own_axes(stage)]
-    return ["combo_id", "concept_id", "gen_id", *own]
+    return ["combo_id", "item_id", "concept_id", "gen_id", *own]
 
 
 def check_dimensions(
@@ -88,6 +88,7 @@ def _readers(stages: Mapping[str, Stage], catalog: Catalog) -> dict[str, tuple[s
 
     readers: dict[str, tuple[str | None, Values]] = {
         "combo_id": (None, lambda row: (row.combo_id,)),
+        "item_id": (None, lambda row: (row.combo_id,)),
         "concept_id": (None, concepts),
         "gen_id": (None, lambda row: (row.gen_id,)),
     }

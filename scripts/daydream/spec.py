@@ -89,9 +89,10 @@ def load_spec(path: Path, stages: Sequence[str]) -> Spec:
 
 
 def canonical_axis(name: str, stages: Sequence[str]) -> str:
-    """Return the one name of an axis: ``<stage>_replicate`` for either of its aliases.
+    """Return the one name of an axis.
 
-    These are ``<stage>_template_replicate`` and ``<stage>_llm_replicate``.
+    ``combo_id`` is also ``item_id``, and ``<stage>_replicate`` also ``<stage>_template_replicate``
+    and ``<stage>_llm_replicate``.
     """
     axes = {f"{stage}_replicate": stage for stage in stages}
     aliases = {
@@ -99,6 +100,7 @@ def canonical_axis(name: str, stages: Sequence[str]) -> str:
         for axis, stage in axes.items()
         for owner in ("template", "llm")
     }
+    aliases["item_id"] = "combo_id"
     return name if name in axes else aliases.get(name, name)
 
 
