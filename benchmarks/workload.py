@@ -1,0 +1,77 @@
+"""The experiment that the benchmarks run: 10 generations a draft, answered at once.
+
+Each draft has 3 essays, and each essay 2 evaluations, so `drafts` make 10 × drafts generations and
+30 × drafts jobs. The model is a function that returns a constant, unless a benchmark says otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from project import Project  # noqa: E402 - the tests' own small experiment, widened
+
+INSTANT = """
+def complete(body):
+    return "A text.\\nSCORE: 5"
+"""
+
+
+class Run(NamedTuple):
+    """What a command took: elapsed seconds, and the peak memory of its largest process in MB."""
+
+    seconds: float
+    megabytes: float
+    output: str
+
+
+def experiment(directory: Path, *, drafts: int) -> Project:
+    """Return an experiment of 10 × `drafts` generations, not yet compiled."""
+    project = Project(directory)
+    raw = "data/1_raw"
+    header = "template_id,parser,generator"
+    for name, text in {
+        "grow": "Grow {{ parent }}",
+        "turn": "Turn {{ parent }}",
+        "cut": "{{ parent }}",
+    }.items():
+        project.write(f"{raw}/templates/essay/{name}.txt", text)
+    project.write(f"{raw}/essay_templates.csv", f"{header}\ngrow,,llm\nturn,,llm\ncut,,llm\n")
+    project.spec["axes"] |= {
+        "combo_id": ["pair"],
+        "draft_replicate": drafts,
+        "essay_template": ["grow", "turn", "cut"],
+        "evaluation_replicate": 2,
+    }
+    project.write("echo.py", INSTANT)
+    project.save()
+    return project
+
+
+def run(directory: Path, *arguments: str, snakemake: bool = True, check: bool = True) -> Run:
+    """Run snakemake (or another command) in a directory, and return what it took."""
+    command = [sys.executable, "-m", "snakemake", *arguments] if snakemake else list(arguments)
+    begin = time.perf_counter()
+    with subprocess.Popen(
+        command,
+        cwd=directory,
+        env={**os.environ, "COLUMNS": "120"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        output = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.perf_counter() - begin
+    if check and process.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{output[-2000:]}")
+    return Run(seconds, usage.ru_maxrss / 1024, output)
