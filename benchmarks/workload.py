@@ -1,7 +1,7 @@
 """The experiment that the benchmarks run: 10 generations a draft, answered at once.
 
 Each draft has 3 essays, and each essay 2 evaluations, so `drafts` make 10 × drafts generations and
-30 × drafts jobs. The model is a function that returns a constant, unless a benchmark says otherwise.
+30 × drafts jobs. The model is a function that returns a constant.
 """
 
 from __future__ import annotations
