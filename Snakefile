@@ -19,6 +19,7 @@ include: "rules/common.smk"
 include: "rules/cohort.smk"
 include: "rules/generation.smk"
 include: "rules/results.smk"
+include: "rules/store.smk"
 
 
 rule all:

@@ -61,13 +61,24 @@ def compile_once(directory: Path) -> dict[str, float]:
     from daydream.config import Settings  # noqa: PLC0415
     from daydream.prompts import check  # noqa: PLC0415
 
-    stage = {"parent": None, "scored": False, "dimensions": [], "min_lines": 0, "sampling": {}}
+    stage = {
+        "parent": None,
+        "scored": False,
+        "dimensions": [],
+        "min_lines": 0,
+        "resample": 0,
+        "on_truncation": "fail",
+        "max_tokens_limit": None,
+        "sampling": {},
+    }
     settings = Settings.from_config(
         {
             "cohorts": ["big"],
             "partial": False,
             "where": {},
             "exclude": {},
+            "refresh": False,
+            "budget": {},
             "raw_dir": "data/1_raw",
             "specs_dir": "data/cohorts",
             "combo_mappings": "data/combo_mappings.csv",

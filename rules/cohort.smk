@@ -1,3 +1,6 @@
+from daydream.plan import report as plan
+
+
 checkpoint build_membership:
     input:
         lambda wildcards: experiment.cohort_inputs(wildcards.cohort),
@@ -23,3 +26,14 @@ rule membership:
         expand(
             "data/cohorts/{cohort}/membership.csv", cohort=experiment.settings.cohorts
         ),
+
+
+rule plan:
+    input:
+        rules.membership.input,
+    log:
+        "logs/plan.log",
+    localrule: True
+    run:
+        with job_log(log[0]):
+            print(plan(experiment, "data/plan.csv"))

@@ -1,3 +1,4 @@
+import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -12,14 +13,22 @@ from snakemake.utils import validate
 sys.modules.setdefault("pandas", None)
 sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 
-from daydream import console
+from daydream import console, runlock
 from daydream.console import job_log
 from daydream.config import Settings, check_config, read_words, replace_stages
 from daydream.errors import DaydreamError
 from daydream.experiment import Experiment
+from daydream.summary import run_summary
+
+MODE = (
+    "job"
+    if not workflow.is_main_process
+    else "dry-run" if workflow.output_settings.dryrun else "run"
+)
 
 console.attach(
-    dry_run=workflow.output_settings.dryrun,
+    dry_run=MODE == "dry-run",
+    others=runlock.enter() if MODE == "run" else [],
     lists_jobs="rich" not in workflow.output_settings.log_handler_settings,
 )
 
@@ -33,9 +42,25 @@ try:
     read_words(config)
     check_config(config, schema=CONFIG_SCHEMA, file="config/config.yaml")
     validate(config, schema=str(CONFIG_SCHEMA))
-    experiment = Experiment(Settings.from_config(config))
+    experiment = Experiment(Settings.from_config(config), mode=MODE)
 except DaydreamError as error:
     raise WorkflowError(str(error)) from None
+
+
+# Declared, the keys reach jobs on other machines too; those that are not set are not needed.
+workflow.register_envvars(*experiment.settings.key_names & os.environ.keys())
+
+
+onstart:
+    experiment.stop.install()
+
+
+onsuccess:
+    console.tell(run_summary(experiment))
+
+
+onerror:
+    console.tell(run_summary(experiment))
 
 
 wildcard_constraints:

@@ -83,7 +83,7 @@ def given(*rows: str, header: str = HEADER) -> Change:
 
 CASES: dict[str, tuple[Change, str, str]] = {
     # The configuration.
-    "unknown setting": (config("cohort", value="c1"), "config", "unknown setting 'cohort'"),
+    "unknown setting": (config("cohort", value="c1"), "config", "did you mean 'cohorts'?"),
     "no cohort": (config("cohorts", value=[]), "config", "cohorts"),
     "cohort without a spec": (config("cohorts", value=["c2"]), "cohort", "data/cohorts/c2/spec"),
     "cohort outside its directory": (config("cohorts", value=["../x"]), "config", "'../x'"),

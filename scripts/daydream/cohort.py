@@ -12,7 +12,7 @@ from daydream.catalog import Catalog
 from daydream.config import Settings, Stage, as_setting, chain
 from daydream.design import Design
 from daydream.errors import Problems, StoreError, nearest
-from daydream.files import file_sha256, read_text, write_json
+from daydream.files import file_sha256, write_json
 from daydream.membership import (
     Generation,
     expand,
@@ -25,6 +25,7 @@ from daydream.membership import (
 from daydream.prompts import check
 from daydream.spec import Spec, load_spec
 from daydream.store import generation_file, read_json
+from daydream.tables import read_text
 
 COHORTS = Path("data/cohorts")
 
@@ -214,7 +215,7 @@ def _check_templates(generations: Iterable[Generation], catalog: Catalog) -> Non
     used = {(generation.stage, generation.template_id) for generation in generations}
     for stage, template_id in sorted(used):
         path = catalog.templates[stage][template_id].path
-        check(read_text(path), str(path))
+        check(read_text(path, code="catalog"), str(path))
 
 
 def _complete(

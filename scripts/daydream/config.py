@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from daydream.errors import Problems, nearest
+from daydream.ledger import Budget
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -40,6 +41,9 @@ class Stage:
     scored: bool
     dimensions: tuple[str, ...]
     min_lines: int
+    resample: int = 0
+    on_truncation: str = "fail"
+    max_tokens_limit: int | None = None
     sampling: Sampling
 
 
@@ -51,6 +55,9 @@ class Settings:
     partial: bool
     where: Mapping[str, Any]
     exclude: Mapping[str, Any]
+    refresh: bool
+    budget: Budget
+    cohort_budget: Budget
     raw_dir: Path
     specs_dir: Path
     combo_mappings: Path
@@ -69,6 +76,9 @@ class Settings:
             partial=config["partial"],
             where=config["where"],
             exclude=config["exclude"],
+            refresh=config["refresh"],
+            budget=_budget(config["budget"]),
+            cohort_budget=_budget(config["budget"].get("cohort", {})),
             raw_dir=Path(config["raw_dir"]),
             specs_dir=Path(config["specs_dir"]),
             combo_mappings=Path(config["combo_mappings"]),
@@ -82,6 +92,9 @@ class Settings:
                     scored=stage["scored"],
                     dimensions=tuple(stage["dimensions"]),
                     min_lines=stage["min_lines"],
+                    resample=stage["resample"],
+                    on_truncation=stage["on_truncation"],
+                    max_tokens_limit=stage["max_tokens_limit"],
                     sampling=stage["sampling"],
                 )
                 for name, stage in config["stages"].items()
@@ -90,6 +103,12 @@ class Settings:
             providers=config["providers"],
             default_provider=config["default_provider"],
         )
+
+    @property
+    def key_names(self) -> set[str]:
+        """The environment variables that hold the providers' keys."""
+        names = {provider.get("api_key_env") for provider in self.providers.values()}
+        return {name for name in names if name}
 
     def provider_of(self, name: str) -> str:
         """Return the configured provider that serves a model whose catalog says `name`."""
@@ -119,6 +138,10 @@ class Settings:
                 merged[name] = as_setting(name, level)
         merged["extra_body"] = extra
         return {name: value for name, value in merged.items() if value is not None}
+
+
+def _budget(limits: Mapping[str, Any]) -> Budget:
+    return Budget(usd=limits.get("usd"), calls=limits.get("calls"), tokens=limits.get("tokens"))
 
 
 def as_setting(dimension: str, level: str) -> int | float | str:
@@ -164,13 +187,26 @@ def replace_stages(config: dict[str, Any], overlays: Iterable[Path]) -> None:
 
 
 def read_words(config: dict[str, Any]) -> None:
-    """Turn the words ``true`` and ``false`` into what they mean, in place.
+    """Turn what Snakemake's ``--config`` hands on as text into what it means, in place.
 
-    Snakemake's ``--config partial=true`` hands them on as text.
+    That are ``true`` and ``false``, and the numbers of ``budget={calls: 100}``.
     """
     for name, value in config.items():
         if value in ("true", "false"):
             config[name] = value == "true"
+    if isinstance(config.get("budget"), dict):
+        config["budget"] = _numbers(config["budget"])
+
+
+def _numbers(limits: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _numbers(value)
+        if isinstance(value, Mapping)
+        else yaml.safe_load(value)
+        if isinstance(value, str)
+        else value
+        for name, value in limits.items()
+    }
 
 
 def check_config(config: Mapping[str, Any], *, schema: Path, file: str) -> None:
@@ -183,6 +219,10 @@ def check_config(config: Mapping[str, Any], *, schema: Path, file: str) -> None:
     for place, found, remedy in _schema_problems(config, schema):
         problems.add(file, found, remedy, column=place)
     problems.check()
+    if config.get("cohort") is not None and config.get("source") is None:
+        # Whoever leaves out an s must not run, and pay for, the cohorts of config.yaml.
+        found = f"found {config['cohort']!r}, which names a cohort to import, but no source"
+        problems.add(file, found, "add source=…, or did you mean 'cohorts'?", column="cohort")
     _check_stages(config["stages"], problems, file)
     _check_models(config, problems, file)
     if config["default_provider"] not in config["providers"]:

@@ -12,11 +12,11 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from daydream.errors import DaydreamError
-from daydream.files import write_text
+from daydream.errors import DaydreamError, StoppedError, StoreError
+from daydream.files import read_text, write_text
 
 _OWN_LINE = re.compile(r"^\s*(?:\w+Error: )?(\[[a-z]+\] .*)$", re.MULTILINE)
 
@@ -49,6 +49,44 @@ class ConciseErrors(logging.Filter):
         return True
 
 
+class OtherRuns(logging.Filter):
+    """Says which run has locked the files, where Snakemake can only guess."""
+
+    def __init__(self, others: Sequence[str]) -> None:
+        super().__init__()
+        self._others = others
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Replace the message that the directory cannot be locked; never drop it."""
+        if record.levelno >= logging.ERROR and "cannot be locked" in str(record.msg):
+            record.args = ()
+            record.msg = (
+                f"[run] another run makes the same files here ({'; '.join(self._others)}); wait "
+                f"for it, or stop it with Ctrl-C or kill"
+            )
+        return True
+
+
+class StoppedJobs(logging.Filter):
+    """Leaves out the jobs that failed for no other reason than that the run is to end."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Drop what reports a job that was stopped before its call."""
+        if f"[{StoppedError.code}]" in str(record.msg):
+            return False
+        if getattr(record, "event", None) != "job_error":
+            return True
+        logs = vars(record).get("log") or []
+        return not any(_holds(path, f"[{StoppedError.code}]") for path in logs)
+
+
+def _holds(path: str, beginning: str) -> bool:
+    try:
+        return read_text(path).startswith(beginning)
+    except StoreError:
+        return False
+
+
 class DryRunJobs(logging.Filter):
     """Prints each job of a dry run as one line: rule, wildcards, reason."""
 
@@ -62,9 +100,21 @@ class DryRunJobs(logging.Filter):
         return True
 
 
-def attach(*, dry_run: bool, lists_jobs: bool) -> None:
-    """Shorten the messages of Snakemake's logger; list a dry run's jobs unless it `lists_jobs`."""
+def tell(text: str) -> None:
+    """Print what a run has to say at its end, if anything."""
+    if text:
+        print(text, file=sys.stderr)
+
+
+def attach(*, dry_run: bool, others: Sequence[str], lists_jobs: bool) -> None:
+    """Shorten the messages of Snakemake's logger; list a dry run's jobs unless it `lists_jobs`.
+
+    `others` are the other runs that are alive here.
+    """
     logger = logging.getLogger("snakemake.logging")
     logger.addFilter(ConciseErrors())
+    logger.addFilter(StoppedJobs())
+    if others:
+        logger.addFilter(OtherRuns(others))
     if dry_run and not lists_jobs:
         logger.addFilter(DryRunJobs())

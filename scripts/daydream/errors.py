@@ -101,6 +101,18 @@ class CallError(DaydreamError):
     code = "call"
 
 
+class BudgetError(DaydreamError):
+    """A call that the budget does not allow."""
+
+    code = "budget"
+
+
+class StoppedError(DaydreamError):
+    """A call that was not begun, as the run is to end."""
+
+    code = "stopped"
+
+
 class ParseError(DaydreamError):
     """An answer that its parser refuses."""
 

@@ -11,19 +11,23 @@ import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from daydream.calling import Calls
 from daydream.catalog import Catalog, Combo, Template, load_catalog
+from daydream.choices import Choice, read_choices, refreshed, write_choices
 from daydream.cohort import COHORTS, check_cohorts, compile_cohort, sources
 from daydream.config import Settings, Stage, chain
 from daydream.errors import Problems, UnknownGenerationError, nearest
-from daydream.files import read_text
 from daydream.llm import Providers
 from daydream.membership import Generation, read_membership
 from daydream.parsers import Parsers, load_parsers
 from daydream.selection import check_dimensions, select
-from daydream.store import OUTPUTS, generation_file
+from daydream.stop import Stop
+from daydream.store import OUTPUTS, answered_samples, generation_file
+from daydream.tables import read_text
 
+Mode = Literal["run", "dry-run", "job"]
 CONFIG = "config/config.yaml"
 # What a row of a table of items has instead of a combo.
 NO_CONCEPTS = Combo(combo_id="", concepts=())
@@ -32,8 +36,11 @@ NO_CONCEPTS = Combo(combo_id="", concepts=())
 class Experiment:
     """Settings, catalogs, parsers and providers, and the generations of the configured cohorts."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, mode: Mode = "job") -> None:
         """Read the catalogs and the users' parsers.
+
+        A run decides which answers are to be asked for anew and writes it down; a dry run decides
+        it too; a job of a run takes what is written.
 
         Raises:
             InputError: everything that is wrong with the first of them that has an error.
@@ -49,8 +56,13 @@ class Experiment:
             list(settings.stages),
             items=settings.items,
         )
+        self._texts: dict[str, str] = {}
         self.parsers: Parsers = load_parsers(settings.parsers)
-        self.providers = Providers(settings.providers, base_dir=Path())
+        self.stop = Stop()
+        providers = Providers(settings.providers, base_dir=Path())
+        self.calls = Calls(settings, self.catalog.models, providers, self.stop)
+        self.ask = self.calls.ask
+        self._mode = mode
         _check_parsers(self.catalog, self.parsers)
 
     # Cohorts
@@ -93,15 +105,35 @@ class Experiment:
         Raises:
             InputError: a condition that no generation meets.
         """
-        rows = select(
+        return {row.gen_id: row for row in self._select(ancestors=True)}
+
+    def _select(self, *, ancestors: bool) -> list[Generation]:
+        return select(
             list(self.generations.values()),
             where=self.settings.where,
             exclude=self.settings.exclude,
             stages=self.settings.stages,
             catalog=self.catalog,
             file=CONFIG,
+            ancestors=ancestors,
         )
-        return {row.gen_id: row for row in rows}
+
+    @cached_property
+    def choices(self) -> dict[str, Choice]:
+        """Which answer counts, by gen_id, where that is not the first.
+
+        With the setting `refresh` each generation that matches the slice, its ancestors left aside,
+        is to have a new one; that is written down here, so that it holds when the run ends early.
+        """
+        choices = read_choices()
+        if not self.settings.refresh or self._mode == "job":
+            return choices
+        rows = [row for row in self._select(ancestors=False) if not self.is_copy(row)]
+        samples = {row.gen_id: answered_samples(row.stage, row.gen_id) for row in rows}
+        anew = refreshed(choices, samples)
+        if anew != choices and self._mode == "run":
+            write_choices(anew)
+        return anew
 
     def generation(self, stage: str, gen_id: str) -> Generation:
         """Return a generation.
@@ -118,6 +150,20 @@ class Experiment:
             f"found {gen_id!r}, which is no {stage} of the cohorts {cohorts}; "
             f"add its cohort to `cohorts`, or correct the id: {nearest(gen_id, known)}"
         )
+
+    def generation_of(self, gen_id: str) -> Generation:
+        """Return a generation of any stage.
+
+        Raises:
+            UnknownGenerationError: no configured cohort has it.
+        """
+        if gen_id not in self.generations:
+            cohorts = ", ".join(self.settings.cohorts)
+            raise UnknownGenerationError(
+                f"found {gen_id!r}, which is no generation of the cohorts {cohorts}; "
+                f"{nearest(gen_id, self.generations)}"
+            )
+        return self.generations[gen_id]
 
     def targets(self, stage: str | None = None) -> list[str]:
         """Return every file of the generations of a stage, or of all stages.
@@ -212,7 +258,7 @@ class Experiment:
         return self._names(generation, "ancestors")
 
     def _names(self, generation: Generation, variable: str) -> bool:
-        return variable in self._template_text(self.template(generation))
+        return variable in self.text(str(self.template(generation).path))
 
     def prompt_variables(self, generation: Generation) -> str:
         """Return what a prompt depends on beside its input files: names and dimensions."""
@@ -261,7 +307,23 @@ class Experiment:
         model = self.catalog.models[generation.llm_model_id]
         provider = self.settings.provider_of(model.provider)
         sampling = self.sampling(generation)
-        return _canonical({"provider": provider, "model": model.model, **sampling})
+        stage = self.stage(generation)
+        return _canonical(
+            {
+                "provider": provider,
+                "model": model.model,
+                **sampling,
+                **self._choice(generation),
+                # What decides whether an answer is asked for again, where it ever is.
+                **({"resample": stage.resample} if stage.resample else {}),
+                **({"limit": stage.max_tokens_limit} if stage.on_truncation == "grow" else {}),
+                **({"parser": self.parser_settings(generation)} if stage.resample else {}),
+            }
+        )
+
+    def _choice(self, generation: Generation) -> dict[str, object]:
+        choice = self.choices.get(generation.gen_id)
+        return {} if choice is None else {"choice": [choice.sample, choice.request]}
 
     def parser_settings(self, generation: Generation) -> str:
         """Return what a parsed text depends on beside its input files: the parser and its scale."""
@@ -280,11 +342,15 @@ class Experiment:
         stages = chain(self.settings.stages, generation.stage)
         return [stage.name for stage in stages[:-1]]
 
-    def _template_text(self, template: Template) -> str:
-        texts: dict[Path, str] = self.__dict__.setdefault("_texts", {})
-        if template.path not in texts:
-            texts[template.path] = read_text(template.path)
-        return texts[template.path]
+    def text(self, path: str) -> str:
+        """Return a text of the catalogs, read once a run.
+
+        Raises:
+            InputError: it is no UTF-8.
+        """
+        if path not in self._texts:
+            self._texts[path] = read_text(Path(path), code="catalog")
+        return self._texts[path]
 
 
 def _canonical(value: Mapping[str, Any]) -> str:

@@ -48,11 +48,68 @@ def _write_and_rename(data: bytes, temporary: str, path: str, *, durable: bool) 
             os.fsync(file.fileno())
     os.replace(temporary, path)  # noqa: PTH105 - as above
     if durable:
-        directory = os.open(os.path.dirname(path) or ".", os.O_RDONLY)  # noqa: PTH120
+        sync_directory(os.path.dirname(path) or ".")  # noqa: PTH120
+
+
+def sync_directory(path: str | Path) -> None:
+    """Let the names in a directory reach the disk."""
+    directory = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+class ReservedFile:
+    """A file that takes its space on the disk before its content is known.
+
+    As a context it leaves nothing behind if it was not written.
+    """
+
+    def __init__(self, path: Path, *, size: int) -> None:
+        """Take `size` bytes beside `path`.
+
+        Raises:
+            OSError: the file system has no such space, or refuses the file.
+        """
+        self.path = path
+        self._temporary = f"{path}.{os.getpid()}-{threading.get_ident()}.tmp"
+        self._file = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        self._written = False
         try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+            os.posix_fallocate(self._file, 0, size)
+        except OSError:
+            self.__exit__()
+            raise
+
+    def write(self, text: str) -> None:
+        """Give the file its content and its name, durably.
+
+        Raises:
+            StoreError: the file system refuses it.
+        """
+        data = text.encode()
+        try:
+            with os.fdopen(os.dup(self._file), "wb") as file:
+                file.write(data)
+            os.ftruncate(self._file, len(data))
+            os.fsync(self._file)
+            Path(self._temporary).replace(self.path)
+            self._written = True
+            sync_directory(self.path.parent)
+        except OSError as error:
+            raise StoreError(
+                f"{self.path}: cannot be written ({error.strerror}); mend that and run snakemake "
+                f"again"
+            ) from error
+
+    def __enter__(self) -> ReservedFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._file)
+        if not self._written:
+            Path(self._temporary).unlink(missing_ok=True)
 
 
 def write_json(path: str | Path, value: Mapping[str, object], *, durable: bool = False) -> None:

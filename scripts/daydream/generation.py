@@ -2,22 +2,27 @@
 
 They run as threads of one Snakemake, some 100,000 times: whatever is the same for many jobs is
 held by the `Experiment`, not made again here.
+
+What a text was made of is kept as digests: of the prompt in prompt.json and, with the settings of
+the call, as `inputs` in metadata.json; of the parsed text in parsed.json. These two are no outputs
+of a rule: nothing is made from them, `snakemake explain` alone compares them with what is there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from daydream.catalog import Model
-from daydream.errors import ParseError
+from daydream.answers import call_record, find_answer, parsed_text
 from daydream.experiment import Experiment
 from daydream.files import read_text, text_sha256, write_json, write_text
-from daydream.llm.request import Request, Response, derive_seed
 from daydream.membership import Generation
 from daydream.prompts import PromptConcept, render
-from daydream.store import find_response, read_json, record_response
+from daydream.store import read_json
+
+PROMPT_INPUTS = "prompt.json"
+PARSED_INPUTS = "parsed.json"
 
 
 def render_prompt(
@@ -30,55 +35,73 @@ def render_prompt(
     output: str,
 ) -> None:
     """Render a template with the concept texts, or with the ancestors' texts (the parent last)."""
+    prompt, inputs = prompt_of(
+        experiment, generation, template=template, concepts=concepts, ancestors=ancestors
+    )
+    write_json(Path(output).with_name(PROMPT_INPUTS), inputs)
+    write_text(output, prompt)
+
+
+def prompt_of(
+    experiment: Experiment,
+    generation: Generation,
+    *,
+    template: str,
+    concepts: Sequence[str] = (),
+    ancestors: Sequence[str] = (),
+) -> tuple[str, dict[str, object]]:
+    """Return a generation's prompt, and the digests of the texts and values that it is made of."""
+    return prompt_from(
+        experiment,
+        generation,
+        template=template,
+        concepts=concepts,
+        ancestors=[read_text(path) for path in ancestors],
+    )
+
+
+def prompt_from(
+    experiment: Experiment,
+    generation: Generation,
+    *,
+    template: str,
+    concepts: Sequence[str],
+    ancestors: Sequence[str],
+) -> tuple[str, dict[str, object]]:
+    """Return the same as `prompt_of`, from the ancestors' texts, which need not be files yet."""
+    source = experiment.text(template)
+    inputs: dict[str, object] = {
+        "template": text_sha256(source),
+        "variables": text_sha256(experiment.prompt_variables(generation)),
+    }
     variables: dict[str, object] = {
         **experiment.dimensions(generation),
         **experiment.item_variables(generation),
     }
     if ancestors:
-        texts = [read_text(path) for path in ancestors]
+        texts = list(ancestors)
         stages = experiment.ancestor_names(generation)[-len(texts) :]
         variables["ancestors"] = dict(zip(stages, texts, strict=True))
         # The first name is ours; the others are those of templates that already exist.
         for name in ("parent", "draft_block", "links_block", "response"):
             variables[name] = texts[-1]
+        digests = dict(zip(stages, map(text_sha256, texts), strict=True))
+        inputs["parent"] = digests.pop(stages[-1])
+        if digests:
+            inputs["ancestors"] = digests
     elif experiment.settings.items is None:
         combo = experiment.catalog.combos[generation.combo_id]
-        variables["concepts"] = [
+        shown = [
             PromptConcept(
                 name=experiment.catalog.concepts[concept_id].name,
-                content=read_text(path),
+                content=experiment.text(path),
                 concept_id=concept_id,
             )
             for (concept_id, _), path in zip(combo.concepts, concepts, strict=True)
         ]
-    write_text(output, render(read_text(template), variables, name=template))
-
-
-def build_request(experiment: Experiment, generation: Generation, prompt: str) -> Request:
-    """Return the model call that a prompt makes under the experiment's settings."""
-    model = experiment.catalog.models[generation.llm_model_id]
-    provider = experiment.settings.provider_of(model.provider)
-    sampling = experiment.sampling(generation)
-    system_prompt = sampling.pop("system_prompt", None)
-    extra_body = sampling.pop("extra_body")
-    if sampling.get("seed", _default_seed(experiment, provider)) == "gen_id":
-        sampling["seed"] = derive_seed(generation.gen_id)
-    messages: list[dict[str, str]] = []
-    if system_prompt:
-        messages.append({"role": "system", "content": system_prompt})
-    messages.append({"role": "user", "content": prompt})
-    return Request(
-        provider=provider,
-        model=model.model,
-        messages=tuple(messages),
-        sampling=sampling,
-        extra_body=extra_body,
-    )
-
-
-def _default_seed(experiment: Experiment, provider: str) -> str | None:
-    """Give the bundled model, which repeats itself under a seed, one; leave paid ones alone."""
-    return "gen_id" if experiment.settings.providers[provider]["type"] == "local" else None
+        variables["concepts"] = shown
+        inputs["concepts"] = {concept.concept_id: text_sha256(concept.content) for concept in shown}
+    return render(source, variables, name=template), inputs
 
 
 def generate_raw(
@@ -97,34 +120,43 @@ def generate_raw(
         StoreError: a file cannot be read or written.
     """
     text = read_text(prompt)
-    identity = _identity(experiment, generation, prompt=text)
+    directory = Path(raw).parent
+    ancestors = experiment.lineage(generation)[:-1]
+    known = {
+        **identity(experiment, generation, ancestors=ancestors, prompt=text),
+        "inputs": {
+            **read_inputs(directory / PROMPT_INPUTS),
+            "settings": text_sha256(experiment.call_settings(generation)),
+        },
+    }
     if copied is not None:
         write_text(raw, read_text(copied))
-        write_json(metadata, {**identity, "mode": "copy"})
+        write_json(metadata, {**known, "mode": "copy"})
         return
-    request = build_request(experiment, generation, text)
-    directory = Path(raw).parent
-    response = find_response(directory, request)
-    reused = response is not None
-    if response is None:
-        response = experiment.providers.complete(request)
-        record_response(directory, request, response)
-    answer = response.text
-    write_text(raw, answer)
+    answer = find_answer(experiment, generation, text, directory, ask=experiment.ask)
+    write_text(raw, answer.response.text)
     model = experiment.catalog.models[generation.llm_model_id]
-    write_json(
-        metadata,
-        {**identity, "mode": "llm", **_call_record(request, response, model), "reused": reused},
-    )
+    write_json(metadata, {**known, "mode": "llm", **call_record(answer, model)})
 
 
-def _identity(experiment: Experiment, generation: Generation, *, prompt: str) -> dict[str, object]:
-    lineage = experiment.lineage(generation)[:-1]
+def read_inputs(path: Path) -> dict[str, Any]:
+    """Return the digests that a phase has recorded, or none: an imported text has no record."""
+    return read_json(path) if path.exists() else {}
+
+
+def identity(
+    experiment: Experiment,
+    generation: Generation,
+    *,
+    ancestors: Iterable[Generation],
+    prompt: str,
+) -> dict[str, object]:
+    """Return the part of metadata.json that says which generation it is, and of what prompt."""
     return {
         "stage": generation.stage,
         "gen_id": generation.gen_id,
         "parent_gen_id": generation.parent_gen_id or None,
-        "ancestors": {row.stage: row.gen_id for row in lineage},
+        "ancestors": {row.stage: row.gen_id for row in ancestors},
         "key": generation.key,
         "combo_id": generation.combo_id,
         "template_id": generation.template_id,
@@ -135,32 +167,6 @@ def _identity(experiment: Experiment, generation: Generation, *, prompt: str) ->
     }
 
 
-def _call_record(request: Request, response: Response, model: Model) -> dict[str, object]:
-    return {
-        "request_sha256": request.sha256,
-        "provider": request.provider,
-        "model": request.model,
-        "model_reported": response.model,
-        "sampling": {**request.sampling, **request.extra_body},
-        "finish_reason": response.finish_reason,
-        "truncated": response.truncated,
-        "usage": response.usage,
-        "cost_usd": cost_usd(response.usage, model),
-        "attempts": response.attempts,
-        "started_at": response.started_at,
-        "duration_s": response.duration_s,
-    }
-
-
-def cost_usd(usage: Mapping[str, Any], model: Model) -> float | None:
-    """Return the price of a call in USD, or None if the catalog or the provider does not tell."""
-    paid, counted = model.usd_per_mtok_in, usage.get("prompt_tokens")
-    paid_out, counted_out = model.usd_per_mtok_out, usage.get("completion_tokens")
-    if paid is None or paid_out is None or counted is None or counted_out is None:
-        return None
-    return (paid * float(counted) + paid_out * float(counted_out)) / 1e6
-
-
 def parse_response(
     experiment: Experiment, generation: Generation, *, raw: str, metadata: str, output: str
 ) -> None:
@@ -169,41 +175,11 @@ def parse_response(
     Raises:
         ParseError: the answer is truncated, blank, too short, or refused by its parser.
     """
-    write_text(output, parsed_text(experiment, generation, read_text(raw), read_json(metadata)))
-
-
-def parsed_text(
-    experiment: Experiment, generation: Generation, raw: str, metadata: Mapping[str, Any]
-) -> str:
-    """Return what the generation's parser makes of an answer; a copy is left as it is.
-
-    Raises:
-        ParseError: as `parse_response`; the line names the generation.
-    """
-    if metadata["mode"] == "copy":
-        return raw
-    where = f"{generation.stage} {generation.gen_id}"
-    stage = experiment.stage(generation)
-    if metadata["truncated"]:
-        limit = metadata["sampling"].get("max_tokens")
-        cut = f"at max_tokens={limit}" if limit else "by the model's own limit"
-        raise ParseError(
-            f"{where}: the answer was cut {cut}; raise it under stages.{stage.name}.sampling"
-        )
-    lines = sum(1 for line in raw.splitlines() if line.strip())
-    if lines < max(1, stage.min_lines):
-        raise ParseError(
-            f"{where}: the answer has {lines} lines with text, min_lines is {stage.min_lines}; "
-            f"change its template or stages.{stage.name}.min_lines"
-        )
-    try:
-        return _parser(experiment, generation)(raw)
-    except ParseError as error:
-        raise ParseError(f"{where}: {error.args[0]}") from error
-
-
-def _parser(experiment: Experiment, generation: Generation) -> Callable[[str], str]:
-    template = experiment.template(generation)
-    return experiment.parsers.get(
-        template.parser, score_min=template.score_min, score_max=template.score_max
-    )
+    answer = read_text(raw)
+    parsed = parsed_text(experiment, generation, answer, read_json(metadata))
+    inputs = {
+        "raw": text_sha256(answer),
+        "parser": text_sha256(experiment.parser_settings(generation)),
+    }
+    write_json(Path(output).with_name(PARSED_INPUTS), inputs)
+    write_text(output, parsed)

@@ -55,8 +55,11 @@ def select(
     stages: Mapping[str, Stage],
     catalog: Catalog,
     file: str,
+    ancestors: bool = True,
 ) -> list[Generation]:
     """Return the rows of a slice in their order; parents stand before children in `rows`.
+
+    Without `ancestors` it is just the rows that match, not those that they need.
 
     Raises:
         InputError: a value that no row has at its dimension; or nothing is left.
@@ -73,6 +76,8 @@ def select(
         slices = f"where {dict(where)}, exclude {dict(exclude)}"
         problems.add(file, f"no generation matches {slices}", "widen one of them", column="where")
         problems.check()
+    if ancestors:
+        kept = with_ancestors({row.gen_id: row for row in rows}, kept)
     return [row for row in rows if row.gen_id in kept]
 
 
@@ -143,7 +148,7 @@ def _kept(
         matched[row.gen_id] = inherited | _matched_here(row, wanted, readers)
         if len(matched[row.gen_id]) == len(wanted):
             kept.add(row.gen_id)
-    return with_ancestors({row.gen_id: row for row in rows}, kept)
+    return kept
 
 
 def _matched_here(

@@ -1,0 +1,272 @@
+"""What a run would ask and what that may cost, before anything is spent.
+
+Each generation is carried as far as texts are known: its prompt is rendered, its request looked up
+in the journal, the answer there parsed for its children. Nothing is written. So the count is exact
+wherever the parent's text is known, or follows from the journal:
+
+    done       its files are there, and are those of its request
+    journal    its answer is paid for already, and is taken from there
+    call       a run asks the model
+    waiting    its parent is asked first; it is then asked too, unless the journal has its answer
+    copy       it takes its parent's text; no model is asked
+    refused    its answer is there, and its parser refuses it: nothing is asked
+    blocked    its prompt cannot be made: its parent is refused, or its template is wrong
+
+Tokens of a call are the mean of the finished calls of its template and model, else a token for four
+characters of the prompt, and max_tokens for the answer.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+from daydream.answers import Answer, find_answer, parsed_text
+from daydream.calling import DEFAULT_MAX_TOKENS, cost_usd
+from daydream.errors import CallError, DaydreamError, ParseError
+from daydream.experiment import Experiment
+from daydream.files import read_text, write_text
+from daydream.generation import prompt_from
+from daydream.llm.request import Request
+from daydream.membership import Generation
+from daydream.store import OUTPUTS, generation_file, read_json
+
+CHARACTERS_PER_TOKEN = 4
+STATES = ("done", "journal", "call", "waiting", "copy", "refused", "blocked")
+FINISHED, LENGTH = "finished calls", "prompt length and max_tokens"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Forecast:
+    """What a run would do for a generation; `text` is its parsed text where that is known."""
+
+    generation: Generation
+    state: str
+    text: str | None = None
+    prompt: str | None = None
+    usage: Mapping[str, int] | None = None
+
+
+class _Pending(Exception):  # noqa: N818 - no error: it carries a request out of a search
+    def __init__(self, request: Request) -> None:
+        super().__init__()
+        self.request = request
+
+
+def _would_ask(_: Generation, request: Request) -> NoReturn:
+    raise _Pending(request)
+
+
+def forecasts(experiment: Experiment) -> dict[str, Forecast]:
+    """Return the forecast of each selected generation by id, parents before children."""
+    found: dict[str, Forecast] = {}
+    for generation in experiment.selected.values():
+        found[generation.gen_id] = _forecast(experiment, generation, found)
+    return found
+
+
+def _forecast(
+    experiment: Experiment, generation: Generation, known: Mapping[str, Forecast]
+) -> Forecast:
+    ancestors = [known[row.gen_id] for row in experiment.lineage(generation)[:-1]]
+    copies = experiment.is_copy(generation)
+    if ancestors and ancestors[-1].text is None:
+        blocked = ancestors[-1].state in ("refused", "blocked")
+        state = "blocked" if blocked else "copy" if copies else "waiting"
+        return Forecast(generation=generation, state=state)
+    if copies:
+        return Forecast(generation=generation, state="copy", text=ancestors[-1].text)
+    try:
+        prompt = _prompt(experiment, generation, ancestors)
+    except DaydreamError:
+        return Forecast(generation=generation, state="blocked")
+    directory = Path(generation_file(generation.stage, generation.gen_id, ""))
+    try:
+        answer = find_answer(experiment, generation, prompt, directory, ask=_would_ask)
+    except _Pending as pending:
+        if _is_done(directory, pending.request):
+            text = read_text(directory / "parsed.txt")
+            return Forecast(generation=generation, state="done", text=text, prompt=prompt)
+        return Forecast(generation=generation, state="call", prompt=prompt)
+    return _answered(experiment, generation, prompt, directory, answer)
+
+
+def _answered(
+    experiment: Experiment, generation: Generation, prompt: str, directory: Path, answer: Answer
+) -> Forecast:
+    response = answer.response
+    told = {
+        "mode": "llm",
+        "truncated": response.truncated,
+        "sampling": answer.request.sampling,
+    }
+    try:
+        text = parsed_text(experiment, generation, response.text, told)
+    except (CallError, ParseError):
+        return Forecast(generation=generation, state="refused", prompt=prompt)
+    state = "done" if _is_done(directory, answer.request) else "journal"
+    return Forecast(
+        generation=generation, state=state, text=text, prompt=prompt, usage=response.usage
+    )
+
+
+def _prompt(experiment: Experiment, generation: Generation, ancestors: list[Forecast]) -> str:
+    inputs = experiment.prompt_inputs(generation)
+    texts = [ancestor.text or "" for ancestor in ancestors]
+    prompt, _ = prompt_from(
+        experiment,
+        generation,
+        template=str(inputs["template"]),
+        concepts=list(inputs.get("concepts", [])),
+        ancestors=texts if experiment.uses_ancestors(generation) else texts[-1:],
+    )
+    return prompt
+
+
+def _is_done(directory: Path, request: Request) -> bool:
+    if not all((directory / name).exists() for name in OUTPUTS):
+        return False
+    return bool(read_json(directory / "metadata.json").get("request_sha256") == request.sha256)
+
+
+class Row(NamedTuple):
+    """What a run would do for the generations of one stage and model."""
+
+    stage: str
+    llm_model_id: str
+    generations: int
+    done: int
+    journal: int
+    call: int
+    waiting: int
+    copy: int
+    refused: int
+    blocked: int
+    prompt_tokens: int
+    completion_tokens: int
+    usd: float | None
+    estimated_from: str
+
+
+def plan(experiment: Experiment) -> list[Row]:
+    """Return a row a stage and model; tokens and USD are of the calls to come."""
+    found = forecasts(experiment)
+    means = _means(found.values())
+    groups: dict[tuple[str, str], list[Forecast]] = defaultdict(list)
+    for forecast in found.values():
+        generation = forecast.generation
+        groups[generation.stage, generation.llm_model_id].append(forecast)
+    return [_row(experiment, *group, forecasts, means) for group, forecasts in groups.items()]
+
+
+Means = Mapping[tuple[str, str, str], tuple[float, float]]
+
+
+def _means(found: Iterable[Forecast]) -> Means:
+    """Return the mean tokens of prompt and answer of finished calls by stage, template, model."""
+    usages: dict[tuple[str, str, str], list[tuple[int, int]]] = defaultdict(list)
+    for forecast in found:
+        usage = forecast.usage or {}
+        if usage.get("prompt_tokens") is not None and usage.get("completion_tokens") is not None:
+            counts = usage["prompt_tokens"], usage["completion_tokens"]
+            usages[_recipe(forecast.generation)].append(counts)
+    return {
+        recipe: (
+            sum(prompt for prompt, _ in counts) / len(counts),
+            sum(completion for _, completion in counts) / len(counts),
+        )
+        for recipe, counts in usages.items()
+    }
+
+
+def _recipe(generation: Generation) -> tuple[str, str, str]:
+    return generation.stage, generation.template_id, generation.llm_model_id
+
+
+def _row(
+    experiment: Experiment, stage: str, model_id: str, group: list[Forecast], means: Means
+) -> Row:
+    counts = {state: sum(forecast.state == state for forecast in group) for state in STATES}
+    prompt_tokens = completion_tokens = 0.0
+    sources = set()
+    for forecast in group:
+        if forecast.state in ("call", "waiting"):
+            prompt, completion, source = _tokens(experiment, forecast, means)
+            prompt_tokens += prompt
+            completion_tokens += completion
+            sources.add(source)
+    tokens = {"prompt_tokens": round(prompt_tokens), "completion_tokens": round(completion_tokens)}
+    model = experiment.catalog.models.get(model_id)
+    usd = 0.0 if not sources else None if model is None else cost_usd(tokens, model)
+    return Row(
+        stage=stage,
+        llm_model_id=model_id,
+        generations=len(group),
+        **counts,
+        **tokens,
+        usd=usd,
+        estimated_from=" and ".join(sorted(sources)),
+    )
+
+
+def _tokens(experiment: Experiment, forecast: Forecast, means: Means) -> tuple[float, float, str]:
+    generation = forecast.generation
+    mean = means.get(_recipe(generation))
+    if mean is not None:
+        return (*mean, FINISHED)
+    limit = experiment.sampling(generation).get("max_tokens") or DEFAULT_MAX_TOKENS
+    if forecast.prompt is not None:
+        return len(forecast.prompt) / CHARACTERS_PER_TOKEN, limit, LENGTH
+    template = len(experiment.text(str(experiment.template(generation).path)))
+    parent = experiment.generations[generation.parent_gen_id]
+    answer = experiment.sampling(parent).get("max_tokens") or DEFAULT_MAX_TOKENS
+    return template / CHARACTERS_PER_TOKEN + answer, limit, LENGTH
+
+
+def report(experiment: Experiment, csv_path: str) -> str:
+    """Write the plan as CSV, and return it as a table to be read."""
+    rows = plan(experiment)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(Row._fields)
+    writer.writerows(["" if cell is None else cell for cell in row] for row in rows)
+    Path(csv_path).parent.mkdir(parents=True, exist_ok=True)
+    write_text(csv_path, text.getvalue())
+    return "\n".join(_lines(rows, csv_path))
+
+
+def _lines(rows: list[Row], csv_path: str) -> Iterator[str]:
+    names = ["stage", "model", "generations", *STATES, "tokens in", "tokens out", "USD"]
+    table = [names]
+    for row in rows:
+        numbers = [f"{number:,}" for number in row[2:12]]
+        table.append([row.stage, row.llm_model_id or "-", *numbers, _usd(row.usd)])
+    sums = [f"{sum(column):,}" for column in zip(*(row[2:12] for row in rows), strict=True)]
+    unpriced = any(row.usd is None for row in rows)
+    usd = sum(row.usd or 0.0 for row in rows)
+    table.append(["all", "", *sums, f"{usd:.4f}{' + ?' if unpriced else ''}"])
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for cells in table:
+        yield "  ".join(
+            cell.ljust(width) if place < 2 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ).rstrip()
+    yield ""
+    calls = sum(row.call for row in rows)
+    waiting = sum(row.waiting for row in rows)
+    yield f"A run makes {calls:,} calls, and {waiting:,} more when their parents are answered."
+    sources = sorted({row.estimated_from for row in rows} - {""})
+    if sources:
+        yield f"Tokens are estimated from {'; '.join(sources)}."
+    if unpriced:
+        yield "?: no usd_per_mtok_in and usd_per_mtok_out in llm_models.csv."
+    yield f"The same as a table: {csv_path}"
+
+
+def _usd(usd: float | None) -> str:
+    return "?" if usd is None else f"{usd:.4f}"

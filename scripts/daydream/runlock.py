@@ -1,0 +1,63 @@
+"""Which runs are alive in a working directory, and what the dead ones have left locked.
+
+A run holds a lock (flock) on a file of its own, `.snakemake/runs/<host>-<pid>.lock`, which the
+system releases when the process ends, however it ends. So a run that finds no other alive may
+remove the locks that a killed one has left, which Snakemake by itself would ask the user to do.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from datetime import datetime
+from pathlib import Path
+
+RUNS = Path(".snakemake/runs")
+SNAKEMAKE_LOCKS = Path(".snakemake/locks")
+
+_held: list[int] = []
+
+
+def enter() -> list[str]:
+    """Announce this run, and clear what dead ones have locked; return a text on each live one.
+
+    The announcement ends with the process. Where the directory cannot be written there is nothing
+    to lock: the list is empty.
+    """
+    try:
+        RUNS.mkdir(parents=True, exist_ok=True)
+        mutex = os.open(RUNS / "mutex", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(mutex, fcntl.LOCK_EX)
+            others = [text for path in sorted(RUNS.glob("*.lock")) if (text := _alive(path))]
+            own = os.open(_own(), os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+            fcntl.flock(own, fcntl.LOCK_EX)
+            _held.append(own)
+            if not others:
+                for path in SNAKEMAKE_LOCKS.glob("*.lock"):
+                    path.unlink(missing_ok=True)
+        finally:
+            os.close(mutex)
+    except OSError:
+        return []
+    return others
+
+
+def _own() -> Path:
+    return RUNS / f"{socket.gethostname()}-{os.getpid()}.lock"
+
+
+def _alive(path: Path) -> str:
+    """Return who holds a lock; a lock that nobody holds is removed, and the text is empty."""
+    file = os.open(path, os.O_RDWR)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        host, _, pid = path.stem.rpartition("-")
+        since = datetime.fromtimestamp(path.stat().st_mtime).astimezone()
+        return f"process {pid} on {host}, since {since:%Y-%m-%d %H:%M:%S}"
+    finally:
+        os.close(file)
+    path.unlink(missing_ok=True)
+    return ""

@@ -1,0 +1,91 @@
+"""Ending a run well: no new calls, those in flight are finished and kept.
+
+A `Stop` is asked for by a signal, by the budget, or by a full disk. From then on `check` raises,
+waits that look at `event` end, and the scheduler is told to start no further job. The calls in
+flight go on until they are journaled. A second signal ends the process at once; what its calls
+would have answered is lost, and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from daydream.errors import StoppedError
+
+
+class Stop:
+    """Whether the run is to end, and how many model calls it is waiting for."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self.reason = ""
+        self._lock = threading.Lock()
+        self._in_flight = 0
+        self._signals = 0
+        self._end_scheduler: Callable[[], None] = lambda: None
+
+    def request(self, reason: str) -> None:
+        """Let no further call begin; the first reason is the one that is told."""
+        with self._lock:
+            if self.event.is_set():
+                return
+            self.reason = reason
+            self.event.set()
+            in_flight = self._in_flight
+        waits = f"waiting for {in_flight} calls in flight" if in_flight else "no call is in flight"
+        print(f"Stopping: {reason}; {waits}, no new one begins.", file=sys.stderr)
+        # In a thread of its own: the scheduler's lock may be held by whom a signal interrupted.
+        threading.Thread(target=self._end_scheduler, daemon=True).start()
+
+    def check(self) -> None:
+        """Raise if the run is to end.
+
+        Raises:
+            StoppedError: it is.
+        """
+        if self.event.is_set():
+            raise StoppedError(f"{self.reason}; run snakemake again to go on")
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Count a model call as in flight.
+
+        Raises:
+            StoppedError: the run is to end.
+        """
+        with self._lock:
+            self.check()
+            self._in_flight += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_flight -= 1
+
+    def install(self) -> None:
+        """Take over SIGINT and SIGTERM, in the main thread, after the scheduler took SIGTERM."""
+        previous = signal.getsignal(signal.SIGTERM)
+        if callable(previous):
+            self._end_scheduler = lambda: _call(previous)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._signals += 1
+        name = signal.Signals(number).name
+        if self._signals > 1:
+            os.write(2, f"Stopped at once by a second signal ({name}).\n".encode())
+            os._exit(128 + number)
+        # Not here: the signal may have interrupted whoever holds the lock.
+        reason = f"{name} came (once more: now)"
+        threading.Thread(target=self.request, args=(reason,), daemon=True).start()
+
+
+def _call(handler: Callable[[int, FrameType | None], object]) -> None:
+    handler(signal.SIGTERM, None)
