@@ -78,6 +78,7 @@ def compile_once(directory: Path) -> dict[str, float]:
             "where": {},
             "exclude": {},
             "refresh": False,
+            "expand": "all",
             "budget": {},
             "raw_dir": "data/1_raw",
             "specs_dir": "data/cohorts",

@@ -21,7 +21,7 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 from daydream.analysis.outputs import TABLES, write_tables, write_union  # noqa: E402
 from simulation import simulated  # noqa: E402
 
-# 104 combos × 12 recipes of drafts × 2 replicates × 2 essays × 10 judges × 2 replicates.
+# Of 104 combos 24 drafts each, of each draft two essays, judged twice by each of ten judges.
 LEVELS = {
     "combo_id": 104,
     "draft_template": 4,

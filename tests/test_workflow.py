@@ -195,3 +195,23 @@ def test_a_parser_of_the_users_own(project: Project) -> None:
         path.read_text().islower() for path in project.path("data/gens/draft").glob("*/parsed.txt")
     )
     assert project.calls() == 2
+
+
+def test_pending_names_only_what_is_not_complete(project: Project) -> None:
+    """Deleted, edited, changed: the same jobs as by Snakemake's own records; then no job at all."""
+    pending = ("--config", "expand=pending")
+    project.snakemake(*pending)
+    assert "gen_id=" not in project.snakemake("-n", *pending)
+    project.edit("data/1_raw/templates/essay/grow.txt", "Grow", "Raise")
+    next(project.path("data/gens/evaluation").glob("*/raw.txt")).unlink()
+    project.snakemake("membership")
+
+    def jobs(*arguments: str) -> set[str]:
+        lines = project.snakemake("-n", *arguments).splitlines()
+        return {line.split("  #")[0] for line in lines if "gen_id=" in line}
+
+    assert jobs() == jobs(*pending) != set()
+    project.snakemake(*pending)
+    assert "gen_id=" not in project.snakemake("-n", *pending)
+    assert "gen_id=" not in project.snakemake("-n")
+    assert len(project.scores()) == 4

@@ -56,6 +56,7 @@ class Settings:
     where: Mapping[str, Any]
     exclude: Mapping[str, Any]
     refresh: bool
+    expand: str
     budget: Budget
     cohort_budget: Budget
     raw_dir: Path
@@ -77,6 +78,7 @@ class Settings:
             where=config["where"],
             exclude=config["exclude"],
             refresh=config["refresh"],
+            expand=config["expand"],
             budget=_budget(config["budget"]),
             cohort_budget=_budget(config["budget"].get("cohort", {})),
             raw_dir=Path(config["raw_dir"]),

@@ -165,14 +165,24 @@ class Experiment:
             )
         return self.generations[gen_id]
 
+    @cached_property
+    def expanded(self) -> dict[str, Generation]:
+        """The selected generations that targets name: all, or with `expand: pending` some."""
+        if self.settings.expand == "all":
+            return self.selected
+        from daydream.pending import pending  # noqa: PLC0415 - it looks at experiments itself
+
+        waiting = pending(self, self.selected.values())
+        return {name: row for name, row in self.selected.items() if name in waiting}
+
     def targets(self, stage: str | None = None) -> list[str]:
-        """Return every file of the generations of a stage, or of all stages.
+        """Return every file of the expanded generations of a stage, or of all stages.
 
         All files, not the last alone: Snakemake makes a deleted file again only if it is asked for.
         """
         return [
             generation_file(row.stage, row.gen_id, name)
-            for row in self.selected.values()
+            for row in self.expanded.values()
             if stage in (None, row.stage)
             for name in OUTPUTS
         ]
@@ -186,8 +196,12 @@ class Experiment:
         ]
 
     def scored_targets(self, cohort: str) -> list[str]:
-        """Return the parsed.txt of every selected generation of a cohort's scored stages."""
-        return [generation_file(row.stage, row.gen_id, "parsed.txt") for row in self.scored(cohort)]
+        """Return the parsed.txt of every expanded generation of a cohort's scored stages."""
+        return [
+            generation_file(row.stage, row.gen_id, "parsed.txt")
+            for row in self.scored(cohort)
+            if row.gen_id in self.expanded
+        ]
 
     @property
     def slice(self) -> str:
