@@ -20,6 +20,7 @@ include: "rules/cohort.smk"
 include: "rules/generation.smk"
 include: "rules/results.smk"
 include: "rules/store.smk"
+include: "rules/explore.smk"
 
 
 rule all:

@@ -30,6 +30,9 @@ def stage(name: str, parent: str | None = None, *dimensions: str) -> Stage:
         dimensions=dimensions,
         min_lines=0,
         sampling={},
+        resample=0,
+        on_truncation="fail",
+        max_tokens_limit=None,
     )
 
 

@@ -62,10 +62,15 @@ def _would_ask(_: Generation, request: Request) -> NoReturn:
     raise _Pending(request)
 
 
-def forecasts(experiment: Experiment) -> dict[str, Forecast]:
-    """Return the forecast of each selected generation by id, parents before children."""
+def forecasts(
+    experiment: Experiment, generations: Iterable[Generation] | None = None
+) -> dict[str, Forecast]:
+    """Return the forecast of each of the generations, or of all selected ones, by id.
+
+    Parents stand before children in `generations`.
+    """
     found: dict[str, Forecast] = {}
-    for generation in experiment.selected.values():
+    for generation in experiment.selected.values() if generations is None else generations:
         found[generation.gen_id] = _forecast(experiment, generation, found)
     return found
 
@@ -174,7 +179,7 @@ def _means(found: Iterable[Forecast]) -> Means:
         usage = forecast.usage or {}
         if usage.get("prompt_tokens") is not None and usage.get("completion_tokens") is not None:
             counts = usage["prompt_tokens"], usage["completion_tokens"]
-            usages[_recipe(forecast.generation)].append(counts)
+            usages[recipe(forecast.generation)].append(counts)
     return {
         recipe: (
             sum(prompt for prompt, _ in counts) / len(counts),
@@ -184,7 +189,8 @@ def _means(found: Iterable[Forecast]) -> Means:
     }
 
 
-def _recipe(generation: Generation) -> tuple[str, str, str]:
+def recipe(generation: Generation) -> tuple[str, str, str]:
+    """Return what calls of about the same size have in common."""
     return generation.stage, generation.template_id, generation.llm_model_id
 
 
@@ -196,7 +202,7 @@ def _row(
     sources = set()
     for forecast in group:
         if forecast.state in ("call", "waiting"):
-            prompt, completion, source = _tokens(experiment, forecast, means)
+            prompt, completion, source = call_tokens(experiment, forecast, means)
             prompt_tokens += prompt
             completion_tokens += completion
             sources.add(source)
@@ -214,9 +220,12 @@ def _row(
     )
 
 
-def _tokens(experiment: Experiment, forecast: Forecast, means: Means) -> tuple[float, float, str]:
+def call_tokens(
+    experiment: Experiment, forecast: Forecast, means: Means
+) -> tuple[float, float, str]:
+    """Return the tokens of a call's prompt and answer, and what they are estimated from."""
     generation = forecast.generation
-    mean = means.get(_recipe(generation))
+    mean = means.get(recipe(generation))
     if mean is not None:
         return (*mean, FINISHED)
     limit = experiment.sampling(generation).get("max_tokens") or DEFAULT_MAX_TOKENS

@@ -4,6 +4,7 @@
     raw.txt      the text that came back, exactly
     parsed.txt   what the parser made of it
     metadata.json            what is known of the answer in raw.txt
+    prompt.json, parsed.json digests of what the prompt and the parsed text were made of
     responses/<sha256>.json  the journal: every answer ever paid for, by the hash of its request
 
 The journal is no output of any rule, so nothing that Snakemake deletes or makes anew can lose it.

@@ -30,10 +30,14 @@ def open_provider(name: str, settings: Mapping[str, Any], *, base_dir: Path) -> 
             return OpenAIProvider(name, **options)
         case "local":
             return LocalProvider(name, base_dir=base_dir, **options)
+        case "command":
+            from daydream.llm.command import CommandProvider  # noqa: PLC0415 - for those who use it
+
+            return CommandProvider(name, base_dir=base_dir, **options)
         case "function":
             return FunctionProvider(name, base_dir=base_dir, **options)
         case other:
-            known = nearest(str(other), ("openai", "local", "function"))
+            known = nearest(str(other), ("openai", "local", "function", "command"))
             raise CallError(f"provider {name!r}: found the type {other!r}; {known}")
 
 

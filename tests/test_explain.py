@@ -1,0 +1,289 @@
+"""`explain`: a generation's lineage, which of its inputs changed, and what a run then does."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from daydream.errors import InputError, UnknownGenerationError
+from daydream.experiment import Experiment
+from daydream.explain import Change, Step, explain, steps
+from daydream.files import text_sha256
+from daydream.generation import generate_raw, parse_response, render_prompt
+from daydream.store import generation_file
+from project import Project
+from test_import import experiment
+
+RULES = ("render_prompt", "generate_raw", "parse_response")
+GROW = "data/1_raw/templates/essay/grow.txt"
+
+
+def compiled(project: Project, *cohorts: str) -> Experiment:
+    """Return the experiment with the memberships of these cohorts, or of those configured."""
+    project.config["cohorts"] = list(cohorts) or project.config["cohorts"]
+    project.save()
+    made = experiment(project)
+    for cohort in made.settings.cohorts:
+        directory = project.path(f"data/cohorts/{cohort}")
+        made.compile_cohort(
+            cohort,
+            membership=str(directory / "membership.csv"),
+            manifest=str(directory / "manifest.json"),
+        )
+    return made
+
+
+def make(made: Experiment, gen_ids: Iterable[str] | None = None) -> None:
+    """Make the files of generations, or of all, by the functions that the rules call."""
+    for row in made.generations.values() if gen_ids is None else map(made.generation_of, gen_ids):
+        names = ("prompt.txt", "raw.txt", "metadata.json", "parsed.txt")
+        prompt, raw, metadata, parsed = (
+            generation_file(row.stage, row.gen_id, name) for name in names
+        )
+        Path(prompt).parent.mkdir(parents=True, exist_ok=True)
+        render_prompt(made, row, **made.prompt_inputs(row), output=prompt)  # type: ignore[arg-type]
+        generate_raw(made, row, **made.raw_inputs(row), raw=raw, metadata=metadata)
+        parse_response(made, row, **made.parsed_inputs(row), output=parsed)
+
+
+@pytest.fixture
+def made(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Return the project with every generation made; it is the working directory."""
+    monkeypatch.chdir(project.dir)
+    make(compiled(project))
+    return project
+
+
+def evaluation(project: Project, template: str = "grow", combo: str = "pair") -> str:
+    """Return the id of the evaluation of an essay of that template."""
+    rows = {row["gen_id"]: row for row in project.membership()}
+    (found,) = (
+        name
+        for name, row in rows.items()
+        if row["stage"] == "evaluation"
+        and row["combo_id"] == combo
+        and rows[row["parent_gen_id"]]["template_id"] == template
+    )
+    return found
+
+
+def lineage(project: Project, template: str = "grow", combo: str = "pair") -> list[Step]:
+    return steps(experiment(project), evaluation(project, template, combo))
+
+
+def work(found: list[Step]) -> list[tuple[str, ...]]:
+    """Return, for each generation, the rules that a run does."""
+    return [tuple(phase.rule for phase in step.phases if phase.reasons) for step in found]
+
+
+def changes(found: list[Step]) -> list[Change]:
+    return [change for step in found for phase in step.phases for change in phase.changes]
+
+
+def expected_calls(found: list[Step]) -> list[str]:
+    return [step.forecast.state for step in found if step.asks]
+
+
+def test_nothing_has_changed(made: Project) -> None:
+    """Touched files are the same files."""
+    for path in made.path("data/1_raw").rglob("*.txt"):
+        path.touch()
+    found = lineage(made)
+    assert work(found) == [(), (), ()]
+    assert changes(found) == []
+    assert "Nothing has changed" in explain(experiment(made), evaluation(made))
+
+
+def test_metadata_tells_what_an_answer_was_made_of(made: Project) -> None:
+    """Template, names, texts of concepts or parent, and settings, each by its digest."""
+    draft, essay, _ = (step.generation for step in lineage(made))
+
+    def inputs(stage: str, gen_id: str) -> dict[str, object]:
+        text = made.read(generation_file(stage, gen_id, "metadata.json"))
+        return dict(json.loads(text)["inputs"])
+
+    told = inputs("draft", draft.gen_id)
+    assert set(told) == {"template", "variables", "concepts", "settings"}
+    assert told["concepts"] == {
+        name: text_sha256(made.read(f"data/1_raw/concepts/descriptions-sentence/{name}.txt"))
+        for name in ("tide", "loom")
+    }
+    told = inputs("essay", essay.gen_id)
+    assert set(told) == {"template", "variables", "parent", "settings"}
+    assert told["template"] == text_sha256(made.read(GROW))
+    parent = made.read(generation_file("draft", draft.gen_id, "parsed.txt"))
+    assert told["parent"] == text_sha256(parent)
+
+
+def edit_template(project: Project) -> None:
+    project.edit(GROW, "Grow this", "Let this grow")
+
+
+def edit_concept(project: Project) -> None:
+    project.edit("data/1_raw/concepts/descriptions-sentence/loom.txt", "Loom as", "A loom as")
+
+
+def rename_concept(project: Project) -> None:
+    project.edit("data/1_raw/concepts_metadata.csv", "loom,Loom", "loom,Handloom")
+
+
+def edit_settings(project: Project) -> None:
+    project.config["stages"]["essay"]["sampling"] = {"temperature": 0.5}
+    project.save()
+
+
+def edit_parser(project: Project) -> None:
+    project.edit("data/1_raw/evaluation_templates.csv", "llm,0,9", "llm,0,10")
+
+
+def edit_answer(project: Project) -> None:
+    draft = lineage(project)[0].generation
+    project.write(generation_file("draft", draft.gen_id, "raw.txt"), "Another text\n")
+
+
+@pytest.mark.parametrize(
+    ("edit", "name", "first", "calls"),
+    [
+        (edit_template, "template", ("essay", "render_prompt"), ["call", "waiting"]),
+        (edit_concept, "concept loom", ("draft", "render_prompt"), ["call", "waiting", "waiting"]),
+        (
+            rename_concept,
+            "names and dimensions",
+            ("draft", "render_prompt"),
+            ["call", "waiting", "waiting"],
+        ),
+        (edit_settings, "settings", ("essay", "generate_raw"), ["call", "waiting"]),
+        (edit_parser, "parser", ("evaluation", "parse_response"), []),
+    ],
+)
+def test_an_edit_is_named_and_all_after_it_is_made_anew(
+    made: Project,
+    edit: Callable[[Project], None],
+    name: str,
+    first: tuple[str, str],
+    calls: list[str],
+) -> None:
+    """With both digests; a call that waits for its parent may turn out not to be needed."""
+    edit(made)
+    found = lineage(made)
+    (change,) = changes(found)
+    assert change.name == name
+    assert change.old
+    assert change.new
+    assert change.old != change.new
+    everything = [(step.generation.stage, rule) for step in found for rule in RULES]
+    planned = [
+        (step.generation.stage, rule)
+        for step, rules in zip(found, work(found), strict=True)
+        for rule in rules
+    ]
+    assert planned == everything[everything.index(first) :]
+    assert expected_calls(found) == calls
+
+
+def test_an_answer_edited_by_hand_is_parsed_again(made: Project) -> None:
+    """It is a file of the user's now; Snakemake sees it likewise."""
+    edit_answer(made)
+    found = lineage(made)
+    assert [change.name for change in changes(found)] == ["answer"]
+    assert work(found) == [("parse_response",), RULES, RULES]
+
+
+def test_another_lineage_is_not_concerned(made: Project) -> None:
+    """An essay of another template is as it was; and its prompt is its parent's text."""
+    edit_template(made)
+    assert work(lineage(made, "same")) == [(), (), ()]
+
+
+def test_a_deleted_answer_comes_from_the_journal(made: Project) -> None:
+    """All after it is made anew, and nothing is asked."""
+    essay = lineage(made)[1].generation
+    Path(generation_file("essay", essay.gen_id, "raw.txt")).unlink()
+    found = lineage(made)
+    assert work(found) == [(), ("generate_raw", "parse_response"), RULES]
+    assert expected_calls(found) == []
+    text = explain(experiment(made), essay.gen_id)
+    assert "raw.txt is missing: an answer from the journal" in text
+    assert "2 of 6 jobs and makes no call" in text
+
+
+def test_a_copy_makes_no_call(made: Project) -> None:
+    """Nor does its child, if the text turns out to be the same."""
+    draft = lineage(made, "same")[0].generation
+    shutil.rmtree(made.path(f"data/gens/draft/{draft.gen_id}"))
+    found = lineage(made, "same")
+    assert work(found) == [RULES, RULES, RULES]
+    assert expected_calls(found) == ["call", "waiting"]
+    text = explain(experiment(made), evaluation(made, "same"))
+    assert "none, as it is a copy" in text
+    assert "9 of 9 jobs and makes 1 call and 1 more at most" in text
+
+
+def test_a_generation_that_is_not_there_yet(made: Project) -> None:
+    """Its parents are told of, and what a run does."""
+    shutil.rmtree(made.path("data/gens/evaluation"))
+    found = lineage(made)
+    assert work(found) == [(), (), RULES]
+    assert expected_calls(found) == ["call"]
+    assert "none yet" in explain(experiment(made), evaluation(made))
+
+
+def test_without_records_newer_files_count_as_changed(made: Project) -> None:
+    """As after an import, or in a store of an earlier version."""
+    for path in made.path("data/gens").glob("*/*/*.json"):
+        if path.name == "metadata.json":
+            told = json.loads(path.read_text())
+            del told["inputs"]
+            path.write_text(json.dumps(told))
+        else:
+            path.unlink()
+    for path in made.path("data/gens").glob("*/*/*.*"):
+        os.utime(path, ns=(2_000_000_000 * 10**9,) * 2)
+    assert work(lineage(made)) == [(), (), ()]
+    os.utime(made.path(GROW), ns=(2_000_000_001 * 10**9,) * 2)
+    (change,) = changes(lineage(made))
+    assert (change.name, change.file, change.old) == ("template", GROW, None)
+    assert "not recorded → " in explain(experiment(made), evaluation(made))
+
+
+def test_the_price_is_that_of_finished_calls_like_it(made: Project) -> None:
+    """Where the catalog has prices, and the provider has counted tokens."""
+    for path in made.path("data/gens/essay").glob("*/metadata.json"):
+        told = json.loads(path.read_text())
+        told["usage"] = {"prompt_tokens": 1000, "completion_tokens": 500}
+        path.write_text(json.dumps(told))
+    made.write(
+        "data/1_raw/llm_models.csv",
+        "id,model,provider,usd_per_mtok_in,usd_per_mtok_out\nm1,echo-1,echo,2,8\n",
+    )
+    edit_template(made)
+    essay = lineage(made)[1].generation.gen_id
+    assert "1 call, about 0.0060 USD" in explain(experiment(made), essay)
+
+
+def test_an_id_that_no_cohort_has(made: Project) -> None:
+    """It is refused with the nearest; and so is none at all."""
+    known = evaluation(made)
+    with pytest.raises(UnknownGenerationError, match=f"cohorts c1; did you mean '{known}'"):
+        explain(experiment(made), f"{known[:-1]}_")
+    with pytest.raises(InputError, match="gen_id"):
+        explain(experiment(made), None)
+
+
+def test_the_tree_in_a_terminal(project: Project) -> None:
+    """The command prints the tree to stdout; its verdict is what a run then does."""
+    project.snakemake()
+    edit_template(project)
+    name = evaluation(project)
+    output = project.snakemake("explain", "--config", f"gen_id={name}")
+    assert f"   └─ evaluation {name}" in output
+    assert "changed    template  " in output
+    assert "A run does 6 of 9 jobs and makes 1 call and 1 more at most" in output
+    calls = project.calls()
+    project.snakemake(f"data/gens/evaluation/{name}/parsed.txt")
+    assert project.calls() - calls == 2
