@@ -7,6 +7,7 @@ Each draft has 3 essays, and each essay 2 evaluations, so `drafts` make 10 × dr
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -75,3 +76,18 @@ def run(directory: Path, *arguments: str, snakemake: bool = True, check: bool = 
     if check and process.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{output[-2000:]}")
     return Run(seconds, usage.ru_maxrss / 1024, output)
+
+
+def floor(directory: Path, project: Project) -> Path:
+    """Make a directory with the bare Snakefile and the DAG of a compiled experiment."""
+    directory.mkdir()
+    shutil.copy(ROOT / "benchmarks/floor/Snakefile", directory)
+    shutil.copytree(ROOT / "profiles", directory / "profiles")
+    parents = {"draft": "", "essay": "draft", "evaluation": "essay"}
+    with (directory / "rows.csv").open("w") as file:
+        for row in project.membership():
+            stage = row["stage"]
+            file.write(f"{stage},{row['gen_id']},{parents[stage]},{row['parent_gen_id']}\n")
+    (directory / "template.txt").write_text("x")
+    (directory / "concept.txt").write_text("x")
+    return directory
