@@ -19,6 +19,7 @@ include: "rules/common.smk"
 include: "rules/cohort.smk"
 include: "rules/generation.smk"
 include: "rules/results.smk"
+include: "rules/explorer.smk"
 include: "rules/store.smk"
 include: "rules/explore.smk"
 
@@ -27,4 +28,5 @@ rule all:
     default_target: True
     input:
         rules.scores.input,
+        rules.explorer.input,
         [] if experiment.settings.partial else every_file(),

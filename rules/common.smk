@@ -97,6 +97,16 @@ def every_file(stage=None):
     return targets
 
 
+def present(files):
+    """Return how many files there are, so that what is partial is made anew when there are more.
+
+    A params value: of a whole report, whose inputs are all files, it says so.
+    """
+    if not experiment.settings.partial:
+        return "all"
+    return sum(Path(file).exists() for file in files)
+
+
 def scored_inputs(wildcards):
     """Return what the scores of a cohort wait for: nothing if what exists is to be taken."""
     expand_cohorts()

@@ -10,7 +10,7 @@ rule aggregate_scores:
     log:
         "logs/scores/{cohort}.log",
     params:
-        partial=experiment.settings.partial,
+        present=lambda wildcards: present(experiment.scored_targets(wildcards.cohort)),
         slice=experiment.slice,
     run:
         with job_log(log[0]):

@@ -1,0 +1,170 @@
+"""What the explorer page knows before any text is unpacked: the index of a cohort.
+
+cohort       its name
+stages       [{name, prefix, scored}], in the order of the chain
+dimensions   [{name, stage, levels, labels}]; stage is a number, -1 for the combo or item, which is
+             the first of them. `labels` are what to show of `levels`: names of combos, templates
+             and models
+subjects     for each level of the first dimension, what it is: [[name, value], ...]
+rows         the generations, each after its parent and next to its siblings, as columns:
+             id, stage, parent (number of a row, -1 for none), levels (numbers: the combo's, then
+             those of the stage's own dimensions), state (0 nothing, 1 prompt, 2 raw, 3 parsed),
+             score (null for none), scale (number in `scales`, -1 for a row that has no scale)
+scales       [[lowest, highest score], ...]
+errors       {number of a row: why it has no score}
+slice        `where` and `exclude` of the run, null for the whole cohort
+total        the number of generations in the cohort, shown or not
+chunks       for each chunk of texts, the number of its first row (`daydream.explorer.page`)
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from daydream.cohort import COHORTS
+from daydream.experiment import Experiment
+from daydream.membership import Generation, own_axes
+
+SCORES = "reports/parsing/aggregated_scores.csv"
+
+
+@dataclass(slots=True)
+class Dimension:
+    """A dimension and the levels that occur of it, in the order of their first occurrence."""
+
+    name: str
+    stage: int
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def number(self, level: str) -> int:
+        """Return the number of a level; a new one is added."""
+        return self.numbers.setdefault(level, len(self.numbers))
+
+
+def shown_rows(experiment: Experiment, cohort: str) -> list[Generation]:
+    """Return the selected generations of a cohort and the ancestors that are another's.
+
+    Each stands after its parent and next to its siblings, so that texts that quote one another are
+    near one another.
+    """
+    kept: dict[str, Generation] = {}
+    for row in experiment.memberships[cohort]:
+        if row.gen_id in experiment.selected:
+            kept.update((link.gen_id, link) for link in experiment.lineage(row))
+    families: dict[tuple[str, str], list[Generation]] = defaultdict(list)
+    combos = dict.fromkeys(row.combo_id for row in kept.values() if not row.parent_gen_id)
+    for row in kept.values():
+        families["parent" if row.parent_gen_id else "combo", row.subject].append(row)
+    rows: list[Generation] = []
+    waiting = [row for combo in reversed(combos) for row in reversed(families["combo", combo])]
+    while waiting:
+        row = waiting.pop()
+        rows.append(row)
+        waiting.extend(reversed(families["parent", row.gen_id]))
+    return rows
+
+
+def build_index(
+    experiment: Experiment,
+    cohort: str,
+    rows: list[Generation],
+    *,
+    states: Iterable[int],
+    chunks: list[int],
+) -> dict[str, Any]:
+    """Return the index of a cohort; the module's docstring says what is in it."""
+    stages = list(experiment.settings.stages.values())
+    numbers = {stage.name: number for number, stage in enumerate(stages)}
+    combos = Dimension("item_id" if experiment.settings.items else "combo_id", -1)
+    own = [[Dimension(axis, number) for axis in own_axes(s)] for number, s in enumerate(stages)]
+    place = {row.gen_id: number for number, row in enumerate(rows)}
+    scores = _read_scores(COHORTS / cohort / SCORES)
+    scales: dict[tuple[float, float], int] = {}
+    errors: dict[int, str] = {}
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("id", "stage", "parent", "levels", "score", "scale")
+    }
+    for number, row in enumerate(rows):
+        stage = numbers[row.stage]
+        values = (row.template_id, row.llm_model_id, row.replicate, *row.dimensions)
+        levels = [d.number(value) for d, value in zip(own[stage], values, strict=True)]
+        score, error = scores.get(row.gen_id, (None, ""))
+        if error:
+            errors[number] = error
+        scale = -1
+        if stages[stage].scored:
+            template = experiment.template(row)
+            scale = scales.setdefault((template.score_min, template.score_max), len(scales))
+        cells = (
+            row.gen_id,
+            stage,
+            place.get(row.parent_gen_id, -1),
+            [combos.number(row.combo_id), *levels],
+            score,
+            scale,
+        )
+        for column, cell in zip(columns.values(), cells, strict=True):
+            column.append(cell)
+    columns["state"] = list(states)
+    return {
+        "cohort": cohort,
+        "stages": [{"name": s.name, "prefix": s.prefix, "scored": s.scored} for s in stages],
+        "dimensions": [
+            {
+                "name": dimension.name,
+                "stage": dimension.stage,
+                "levels": list(dimension.numbers),
+                "labels": [_label(experiment, dimension, level) for level in dimension.numbers],
+            }
+            for dimension in (combos, *(d for dimensions in own for d in dimensions))
+        ],
+        "subjects": [_subject(experiment, combo) for combo in combos.numbers],
+        "rows": columns,
+        "scales": list(scales),
+        "errors": errors,
+        "slice": json.loads(experiment.slice) if experiment.slice else None,
+        "total": len({row.gen_id for row in experiment.memberships[cohort]} | set(place)),
+        "chunks": chunks,
+    }
+
+
+def _read_scores(path: Path) -> Mapping[str, tuple[float | None, str]]:
+    """Return the score of each scored generation, or why there is none, by its id."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return {
+            row["gen_id"]: (float(row["score"]) if row["score"] else None, row["error"])
+            for row in csv.DictReader(file)
+        }
+
+
+def _label(experiment: Experiment, dimension: Dimension, level: str) -> str:
+    """Return what to show of a level; the level itself where it has no other name."""
+    catalog = experiment.catalog
+    if dimension.stage < 0:
+        combo = catalog.combos.get(level)
+        names = [catalog.concepts[concept].name for concept, _ in combo.concepts] if combo else []
+        return " + ".join(names) or level
+    stage = list(experiment.settings.stages)[dimension.stage]
+    if dimension.name == f"{stage}_template":
+        template = catalog.templates[stage].get(level)
+        return (template.name if template else "") or level
+    if dimension.name == f"{stage}_llm":
+        model = catalog.models.get(level)
+        return (model.display_name if model else "") or level
+    return level
+
+
+def _subject(experiment: Experiment, combo_id: str) -> list[tuple[str, str]]:
+    """Return what a first-stage generation is made from, as names and values."""
+    catalog = experiment.catalog
+    if combo_id in catalog.items:
+        return list(catalog.items[combo_id].items())
+    combo = catalog.combos.get(combo_id)
+    concepts = combo.concepts if combo else ()
+    return [(catalog.concepts[concept].name, level) for concept, level in concepts]

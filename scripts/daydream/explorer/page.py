@@ -1,0 +1,155 @@
+"""The page as a file: the index, the texts in chunks, and all that shows them, in one HTML file.
+
+A chunk is a JSON array with an entry for each of some neighbouring rows,
+
+    [parsed, raw, prompt, metadata, [[name, text], ...]]
+
+the texts of the files as they are (null: there is no such file) and at last the journal's entries.
+Metadata and journal are text too: the page shows even one that is damaged. Chunks and index are
+gzipped and in base64, so there is nothing in them that could end a script element, in inert
+elements that the browser keeps unread until the page asks for one. They are written as they are
+made: no more than a chunk and the index is in memory.
+
+The page's policy allows its own scripts and styles, by their digests, and no other resource.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from daydream.errors import StoreError
+from daydream.experiment import Experiment
+from daydream.explorer.outline import build_index, shown_rows
+from daydream.files import read_text
+from daydream.membership import Generation
+from daydream.store import RESPONSES, generation_file
+
+HERE = Path(__file__).parent
+VENDORED = ("virtual-core.min.js", "diff.min.js")
+SCRIPTS = ("store.js", "outline.js", "dom.js", "reader.js", "app.js")
+# As small as is quickly unpacked, and large enough to hold what a text and its children share.
+CHUNK = 500_000
+
+Texts = tuple[str | None, str | None, str | None, str | None, list[tuple[str, str]]]
+
+
+def write_explorer(experiment: Experiment, cohort: str, *, output: str) -> None:
+    """Write the page of a cohort, with the texts that there are; its scores must be there.
+
+    Raises:
+        StoreError: a text is no UTF-8, or the file system refuses the page.
+    """
+    # Here, as importing it takes 80 ms, which every start of the workflow would pay.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
+    from markupsafe import Markup  # noqa: PLC0415
+
+    book = _Book(experiment, cohort)
+    scripts = [*(_source("vendor", name) for name in VENDORED)]
+    scripts.append("\n".join(_source("static", name) for name in SCRIPTS))
+    style = _source("static", "style.css")
+    loader = FileSystemLoader(HERE / "static")
+    jinja = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
+    page = jinja.get_template("index.html.j2").stream(
+        cohort=cohort,
+        book=book,
+        style=Markup(style),  # noqa: S704 - the project's own file
+        scripts=[Markup(script) for script in scripts],  # noqa: S704
+        style_digest=_digest(style),
+        script_digests=[_digest(script) for script in scripts],
+    )
+    with _whole_file(output) as file:
+        page.dump(file, encoding="utf-8")
+
+
+def shown_files(experiment: Experiment, cohort: str) -> list[str]:
+    """Return the parsed.txt of every generation that the page of a cohort shows."""
+    rows = shown_rows(experiment, cohort)
+    return [generation_file(row.stage, row.gen_id, "parsed.txt") for row in rows]
+
+
+class _Book:
+    """What the template asks for, in this order: the chunks one by one, then the index."""
+
+    def __init__(self, experiment: Experiment, cohort: str) -> None:
+        self._experiment = experiment
+        self._cohort = cohort
+        self._rows = shown_rows(experiment, cohort)
+        self._states: list[int] = []
+        self._starts: list[int] = []
+
+    def chunks(self) -> Iterator[str]:
+        """Yield the texts of all rows, packed."""
+        entries: list[str] = []
+        size = 0
+        for number, row in enumerate(self._rows):
+            texts = _texts(row)
+            self._states.append(_state(texts))
+            entry = json.dumps(texts, ensure_ascii=False)
+            if not entries:
+                self._starts.append(number)
+            entries.append(entry)
+            size += len(entry)
+            if size > CHUNK:
+                yield _packed(f"[{','.join(entries)}]")
+                entries, size = [], 0
+        if entries:
+            yield _packed(f"[{','.join(entries)}]")
+
+    def index(self) -> str:
+        """Return the index, packed."""
+        index: dict[str, Any] = build_index(
+            self._experiment, self._cohort, self._rows, states=self._states, chunks=self._starts
+        )
+        return _packed(json.dumps(index, ensure_ascii=False))
+
+
+def _texts(row: Generation) -> Texts:
+    directory = Path(generation_file(row.stage, row.gen_id, ""))
+    parsed, raw, prompt, metadata = (
+        read_text(path) if (path := directory / name).exists() else None
+        for name in ("parsed.txt", "raw.txt", "prompt.txt", "metadata.json")
+    )
+    journal = sorted((directory / RESPONSES).glob("*.json"))
+    return parsed, raw, prompt, metadata, [(path.stem, read_text(path)) for path in journal]
+
+
+def _state(texts: Texts) -> int:
+    """Return how far a generation is: 3 parsed, 2 raw, 1 prompt, 0 nothing."""
+    return next((3 - phase for phase, text in enumerate(texts[:3]) if text is not None), 0)
+
+
+def _packed(text: str) -> str:
+    # No time in the header: the same texts make the same page.
+    return base64.b64encode(gzip.compress(text.encode(), 6, mtime=0)).decode()
+
+
+def _source(*path: str) -> str:
+    return HERE.joinpath(*path).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+@contextmanager
+def _whole_file(path: str) -> Iterator[BinaryIO]:
+    """Open a file that takes its name when all of it is written."""
+    temporary = Path(f"{path}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+        temporary.replace(path)
+    except OSError as error:
+        raise StoreError(
+            f"{path}: cannot be written ({error.strerror}); mend that and run snakemake again"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)

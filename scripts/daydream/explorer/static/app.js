@@ -1,0 +1,600 @@
+// The page's state, its list, and what keys and controls do.
+
+// So many levels of a dimension are shown before one has to look for them.
+const LEVELS_SHOWN = 20;
+
+const index = await unpack($("index"));
+const outline = new Outline(index);
+const texts = new Texts(index.chunks);
+
+const choice = {
+  view: "tree", stage: -1, sort: "design", descending: false,
+  judge: ALL, low: null, high: null, filters: new Map(), states: new Set(), hits: null,
+};
+// A tree begins with the scored leaves folded away: their scores show on their parents.
+const folded = new Set(outline.nodes.filter((node) =>
+  node.children.length && node.children.every((child) => outline.scored(child) && !child.children.length)));
+let closed = folded;
+let shown = [];
+let matching = new Set();
+let selected = null;
+let pinned = null;
+let terms = [];
+let searches = 0;
+let tabs = { text: PARSED, scored: RAW };
+
+const reader = new Reader($("pane"), outline, texts, {
+  link: (node) => `#${address(node)}`,
+  tab: chooseTab,
+  compare: toggleCompare,
+  swap: swapSides,
+  back: showList,
+});
+
+// The list
+
+const list = $("list");
+const virtual = new VirtualCore.Virtualizer({
+  count: 0,
+  getScrollElement: () => list,
+  estimateSize: rowHeight,
+  overscan: 8,
+  scrollToFn: VirtualCore.elementScroll,
+  observeElementRect: VirtualCore.observeElementRect,
+  observeElementOffset: VirtualCore.observeElementOffset,
+  onChange: renderList,
+});
+virtual._didMount();
+
+function twoLines() {
+  return choice.view === "list" || choice.hits !== null;
+}
+
+function rowHeight() {
+  return twoLines() ? 50 : 31;
+}
+
+function arrange({ keep = true } = {}) {
+  matching = outline.matching(choice);
+  shown = outline.arrange(matching, choice, (node) => closed.has(node));
+  virtual.setOptions({ ...virtual.options, count: shown.length, estimateSize: rowHeight });
+  virtual._willUpdate();
+  virtual.measure();
+  if (!keep) list.scrollTop = 0;
+  renderList();
+  renderStatus();
+}
+
+function renderList() {
+  const canvas = $("canvas");
+  canvas.style.height = `${virtual.getTotalSize()}px`;
+  canvas.replaceChildren(...virtual.getVirtualItems().map((item) => listRow(shown[item.index], item)));
+  const place = shown.indexOf(selected);
+  if (place >= 0) list.setAttribute("aria-activedescendant", `row${selected.number}`);
+  else list.removeAttribute("aria-activedescendant");
+}
+
+function listRow(node, item) {
+  const tree = choice.view === "tree";
+  const branch = tree && outline.branches(node);
+  const share = outline.share(node, choice.judge);
+  const second = twoLines() ? secondLine(node) : "";
+  const row = h("div.row", {
+    id: `row${node.number}`, role: "treeitem", "data-number": node.number,
+    "aria-level": tree ? node.depth + 1 : 1,
+    "aria-selected": String(node === selected),
+    "aria-expanded": branch ? String(!closed.has(node)) : null,
+  },
+  h("span.twist", { "aria-hidden": "true" }, branch ? (closed.has(node) ? "▸" : "▾") : ""),
+  node.stage < 0 ? null
+    : h(`span.mark.s${node.stage % 6}`, { title: index.stages[node.stage].name },
+      index.stages[node.stage].prefix.slice(0, 2).toUpperCase()),
+  h("span.name", { title: outline.title(node) },
+    h("span.title", {}, outline.title(node)),
+    second ? h("span.second", {}, second) : null),
+  scoreCell(node, share));
+  if (node.row >= 0 && !matching.has(node)) row.classList.add("context");
+  if (node.row < 0) row.classList.add("combo");
+  if (outline.state(node) < 3) row.classList.add("unfinished");
+  if (node === pinned) row.classList.add("pin");
+  row.style.transform = `translateY(${item.start}px)`;
+  row.style.height = `${item.size}px`;
+  row.style.setProperty("--depth", tree ? node.depth : 0);
+  return row;
+}
+
+function scoreCell(node, share) {
+  if (share === null) {
+    const note = outline.state(node) < 3 ? STATES[outline.state(node)] : "";
+    return h("span.none", {}, note);
+  }
+  const count = outline.count(node, choice.judge);
+  const cell = h("span.score", {
+    title: outline.scored(node) ? "its score" : `the mean of ${plural(count, "score")}`,
+  }, outline.scoreText(node, choice.judge));
+  cell.style.setProperty("--share", share);
+  return cell;
+}
+
+function secondLine(node) {
+  if (choice.hits?.has(node.row)) return marked(choice.hits.get(node.row), anyTerm(terms));
+  return choice.view === "list" ? outline.path(node) : "";
+}
+
+// What is selected
+
+function address(node) {
+  return node.row < 0 ? `combo:${encodeURIComponent(outline.id(node))}` : outline.id(node);
+}
+
+function nodeAt(name) {
+  if (!name.startsWith("combo:")) return outline.byId.get(name) ?? null;
+  const combo = decodeURIComponent(name.slice(6));
+  return outline.roots.find((node) => outline.id(node) === combo) ?? null;
+}
+
+function select(node, { history: entry = "push" } = {}) {
+  selected = node;
+  if (pinned === node && entry === "push") entry = "replace";
+  const other = comparison();
+  const hash = node ? `#${other ? `${address(other)}..` : ""}${address(node)}` : " ";
+  if (entry === "push" && node && location.hash !== hash) history.pushState(null, "", hash);
+  if (entry === "replace" && node) history.replaceState(null, "", hash);
+  document.body.classList.toggle("reading", node !== null);
+  renderList();
+  return showSelected();
+}
+
+function comparison() {
+  return pinned && selected && selected !== pinned && selected.row >= 0 ? pinned : null;
+}
+
+function showSelected() {
+  return reader.show(selected, {
+    other: comparison(),
+    pinned: pinned !== null && pinned === selected,
+    tab: currentTab(),
+    pattern: anyTerm(terms),
+  });
+}
+
+function currentTab() {
+  return tabs[selected && outline.scored(selected) ? "scored" : "text"];
+}
+
+function chooseTab(tab) {
+  if (!selected || selected.row < 0) return;
+  tabs[outline.scored(selected) ? "scored" : "text"] = tab;
+  showSelected();
+}
+
+function toggleCompare() {
+  if (pinned) {
+    pinned = null;
+  } else {
+    if (!selected || selected.row < 0) return;
+    pinned = selected;
+    document.body.classList.remove("reading");
+  }
+  const reading = !pinned;
+  select(selected, { history: "replace" });
+  document.body.classList.toggle("reading", reading && selected !== null);
+}
+
+function swapSides() {
+  const other = comparison();
+  if (!other) return;
+  pinned = selected;
+  reveal(other);
+  select(other);
+}
+
+// Open what hides a node, and bring it into view.
+function reveal(node) {
+  if (!node) return;
+  if (choice.view === "tree") {
+    let hidden = false;
+    for (let at = node.parent; at; at = at.parent) hidden = closed.delete(at) || hidden;
+    if (hidden) arrange();
+  }
+  const place = shown.indexOf(node);
+  if (place >= 0) virtual.scrollToIndex(place, { align: "auto" });
+}
+
+function followHash() {
+  const names = location.hash.slice(1).split("..");
+  const nodes = names.map(nodeAt);
+  if (nodes.some((node) => !node)) {
+    if (location.hash.length > 1) notify(`This page has no generation ${location.hash.slice(1)}.`);
+    pinned = null;
+    return select(null, { history: "none" });
+  }
+  notify("");
+  pinned = nodes.length > 1 ? nodes[0] : null;
+  reveal(nodes.at(-1));
+  return select(nodes.at(-1), { history: "none" });
+}
+
+function notify(text) {
+  $("lost")?.remove();
+  if (text) $("notices").append(h("p.warning", { id: "lost" }, text));
+}
+
+// Move in the list
+
+function move(by) {
+  const place = shown.indexOf(selected);
+  goTo(place < 0 && by < 0 ? shown.length - 1 : place + by);
+}
+
+function goTo(place) {
+  const next = Math.min(Math.max(place, 0), shown.length - 1);
+  if (next < 0 || shown[next] === selected) return;
+  virtual.scrollToIndex(next, { align: "auto" });
+  select(shown[next], { history: "replace" });
+}
+
+function fold(node, shut) {
+  if (shut) closed.add(node); else closed.delete(node);
+  arrange();
+}
+
+function inward() {
+  if (!selected || choice.view !== "tree" || !outline.branches(selected)) return;
+  if (closed.has(selected)) fold(selected, false); else move(1);
+}
+
+function outward() {
+  if (!selected || choice.view !== "tree") return;
+  if (outline.branches(selected) && !closed.has(selected)) fold(selected, true);
+  else if (selected.parent) { reveal(selected.parent); select(selected.parent, { history: "replace" }); }
+}
+
+// Search and filter
+
+let typing = 0;
+
+function searchSoon() {
+  clearTimeout(typing);
+  typing = setTimeout(search, 180);
+}
+
+async function search() {
+  clearTimeout(typing);
+  searches += 1;
+  const call = searches;
+  terms = queryTerms($("search").value);
+  if (!terms.length) {
+    choice.hits = null;
+    closed = folded;
+    arrange();
+    reveal(selected);
+    showSelected();
+    return;
+  }
+  choice.hits = new Map();
+  closed = new Set();
+  let painted = performance.now();
+  const complete = await searchTexts(texts, index.rows.id, terms, {
+    prompts: $("prompts").checked,
+    stale: () => call !== searches,
+    found: (row, text) => choice.hits.set(row, text),
+    progress: (share) => {
+      if (share < 1 && performance.now() - painted < 150) return;
+      arrange({ keep: false });
+      if (share < 1) $("status").append(` · searching, ${Math.round(share * 100)} %`);
+      painted = performance.now();
+    },
+  });
+  if (complete) {
+    list.dataset.searched = $("search").value;
+    if (selected && choice.hits.has(selected.row)) showSelected();
+  }
+}
+
+function filtered() {
+  return choice.stage >= 0 || choice.states.size || choice.low !== null || choice.high !== null
+    || [...choice.filters.values()].some((levels) => levels.size);
+}
+
+function clearFilters() {
+  choice.stage = -1;
+  choice.filters.clear();
+  choice.states.clear();
+  choice.low = choice.high = null;
+  renderControls();
+  arrange();
+}
+
+function renderStatus() {
+  const whole = index.rows.id.length;
+  const parts = [matching.size === whole ? plural(whole, "generation")
+    : `${matching.size.toLocaleString("en")} of ${plural(whole, "generation")}`];
+  if (!matching.size) parts.push("nothing matches");
+  const clear = filtered() ? h("button.plain", { type: "button", onclick: clearFilters }, "Clear filters") : null;
+  $("status").replaceChildren(parts.join(": "), ...(clear ? [" ", clear] : []));
+  list.dataset.count = matching.size;
+  const active = [...choice.filters].filter(([, levels]) => levels.size)
+    .map(([d]) => words(index.dimensions[d].name));
+  if (choice.states.size) active.push("state");
+  if (choice.low !== null || choice.high !== null) active.push("score");
+  $("active").textContent = active.length ? `: ${active.join(", ")}` : "";
+}
+
+function renderControls() {
+  const stages = [["All", -1], ...index.stages.map((stage, number) => [capital(plural(2, stage.name).slice(2)), number])];
+  $("stages").replaceChildren(...stages.map(([name, number]) => h("button", {
+    type: "button", "aria-pressed": String(choice.stage === number), "data-stage": number,
+    onclick: () => { choice.stage = number; renderControls(); arrange(); },
+  }, name)));
+  for (const button of $("views").children) {
+    button.setAttribute("aria-pressed", String(button.dataset.view === choice.view));
+  }
+  const sorts = [["design", "order of the design"], ["score", "score"], ["id", "id"],
+    ...index.dimensions.flatMap((dimension, d) => (outline.varying[d] ? [[d, words(dimension.name)]] : []))];
+  $("sort").replaceChildren(...sorts.map(([value, name]) =>
+    h("option", { value, selected: String(value) === String(choice.sort) }, name)));
+  $("direction").textContent = choice.descending ? "↓" : "↑";
+  renderFacets();
+}
+
+// Only when they are looked at: a large design has thousands of levels.
+function renderFacets() {
+  if ($("filters").open) $("facets").replaceChildren(...scoreFacet(), ...facets());
+}
+
+function scoreFacet() {
+  if (!outline.judges.length) return [];
+  const bound = (name, label) => h("input", {
+    type: "number", step: "any", "aria-label": `${label} score`, placeholder: label, "data-bound": name,
+    value: choice[name] ?? "",
+    oninput: (event) => {
+      choice[name] = event.target.value === "" ? null : Number(event.target.value);
+      arrange();
+    },
+  });
+  const judges = h("select", {
+    "aria-label": "Judge", id: "judge",
+    onchange: (event) => { choice.judge = event.target.value; arrange(); },
+  }, h("option", { value: ALL }, "mean of all judges"),
+  outline.judges.map((judge) => h("option", { value: judge, selected: judge === choice.judge }, judge)));
+  return [h("fieldset.facet.scores", {},
+    h("legend", {}, "score"), judges, " from ", bound("low", String(outline.scale[0])),
+    " to ", bound("high", String(outline.scale[1])), outline.unit)];
+}
+
+function facets() {
+  const found = index.dimensions.flatMap((dimension, d) => {
+    if (!outline.varying[d]) return [];
+    const counts = new Map();
+    outline.rows.forEach((node) => {
+      if (node.stage !== Math.max(dimension.stage, 0)) return;
+      const level = node.levels.get(d);
+      counts.set(level, (counts.get(level) ?? 0) + 1);
+    });
+    if (!choice.filters.has(d)) choice.filters.set(d, new Set());
+    const options = dimension.levels.map((level, number) =>
+      [number, dimension.stage < 0 ? dimension.labels[number] : level, counts.get(number) ?? 0, level]);
+    return [facet(words(dimension.name), dimension.name, options, choice.filters.get(d))];
+  });
+  const states = Map.groupBy(outline.rows, (node) => outline.state(node));
+  if (states.size > 1) {
+    const options = [...states].sort(([a], [b]) => a - b)
+      .map(([state, nodes]) => [state, STATES[state], nodes.length, STATES[state]]);
+    found.push(facet("state", "state", options, choice.states));
+  }
+  return found;
+}
+
+// The levels of a dimension to choose from; of many, the first and what is looked for.
+function facet(name, key, options, chosen) {
+  const many = options.length > LEVELS_SHOWN;
+  const levels = h("div.levels");
+  const draw = (wanted) => {
+    const alike = options.filter(([, label, , level]) => `${label} ${level}`.toLowerCase().includes(wanted));
+    const drawn = alike.filter(([value], place) => place < LEVELS_SHOWN || chosen.has(value));
+    levels.replaceChildren(...drawn.map(([value, label, count, level]) => h("label", { title: level },
+      h("input", {
+        type: "checkbox", value: level, checked: chosen.has(value),
+        onchange: (event) => {
+          if (event.target.checked) chosen.add(value); else chosen.delete(value);
+          arrange();
+        },
+      }),
+      h("span", {}, label), h("small", {}, count))),
+    ...(drawn.length < alike.length ? [h("small", {}, `and ${(alike.length - drawn.length).toLocaleString("en")} more`)] : []));
+  };
+  draw("");
+  return h("fieldset.facet", { "data-facet": key }, h("legend", {}, name),
+    many ? h("input", {
+      type: "search", placeholder: `find one of ${options.length.toLocaleString("en")}`,
+      "aria-label": `Find a level of ${name}`, oninput: (event) => draw(event.target.value.trim().toLowerCase()),
+    }) : null,
+    levels);
+}
+
+// What the page says on its face
+
+function renderNotices() {
+  const stages = index.stages.map((stage, number) => [stage, outline.rows.filter((node) => node.stage === number)]);
+  $("counts").textContent = stages.filter(([, nodes]) => nodes.length)
+    .map(([stage, nodes]) => plural(nodes.length, stage.name)).join(" · ");
+  const notices = [];
+  if (index.slice) {
+    const conditions = Object.entries(index.slice).flatMap(([kind, named]) =>
+      Object.entries(named).map(([name, levels]) =>
+        `${kind === "exclude" ? "without " : ""}${name} = ${[levels].flat().join(", ")}`));
+    notices.push(h("p.warning.slice", {},
+      `Slice: ${conditions.join("; ")}. Shows ${outline.rows.length.toLocaleString("en")} of ${plural(index.total, "generation")}.`));
+  }
+  const missing = outline.rows.filter((node) => outline.state(node) < 3);
+  const unscored = outline.rows.filter((node) => outline.scored(node) && index.rows.score[node.row] === null);
+  if (missing.length || unscored.length) {
+    const parts = [];
+    if (missing.length) parts.push(`${missing.length.toLocaleString("en")} of ${plural(outline.rows.length, "generation")} not complete`);
+    if (unscored.length) parts.push(`${plural(unscored.length, "score")} missing`);
+    notices.push(h("details.warning.partial", {}, h("summary", {}, `Partial: ${parts.join(", ")}`),
+      missingTable(stages), reasons(unscored)));
+  }
+  $("notices").replaceChildren(...notices);
+}
+
+function missingTable(stages) {
+  return h("table", {},
+    h("thead", {}, h("tr", {}, ["stage", ...STATES].map((name) => h("th", { scope: "col" }, name)))),
+    h("tbody", {}, stages.filter(([, nodes]) => nodes.length).map(([stage, nodes]) => h("tr", {},
+      h("th", { scope: "row" }, stage.name),
+      STATES.map((_, state) => h("td", {}, nodes.filter((node) => outline.state(node) === state).length))))));
+}
+
+// Why scores are missing: alike reasons together, the most frequent first, each with an example.
+function reasons(nodes) {
+  const alike = Map.groupBy(nodes, (node) =>
+    (index.errors[node.row] ?? "the table of scores does not tell").replaceAll(outline.id(node), "…"));
+  const sorted = [...alike].sort(([, a], [, b]) => b.length - a.length);
+  return [h("ul", {}, sorted.slice(0, 8).map(([reason, found]) => h("li", {},
+    `${found.length.toLocaleString("en")} × `, h("a", { href: `#${address(found[0])}` }, outline.id(found[0])), ` ${reason}`))),
+  sorted.length > 8 ? h("p", {}, `and ${plural(sorted.length - 8, "other reason")}`) : null].filter(Boolean);
+}
+
+// Light and dark: what the system says, until the reader chooses.
+
+function isDark() {
+  const chosen = document.documentElement.dataset.theme;
+  return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
+function setTheme(theme) {
+  if (theme) document.documentElement.dataset.theme = theme;
+  $("theme").textContent = isDark() ? "Light" : "Dark";
+}
+
+function toggleTheme() {
+  setTheme(isDark() ? "light" : "dark");
+  try {
+    localStorage.setItem("daydream-theme", document.documentElement.dataset.theme);
+  } catch { /* A page from a file may have no storage; the choice then lasts as long as the page. */ }
+}
+
+function storedTheme() {
+  try {
+    return localStorage.getItem("daydream-theme");
+  } catch {
+    return null;
+  }
+}
+
+function chooseView(view) {
+  choice.view = view;
+  renderControls();
+  arrange();
+  reveal(selected);
+}
+
+// Events
+
+// Where there is room for one of the two alone: from the text to the list.
+function showList() {
+  document.body.classList.remove("reading");
+  list.focus();
+}
+
+function back() {
+  if ($("search").value) {
+    $("search").value = "";
+    search();
+    list.focus();
+  } else if (pinned) {
+    toggleCompare();
+  } else if (document.body.classList.contains("reading")) {
+    showList();
+  }
+}
+
+const KEYS = {
+  ArrowDown: () => move(1), ArrowUp: () => move(-1), ArrowRight: inward, ArrowLeft: outward,
+  j: () => move(1), k: () => move(-1),
+  Home: () => goTo(0), End: () => goTo(shown.length - 1),
+  "/": () => { document.body.classList.remove("reading"); $("search").focus(); $("search").select(); },
+  Escape: back,
+  c: toggleCompare, x: swapSides, d: toggleTheme,
+  t: () => chooseView(choice.view === "tree" ? "list" : "tree"),
+  f: () => { $("filters").open = !$("filters").open; },
+  n: () => reader.step(1), N: () => reader.step(-1),
+  "?": () => $("help").showModal(),
+  " ": (event) => $("pane").scrollBy({ top: (event.shiftKey ? -0.85 : 0.85) * $("pane").clientHeight }),
+  PageDown: () => $("pane").scrollBy({ top: 0.85 * $("pane").clientHeight }),
+  PageUp: () => $("pane").scrollBy({ top: -0.85 * $("pane").clientHeight }),
+  ...Object.fromEntries(TABS.map((_, tab) => [String(tab + 1), () => chooseTab(tab)])),
+};
+
+function keyDown(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || $("help").open) return;
+  const field = event.target.closest?.("input, select, textarea");
+  if (field) {
+    if (event.key === "Escape") {
+      if (field.id === "search") back();
+      field.blur();
+    } else if (field.id === "search" && ["ArrowDown", "Enter"].includes(event.key)) {
+      event.preventDefault();
+      if (event.key === "Enter") search();
+      list.focus();
+      if (event.key === "ArrowDown") move(1);
+    }
+    return;
+  }
+  const widget = event.target.closest?.("button, a, summary");
+  if (widget && [" ", "Enter"].includes(event.key)) return;
+  const action = KEYS[event.key];
+  if (!action) return;
+  event.preventDefault();
+  action(event);
+}
+
+list.addEventListener("click", (event) => {
+  const row = event.target.closest(".row");
+  if (!row) return;
+  const node = outline.nodes[row.dataset.number];
+  if (event.target.closest(".twist") && outline.branches(node)) {
+    fold(node, !closed.has(node));
+  } else {
+    if ((event.ctrlKey || event.metaKey || event.shiftKey) && selected?.row >= 0 && !pinned) pinned = selected;
+    select(node);
+  }
+});
+addEventListener("keydown", keyDown);
+addEventListener("hashchange", followHash);
+$("search").addEventListener("input", searchSoon);
+$("prompts").addEventListener("change", search);
+$("views").addEventListener("click", (event) => {
+  if (event.target.dataset.view) chooseView(event.target.dataset.view);
+});
+$("sort").addEventListener("change", (event) => {
+  const { value } = event.target;
+  choice.sort = /^\d+$/.test(value) ? Number(value) : value;
+  choice.descending = value === "score";
+  renderControls();
+  arrange({ keep: false });
+});
+$("direction").addEventListener("click", () => {
+  choice.descending = !choice.descending;
+  renderControls();
+  arrange({ keep: false });
+});
+$("filters").addEventListener("toggle", renderFacets);
+$("theme").addEventListener("click", toggleTheme);
+$("help-button").addEventListener("click", () => $("help").showModal());
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => setTheme());
+
+setTheme(storedTheme());
+renderNotices();
+renderControls();
+arrange();
+if (location.hash.length > 1) {
+  await followHash();
+} else {
+  const first = outline.rows.find((node) => outline.state(node) === 3);
+  if (matchMedia("(min-width: 801px)").matches && first) await select(first, { history: "none" });
+  else await select(null, { history: "none" });
+}
+document.documentElement.dataset.ready = "";

@@ -1,0 +1,199 @@
+// The tree of a cohort, and what a choice of filters and order leaves of it. No DOM in here.
+//
+// A node is a combo or a generation: {number, row, stage, parent, children, depth, levels, scores}.
+// A combo has row and stage -1. `levels` has, by number of a dimension, the level of the node or of
+// an ancestor. `scores` has, by judge, the sum and the count of the scores at and below the node, as
+// shares of their scales.
+
+const ALL = "";
+
+class Outline {
+  constructor(index) {
+    this.index = index;
+    this.nodes = [];
+    this.judges = [];
+    this.rows = [];
+    const { rows, dimensions, stages } = index;
+    this.ownDimensions = stages.map((_, stage) =>
+      [...dimensions.keys()].filter((d) => dimensions[d].stage === stage));
+    this.roots = dimensions[0].levels.map((_, level) => this.#add(-1, -1, null, [[0, level]]));
+    rows.id.forEach((_, row) => {
+      const parent = rows.parent[row] < 0 ? this.roots[rows.levels[row][0]] : this.rows[rows.parent[row]];
+      const own = this.ownDimensions[rows.stage[row]].map((d, place) => [d, rows.levels[row][place + 1]]);
+      this.rows.push(this.#add(row, rows.stage[row], parent, own));
+    });
+    this.byId = new Map(rows.id.map((id, row) => [id, this.rows[row]]));
+    this.#score();
+    const scales = new Set(index.scales.map(String));
+    this.scale = scales.size === 1 ? index.scales[0] : [0, 100];
+    this.unit = scales.size === 1 ? "" : " %";
+    this.varying = dimensions.map((dimension) => dimension.levels.length > 1);
+  }
+
+  #add(row, stage, parent, own) {
+    const levels = new Map(parent ? parent.levels : []);
+    own.forEach(([dimension, level]) => levels.set(dimension, level));
+    const node = {
+      number: this.nodes.length, row, stage, parent, levels,
+      children: [], depth: parent ? parent.depth + 1 : 0, scores: new Map(),
+    };
+    this.nodes.push(node);
+    if (parent) parent.children.push(node);
+    return node;
+  }
+
+  #score() {
+    const { rows, scales } = this.index;
+    const judges = new Set();
+    this.rows.forEach((node) => {
+      if (!this.scored(node)) return;
+      const judge = this.judgeOf(node);
+      judges.add(judge);
+      const score = rows.score[node.row];
+      if (score === null) return;
+      const [low, high] = scales[rows.scale[node.row]];
+      const share = high > low ? (score - low) / (high - low) : 0;
+      for (let at = node; at; at = at.parent) {
+        // A score of its own counts for more than those of what was made of it.
+        if (at !== node && this.scored(at)) continue;
+        for (const name of [ALL, judge]) {
+          const [sum, count] = at.scores.get(name) ?? [0, 0];
+          at.scores.set(name, [sum + share, count + 1]);
+        }
+      }
+    });
+    this.judges = [...judges];
+  }
+
+  scored(node) {
+    return node.stage >= 0 && this.index.stages[node.stage].scored;
+  }
+
+  // The template and the model of a scored generation, and its stage's further dimensions.
+  judgeOf(node) {
+    const [template, model, , ...further] = this.ownDimensions[node.stage];
+    return [template, model, ...further].map((d) => this.level(node, d)).join(" · ");
+  }
+
+  level(node, dimension) {
+    return this.index.dimensions[dimension].levels[node.levels.get(dimension)];
+  }
+
+  label(node, dimension) {
+    return this.index.dimensions[dimension].labels[node.levels.get(dimension)];
+  }
+
+  id(node) {
+    return node.row < 0 ? this.level(node, 0) : this.index.rows.id[node.row];
+  }
+
+  state(node) {
+    return node.row < 0 ? 3 : this.index.rows.state[node.row];
+  }
+
+  // The mean share of the scores at and below a node, of all judges or of one; null without any.
+  share(node, judge = ALL) {
+    const [sum, count] = node.scores.get(judge) ?? [0, 0];
+    return count ? sum / count : null;
+  }
+
+  count(node, judge = ALL) {
+    return (node.scores.get(judge) ?? [0, 0])[1];
+  }
+
+  // A share on the scale of the templates, if they have the same, else in percent.
+  onScale(share) {
+    return this.scale[0] + share * (this.scale[1] - this.scale[0]);
+  }
+
+  scoreText(node, judge = ALL) {
+    const share = this.share(node, judge);
+    if (share === null) return "";
+    const value = this.onScale(share);
+    return (Number.isInteger(value) && this.scored(node) ? String(value) : value.toFixed(1)) + this.unit;
+  }
+
+  // What tells a node from its siblings, in few words.
+  title(node) {
+    if (node.row < 0) return this.label(node, 0);
+    const [template, model, replicate, ...further] = this.ownDimensions[node.stage];
+    const parts = [this.level(node, template)];
+    if (this.varying[model]) parts.push(this.level(node, model));
+    further.filter((d) => this.varying[d]).forEach((d) => parts.push(this.level(node, d)));
+    if (this.varying[replicate]) parts.push(`#${this.level(node, replicate)}`);
+    return parts.join(" · ");
+  }
+
+  path(node) {
+    const line = [];
+    for (let at = node.parent; at; at = at.parent) line.unshift(this.title(at));
+    return line.join(" › ");
+  }
+
+  // The generations that meet a choice: {stage, filters: Map of dimension -> Set of levels, states:
+  // Set, judge, low, high, hits: Set of rows, or null}.
+  //
+  // A generation meets a filter of a later stage if something that meets it was made of it.
+  matching(choice) {
+    const met = new Set();
+    const filters = [...choice.filters].filter(([, levels]) => levels.size);
+    const meets = (node) => filters.every(([dimension, levels]) =>
+      !node.levels.has(dimension) || levels.has(node.levels.get(dimension)));
+    for (const node of this.rows.toReversed()) {
+      if (!meets(node)) continue;
+      const complete = filters.every(([dimension]) => node.levels.has(dimension));
+      if (complete || node.children.some((child) => met.has(child))) met.add(node);
+    }
+    for (const node of met) {
+      // Filtered in a second pass, as a parent must see children that a score or stage leaves out.
+      const share = this.share(node, choice.judge);
+      const value = share === null ? null : this.onScale(share);
+      const keep = (choice.stage < 0 || node.stage === choice.stage)
+        && (!choice.states.size || choice.states.has(this.state(node)))
+        && (choice.low === null || (value !== null && value >= choice.low - 1e-9))
+        && (choice.high === null || (value !== null && value <= choice.high + 1e-9))
+        && (!choice.hits || choice.hits.has(node.row));
+      if (!keep) met.delete(node);
+    }
+    return met;
+  }
+
+  // The nodes in the order they are shown: as a list, or as a tree in which the branches for which
+  // `closed(node)` are shut and the ancestors of what matches are kept.
+  arrange(matching, choice, closed) {
+    const compare = this.#order(choice);
+    if (choice.view === "list") return this.rows.filter((node) => matching.has(node)).sort(compare);
+    const kept = new Set();
+    for (const node of matching) {
+      for (let at = node; at && !kept.has(at); at = at.parent) kept.add(at);
+    }
+    const shown = [];
+    const visit = (nodes) => nodes.filter((node) => kept.has(node)).sort(compare).forEach((node) => {
+      shown.push(node);
+      if (!closed(node)) visit(node.children);
+    });
+    visit(this.roots);
+    this.kept = kept;
+    return shown;
+  }
+
+  branches(node) {
+    return node.children.some((child) => this.kept?.has(child));
+  }
+
+  #order({ sort, descending, judge }) {
+    const sign = descending ? -1 : 1;
+    const value = (node) => (sort === "score" ? this.share(node, judge)
+      : sort === "id" ? this.id(node)
+      : node.levels.get(sort) ?? null);
+    if (sort === "design") return (a, b) => sign * (a.number - b.number);
+    // What has no value stands last either way; equals keep the order of the design.
+    return (a, b) => {
+      const [x, y] = [value(a), value(b)];
+      if (x === y) return a.number - b.number;
+      if (x === null) return 1;
+      if (y === null) return -1;
+      return x < y ? -sign : sign;
+    };
+  }
+}

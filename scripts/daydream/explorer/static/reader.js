@@ -1,0 +1,303 @@
+// The pane: one generation, two side by side, or a combo.
+
+const TABS = ["Parsed text", "Raw answer", "Prompt", "Metadata", "Journal"];
+const FILES = ["parsed.txt", "raw.txt", "prompt.txt", "metadata.json", "responses/"];
+const STATES = ["nothing yet", "prompt", "answered, not parsed", "complete"];
+// A diff that takes longer than this is not worth waiting for, nor reading.
+const PATIENCE = 1500;
+
+class Reader {
+  constructor(pane, outline, texts, actions) {
+    Object.assign(this, { pane, outline, texts, actions });
+    this.shown = 0;
+  }
+
+  // Show a node, beside `other` if that is given. `tab` is the number of a tab, `pattern` is marked.
+  async show(node, { other = null, pinned = null, tab, pattern = null }) {
+    this.shown += 1;
+    const call = this.shown;
+    if (!node) return this.#fill(h("p.empty", {}, "Choose a generation on the left."));
+    if (node.row < 0) return this.#fill(this.#combo(node));
+    const nodes = other ? [other, node] : [node];
+    const texts = await Promise.all(nodes.map((each) => this.texts.of(each.row)));
+    if (call !== this.shown) return undefined;
+    const body = other
+      ? this.#comparison(nodes, texts, tab)
+      : this.#single(node, texts[0], tab, pattern, pinned);
+    this.#fill(body);
+    if (pattern && !other) this.step(1);
+    return undefined;
+  }
+
+  #fill(body) {
+    this.pane.replaceChildren(body);
+    this.pane.scrollTop = 0;
+    this.place = -1;
+  }
+
+  // Go to the next (or, by -1, the previous) place that is marked.
+  step(by) {
+    const places = [...this.pane.querySelectorAll("mark, .text del, .text ins")];
+    if (!places.length) return;
+    places[this.place]?.classList.remove("here");
+    this.place = (this.place + by + places.length) % places.length;
+    places[this.place].classList.add("here");
+    places[this.place].scrollIntoView({ block: "center" });
+  }
+
+  #single(node, texts, tab, pattern, pinned) {
+    const hits = texts.slice(0, 3).map((text) => (pattern && text ? [...text.matchAll(pattern)].length : 0));
+    const compare = h("button", { type: "button", onclick: this.actions.compare, title: "Compare (c)" },
+      pinned ? "Do not compare" : "Compare with …");
+    return h("article.single", {},
+      this.#back(),
+      this.#crumbs(node),
+      h("div.head", {}, this.#heading(node), compare),
+      pinned ? h("p.pinned", {}, "Choose the other one on the left. Esc ends the comparison.") : null,
+      this.#tabs(tab, hits, texts[JOURNAL].length),
+      h("div.page", {}, h("div.body", {}, this.#content(node, texts, tab, pattern)), this.#aside(node)));
+  }
+
+  #comparison(nodes, texts, tab) {
+    const sides = texts.map((each) => comparable(each, tab));
+    const difference = sides.every((side) => side !== null) ? compareTexts(...sides) : null;
+    const columns = nodes.map((node, side) => {
+      const text = sides[side];
+      const parts = difference?.sides[side];
+      const body = tab === JOURNAL ? this.#content(node, texts[side], tab, null)
+        : text === null ? this.#missing(node, tab)
+        : textBlock(parts ?? [text], tab);
+      return h("section.column", {},
+        this.#crumbs(node), h("div.head", {}, this.#heading(node)), this.#unlike(nodes, side), body);
+    });
+    return h("article.comparison", {},
+      this.#back(),
+      h("div.head", {},
+        h("p.summary", {}, tab === JOURNAL ? "Journals side by side." : difference?.summary ?? "Nothing to compare."),
+        h("button", { type: "button", onclick: this.actions.swap, title: "Change the sides (x)" }, "Swap"),
+        h("button", { type: "button", onclick: this.actions.compare, title: "End the comparison (c)" }, "Close")),
+      this.#tabs(tab, [], null),
+      h("div.columns", {}, columns));
+  }
+
+  #combo(node) {
+    const { index } = this.outline;
+    const subject = index.subjects[node.levels.get(0)];
+    return h("article.single", {},
+      this.#back(),
+      h("div.head", {}, h("h2", {}, this.outline.title(node)), h("code.id", {}, this.outline.id(node))),
+      h("div.page", {},
+        h("div.body", {},
+          h("dl.pairs", {}, subject.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]))),
+        h("aside", {}, this.#children(node))));
+  }
+
+  #back() {
+    return h("button.plain.back", { type: "button", onclick: this.actions.back }, "‹ All generations");
+  }
+
+  #crumbs(node) {
+    const line = [];
+    for (let at = node.parent; at; at = at.parent) {
+      line.unshift(h("a", { href: this.actions.link(at) }, this.outline.title(at)),
+        h("span.arrow", { "aria-hidden": "true" }, "›"));
+    }
+    return h("nav.crumbs", { "aria-label": "Lineage" }, line.slice(0, -1));
+  }
+
+  #heading(node) {
+    const { outline } = this;
+    const score = outline.scored(node) ? outline.scoreText(node) : "";
+    return h("div.heading", {},
+      h(`span.stage.s${node.stage % 6}`, {}, outline.index.stages[node.stage].name),
+      h("h2", {}, outline.title(node)),
+      score ? h("strong.score", {}, score, h("small", {}, ` of ${this.#highest(node)}`)) : null,
+      h("a.id", { href: this.actions.link(node), title: "A link to this generation" }, outline.id(node)));
+  }
+
+  #highest(node) {
+    const { rows, scales } = this.outline.index;
+    return this.outline.unit ? "100 %" : String(scales[rows.scale[node.row]][1]);
+  }
+
+  // In what two generations differ by design.
+  #unlike(nodes, side) {
+    const { outline } = this;
+    const unlike = [...outline.index.dimensions.keys()].filter((d) => outline.varying[d]
+      && nodes[0].levels.get(d) !== nodes[1].levels.get(d) && nodes[side].levels.has(d));
+    if (!unlike.length) return h("p.unlike", {}, "the same design");
+    return h("p.unlike", {}, unlike.map((d) => h("span", {},
+      `${words(outline.index.dimensions[d].name)} `, h("b", {}, d ? outline.level(nodes[side], d) : outline.label(nodes[side], d)))));
+  }
+
+  #tabs(tab, hits, entries) {
+    return h("div.tabs", { role: "tablist" }, TABS.map((name, number) => h("button", {
+      type: "button", role: "tab", "aria-selected": String(number === tab), "data-tab": number,
+      title: `${FILES[number]} (${number + 1})`, onclick: () => this.actions.tab(number),
+    }, name,
+    hits[number] ? h("span.count", {}, hits[number]) : null,
+    number === JOURNAL && entries !== null ? h("span.count.plain", {}, entries) : null)));
+  }
+
+  #content(node, texts, tab, pattern) {
+    if (tab === JOURNAL) return this.#journal(texts);
+    if (texts[tab] === null) return this.#missing(node, tab);
+    if (tab === METADATA) return metadataTable(texts[METADATA]);
+    return textBlock(marked(texts[tab], pattern), tab);
+  }
+
+  #missing(node, tab) {
+    const why = this.#why(node);
+    return h("div.missing", {},
+      h("p", {}, `There is no ${FILES[tab]}: this generation has ${STATES[this.outline.state(node)]}.`),
+      why ? h("p.error", {}, why) : null);
+  }
+
+  // Why there is no score here, or at the first place below.
+  #why(node) {
+    const error = this.outline.index.errors[node.row];
+    return error ?? node.children.map((child) => this.#why(child)).find((text) => text);
+  }
+
+  #journal(texts) {
+    const current = parseJson(texts[METADATA])?.request_sha256;
+    if (!texts[JOURNAL].length) {
+      return h("div.missing", {}, h("p", {}, "No model was called for this generation: the journal is empty."));
+    }
+    return h("div.journal", {},
+      texts[JOURNAL].map(([name, text]) => journalEntry(name, text, name === current)));
+  }
+
+  #aside(node) {
+    const { outline } = this;
+    const { index } = outline;
+    const facts = [];
+    index.dimensions.forEach((dimension, d) => {
+      if (!node.levels.has(d)) return;
+      const [level, label] = [outline.level(node, d), outline.label(node, d)];
+      facts.push(h("dt", {}, words(dimension.name)),
+        h("dd", {}, label, label === level ? null : h("code", {}, level)));
+    });
+    const error = index.errors[node.row];
+    return h("aside", {},
+      error ? h("div.missing", {}, h("h3", {}, "No score"), h("p.error", {}, error)) : null,
+      this.#children(node),
+      h("h3", {}, "Design"),
+      h("dl", {}, facts,
+        h("dt", {}, "state"), h("dd", {}, STATES[outline.state(node)])));
+  }
+
+  #children(node) {
+    if (!node.children.length) return null;
+    const { outline } = this;
+    const stages = Map.groupBy(node.children, (child) => child.stage);
+    return [...stages].map(([stage, children]) => [
+      h("h3", {}, capital(plural(children.length, outline.index.stages[stage].name))),
+      h("ul.children", {}, children.map((child) => h("li", {},
+        h("a", { href: this.actions.link(child) }, outline.title(child)),
+        h("span.value", {}, outline.scoreText(child) || (outline.state(child) < 3 ? "–" : ""))))),
+    ]);
+  }
+}
+
+function textBlock(parts, tab) {
+  return h(tab === METADATA || tab === JOURNAL ? "pre.code.text" : "div.text", {}, parts);
+}
+
+function parseJson(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+// Metadata as lines, what is nested as JSON; what is no JSON, as it is.
+function metadataTable(text) {
+  const value = parseJson(text);
+  if (value === null || typeof value !== "object") return textBlock([text], METADATA);
+  return h("dl.pairs", {}, Object.entries(value).map(([name, item]) => [
+    h("dt", {}, name),
+    h("dd", {}, item !== null && typeof item === "object"
+      ? h("pre", {}, JSON.stringify(item, null, 1)) : String(item)),
+  ]));
+}
+
+function journalEntry(name, text, current) {
+  const entry = parseJson(text);
+  const response = entry?.response;
+  const choice = response?.choices?.[0];
+  const content = choice?.message?.content;
+  const answer = Array.isArray(content) ? content.map((part) => part?.text ?? "").join("") : content;
+  const usage = response?.usage ?? {};
+  const facts = entry ? [
+    entry.started_at && String(entry.started_at).replace("T", " ").slice(0, 19),
+    response?.model ?? entry.request?.model,
+    entry.provider,
+    entry.sample ? `sample ${entry.sample}` : null,
+    choice?.finish_reason && `finish: ${choice.finish_reason}`,
+    usage.prompt_tokens !== undefined && `${usage.prompt_tokens} + ${usage.completion_tokens ?? "?"} tokens`,
+    Number.isFinite(entry.duration_s) && `${entry.duration_s.toFixed(1)} s`,
+    entry.attempts > 1 && `${entry.attempts} attempts`,
+  ].filter(Boolean) : ["This entry is no JSON; here it is as it stands."];
+  return h(current ? "section.entry.current" : "section.entry", {},
+    h("h3", {}, current ? "The answer in use" : "Another answer", h("code.id", {}, name.slice(0, 16))),
+    h("p.facts", {}, facts.join(" · ")),
+    typeof answer === "string" ? h("div.text", {}, answer) : null,
+    h("details", { open: typeof answer !== "string" }, h("summary", {}, "The whole entry"),
+      h("pre.code", {}, text)));
+}
+
+function comparable(texts, tab) {
+  if (tab === JOURNAL) return null;
+  const text = texts[tab];
+  if (tab !== METADATA || text === null) return text;
+  const value = parseJson(text);
+  return value === null ? text : JSON.stringify(value, null, 1);
+}
+
+// The words that two texts do not share, marked on each side, and a sentence about them.
+function compareTexts(left, right) {
+  if (left === right) return { sides: [[left], [right]], summary: "The two are the same, character by character." };
+  const options = { timeout: PATIENCE };
+  const changes = Diff.diffWordsWithSpace(left, right, options) ?? Diff.diffLines(left, right, options);
+  if (!changes) return { sides: [[left], [right]], summary: "The two are too long and too different to mark it." };
+  const sides = [[], []];
+  const counts = { shared: 0, left: 0, right: 0 };
+  changes.forEach((change, place) => {
+    const { value, added, removed } = change;
+    const count = (value.match(/[\p{L}\p{N}]+/gu) ?? []).length;
+    if (removed) {
+      sides[0].push(["del", value]);
+      counts.left += count;
+    } else if (added) {
+      sides[1].push(["ins", value]);
+      counts.right += count;
+    } else {
+      // A blank between two changes belongs to them: a phrase is easier to read than its words.
+      const between = !value.trim() && isChange(changes[place - 1]) && isChange(changes[place + 1]);
+      sides[0].push([between ? "del" : "", value]);
+      sides[1].push([between ? "ins" : "", value]);
+      counts.shared += count;
+    }
+  });
+  const whole = 2 * counts.shared + counts.left + counts.right;
+  const share = whole ? Math.round((200 * counts.shared) / whole) : 100;
+  const only = counts.left || counts.right
+    ? `${plural(counts.left, "word")} only on the left, ${counts.right.toLocaleString("en")} only on the right; ${share} % in common.`
+    : "The same words: just marks or blanks differ.";
+  return { sides: sides.map(joined), summary: only };
+}
+
+function isChange(change) {
+  return Boolean(change && (change.added || change.removed));
+}
+
+function joined(parts) {
+  const runs = [];
+  for (const [tag, value] of parts) {
+    if (runs.length && runs.at(-1)[0] === tag) runs.at(-1)[1] += value;
+    else runs.push([tag, value]);
+  }
+  return runs.map(([tag, value]) => (tag ? h(tag, {}, value) : value));
+}
