@@ -6,7 +6,9 @@
 #     -> data/gens/<stage>/<gen_id>/prompt.txt           what is asked        (rules/generation.smk)
 #     -> data/gens/<stage>/<gen_id>/raw.txt, metadata.json   what was answered
 #     -> data/gens/<stage>/<gen_id>/parsed.txt           what a child's prompt takes
-#     -> data/cohorts/<cohort>/reports/                  scores                  (rules/results.smk)
+#     -> data/cohorts/<cohort>/reports/parsing/          scores                  (rules/results.smk)
+#     -> data/cohorts/<cohort>/reports/summary, analysis   tables               (rules/analysis.smk)
+#     -> data/7_cross_experiment/                        all cohorts' scores, and views of them
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -19,7 +21,9 @@ include: "rules/common.smk"
 include: "rules/cohort.smk"
 include: "rules/generation.smk"
 include: "rules/results.smk"
+include: "rules/analysis.smk"
 include: "rules/explorer.smk"
+include: "rules/curation.smk"
 include: "rules/store.smk"
 include: "rules/explore.smk"
 
@@ -28,5 +32,6 @@ rule all:
     default_target: True
     input:
         rules.scores.input,
+        rules.tables.input,
         rules.explorer.input,
         [] if experiment.settings.partial else every_file(),

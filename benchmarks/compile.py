@@ -91,6 +91,7 @@ def compile_once(directory: Path) -> dict[str, float]:
                 "evaluation": {**stage, "prefix": "v", "parent": "essay", "scored": True},
             },
             "models": {},
+            "pools": {},
             "providers": {"local": {"type": "local"}},
             "default_provider": "local",
         }

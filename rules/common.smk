@@ -69,6 +69,17 @@ wildcard_constraints:
     gen_id="[A-Za-z0-9][A-Za-z0-9_-]*",
 
 
+def reported_table(path, name, subcategory):
+    """Return an output that `snakemake --report` shows, captioned by report/<name>.rst."""
+    return report(
+        path,
+        caption=f"../report/{name}.rst",
+        category="Tables",
+        subcategory=subcategory,
+        labels={"table": name.replace("_", " ")},
+    )
+
+
 @cache
 def expand_cohorts():
     """Wait until each configured cohort has its membership."""
@@ -85,6 +96,27 @@ def generation(wildcards):
 def of_generation(question):
     """Return an input or params function that asks `question` of a job's generation."""
     return lambda wildcards: question(generation(wildcards))
+
+
+def pool_resources():
+    """Return a resource for each pool with `concurrent`: a job that asks it takes one.
+
+    So a job that would wait for its turn is not started, and holds no thread.
+    """
+    limits = {
+        f"pool_{pool}": settings["concurrent"]
+        for pool, settings in experiment.settings.pools.items()
+        if "concurrent" in settings
+    }
+    for name, limit in limits.items():
+        workflow.register_resource(name, limit)
+
+    def takes(name):
+        return lambda wildcards: int(
+            name == f"pool_{experiment.pool(generation(wildcards))}"
+        )
+
+    return {name: takes(name) for name in limits}
 
 
 def every_file(stage=None):

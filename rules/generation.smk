@@ -25,6 +25,8 @@ rule generate_raw:
         metadata="data/gens/{stage}/{gen_id}/metadata.json",
     log:
         "logs/{stage}/{gen_id}.raw.log",
+    resources:
+        **pool_resources(),
     params:
         call=of_generation(experiment.call_settings),
     run:

@@ -8,14 +8,22 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-WORKFLOW = ("Snakefile", "rules", "scripts", "config/schemas", "profiles")
+WORKFLOW = (
+    "Snakefile",
+    "rules",
+    "scripts",
+    "report",
+    "environment.yml",
+    "config/schemas",
+    "profiles",
+)
 
 STAGES = {
     "draft": {"prefix": "d"},
@@ -148,7 +156,15 @@ class Project:
     def snakemake(
         self, *arguments: str, code: int | None = 0, env: Mapping[str, str] | None = None
     ) -> str:
-        """Run snakemake and return all that it printed, without colours; check its exit code."""
+        """Run snakemake and return all that it printed, without colours; check its exit code.
+
+        Without a target it makes all generations and their scores: the statistics and figures of
+        the default target take longer than the rest of a small project.
+        """
+        if not _names_target(arguments):
+            scores_alone = {"partial=true", "--configfile"} & {*arguments}
+            stages = [] if scores_alone else [f"{name}s" for name in self.stages()]
+            arguments = (*arguments, "--", "scores", *stages)
         done = subprocess.run(
             [sys.executable, "-m", "snakemake", "--cores", "4", *arguments],
             cwd=self.dir,
@@ -162,6 +178,11 @@ class Project:
         if code is not None:
             assert done.returncode == code, output
         return output
+
+    def stages(self) -> list[str]:
+        """Return the stages of the configuration as it is written."""
+        config = yaml.safe_load(self.read("config/config.yaml"))
+        return list(config.get("stages") or {})
 
     def calls(self) -> int:
         """Return the number of calls that the echo model has answered so far."""
@@ -185,3 +206,14 @@ class Project:
         path = self.path("data/cohorts/c1/reports/parsing/aggregated_scores.csv")
         with path.open(newline="") as file:
             return list(csv.DictReader(file))
+
+
+def _names_target(arguments: Sequence[str]) -> bool:
+    """Tell whether a command line names a target, or asks for something else than jobs."""
+    values = ("--configfile", "--cores", "--profile", "--executor", "--report")
+    words = [
+        word
+        for before, word in zip(("", *arguments), arguments, strict=False)
+        if before not in values and not word.startswith("-") and "=" not in word
+    ]
+    return bool(words) or bool({"--lint", "--unlock", "--report"} & {*arguments})

@@ -43,12 +43,12 @@ def server() -> Iterator[ProviderServer]:
 
 @pytest.fixture
 def connect(server: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
-    """Return a function that opens the server as the provider `router`, without retries."""
+    """Return a function that opens the server as the provider `router`."""
     monkeypatch.setenv("ROUTER_KEY", KEY)
     opened = []
 
     def connect(**settings: object) -> Provider:
-        options = {"base_url": server.url, "api_key_env": "ROUTER_KEY", "max_retries": 0}
+        options = {"base_url": server.url, "api_key_env": "ROUTER_KEY"}
         provider = open_provider(
             "router", {"type": "openai", **options, **settings}, base_dir=Path()
         )
@@ -139,21 +139,6 @@ def test_threads_share_one_client(server: ProviderServer, connect: Open) -> None
 
 
 # Retries
-
-
-def test_attempts_are_counted(server: ProviderServer, connect: Open) -> None:
-    """A rate limit, an overloaded server and a lost connection do not end a call."""
-    server.script(failure(429, retry_after=0.01), failure(503, retry_after=0.01), reset())
-    got = connect(max_retries=3).complete(request())
-    assert got.attempts == 4
-    assert len(server.history) == 4
-
-
-def test_attempts_are_told_in_the_end(server: ProviderServer, connect: Open) -> None:
-    """A call that is given up says how often it was tried."""
-    server.script(*[failure(503, "overloaded", retry_after=0.01)] * 2)
-    text = refusal(connect(max_retries=1))
-    assert "answered 503 'overloaded' after 2 attempts; run snakemake again later" in text
 
 
 # Failures

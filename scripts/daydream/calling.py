@@ -70,7 +70,7 @@ class Calls:
             with file:
                 call = self._begin(generation, request, model) if kind != "local" else None
                 try:
-                    response = self._providers.complete(request)
+                    response = self._providers.complete(request, pool=model.pool)
                 except BaseException as error:
                     if call is not None:
                         reason = type(error).__name__

@@ -55,6 +55,7 @@ class Settings:
     partial: bool
     where: Mapping[str, Any]
     exclude: Mapping[str, Any]
+    views: Mapping[str, Mapping[str, Any]]
     refresh: bool
     expand: str
     budget: Budget
@@ -68,6 +69,7 @@ class Settings:
     models: Mapping[str, Mapping[str, Any]]
     providers: Mapping[str, Mapping[str, Any]]
     default_provider: str
+    pools: Mapping[str, Mapping[str, Any]]
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Settings:
@@ -77,6 +79,7 @@ class Settings:
             partial=config["partial"],
             where=config["where"],
             exclude=config["exclude"],
+            views=config["views"],
             refresh=config["refresh"],
             expand=config["expand"],
             budget=_budget(config["budget"]),
@@ -104,6 +107,7 @@ class Settings:
             models=config["models"],
             providers=config["providers"],
             default_provider=config["default_provider"],
+            pools=config["pools"],
         )
 
     @property

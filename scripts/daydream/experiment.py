@@ -59,7 +59,9 @@ class Experiment:
         self._texts: dict[str, str] = {}
         self.parsers: Parsers = load_parsers(settings.parsers)
         self.stop = Stop()
-        providers = Providers(settings.providers, base_dir=Path())
+        providers = Providers(
+            settings.providers, base_dir=Path(), pools=settings.pools, stop=self.stop.event
+        )
         self.calls = Calls(settings, self.catalog.models, providers, self.stop)
         self.ask = self.calls.ask
         self._mode = mode
@@ -338,6 +340,13 @@ class Experiment:
     def _choice(self, generation: Generation) -> dict[str, object]:
         choice = self.choices.get(generation.gen_id)
         return {} if choice is None else {"choice": [choice.sample, choice.request]}
+
+    def pool(self, generation: Generation) -> str:
+        """Return the pool whose limits a generation's call keeps; a copy has none."""
+        if self.is_copy(generation):
+            return ""
+        model = self.catalog.models[generation.llm_model_id]
+        return model.pool or self.settings.provider_of(model.provider)
 
     def parser_settings(self, generation: Generation) -> str:
         """Return what a parsed text depends on beside its input files: the parser and its scale."""

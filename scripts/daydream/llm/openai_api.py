@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from daydream.errors import CallError
+from daydream.llm.failures import CallFailedError, may_pass, retry_after
 from daydream.llm.request import (
     CallClock,
     Request,
@@ -43,7 +44,9 @@ _REMEDIES = {
 
 
 class OpenAIProvider:
-    """Answers through the chat completions API at `base_url` (the SDK's default if None).
+    """Answers through the chat completions API at `base_url` (the SDK's default if None), or fails.
+
+    One request is sent for a call; who is to ask again is told by the failure.
 
     The key is read from the environment variable `api_key_env` at the first call, and nowhere else;
     None is for servers that want none. Timeouts are in seconds.
@@ -57,7 +60,6 @@ class OpenAIProvider:
         api_key_env: str | None = "OPENAI_API_KEY",
         connect_timeout: float = 10,
         read_timeout: float = 600,
-        max_retries: int = 4,
         default_headers: Mapping[str, str] | None = None,
     ) -> None:
         self._name = name
@@ -65,7 +67,6 @@ class OpenAIProvider:
         self._api_key_env = api_key_env
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
-        self._max_retries = max_retries
         self._default_headers = default_headers
         self._client: openai.OpenAI | None = None
         self._lock = threading.Lock()
@@ -94,7 +95,6 @@ class OpenAIProvider:
             body=self._body(answer, request),
             # Cookies are credentials.
             headers={name: value for name, value in answer.headers.items() if name != "set-cookie"},
-            attempts=_attempts(answer.request),
             started_at=clock.started_at,
             duration_s=duration_s,
         )
@@ -123,7 +123,7 @@ class OpenAIProvider:
                 api_key=key,
                 base_url=self._base_url,
                 timeout=timeout,
-                max_retries=self._max_retries,
+                max_retries=0,
                 default_headers=self._default_headers,
                 http_client=openai.DefaultHttpxClient(timeout=timeout, limits=limits),
             )
@@ -156,21 +156,31 @@ class OpenAIProvider:
         except ValueError:
             kind = answer.headers.get("content-type", "no content type")
             text = one_line(self._redacted(answer.text), limit=200)
-            raise CallError(
+            raise CallFailedError(
                 f"{request}: answered {answer.status_code} with {text} ({kind}), which is no "
-                f"JSON; check base_url"
+                f"JSON; check base_url",
+                status=answer.status_code,
+                again=True,
             ) from None
-        return check_completion(value, source=request, redact=self._redacted)
+        try:
+            return check_completion(value, source=request, redact=self._redacted)
+        except CallError as error:
+            raise CallFailedError(error.args[0], status=answer.status_code, again=True) from error
 
-    def _refused(self, error: openai.APIStatusError, request: Request) -> CallError:
+    def _refused(self, error: openai.APIStatusError, request: Request) -> CallFailedError:
         status = error.status_code
         remedy = _REMEDIES.get(status, "run snakemake again later").format(
             key=self._api_key_env or "none (api_key_env is null)"
         )
         message = one_line(self._redacted(error_message(error.body)))
-        return CallError(f"{request}: answered {status} {message}{_tries(error.request)}; {remedy}")
+        return CallFailedError(
+            f"{request}: answered {status} {message}; {remedy}",
+            status=status,
+            again=may_pass(status),
+            retry_after=retry_after(error.response.headers),
+        )
 
-    def _unreachable(self, error: openai.APIConnectionError, request: Request) -> CallError:
+    def _unreachable(self, error: openai.APIConnectionError, request: Request) -> CallFailedError:
         cause = error.__cause__ or error
         kind = type(cause).__name__
         reason = f"{kind} {one_line(self._redacted(str(cause)))}" if str(cause) else kind
@@ -179,19 +189,9 @@ class OpenAIProvider:
             "ConnectTimeout": f"check base_url and the network, or raise connect_timeout "
             f"({self._connect_timeout} s) of the provider",
         }.get(kind, "check base_url and the network")
-        return CallError(f"{request}: gave no answer ({reason}){_tries(error.request)}; {remedy}")
+        return CallFailedError(f"{request}: gave no answer ({reason}); {remedy}", again=True)
 
     def _redacted(self, text: str) -> str:
         """Return `text` without the key, which some servers repeat in their messages."""
         key = self._client.api_key if self._client and self._api_key_env else ""
         return text.replace(key, "[key]") if key else text
-
-
-def _attempts(sent: httpx2.Request) -> int:
-    """Return how often a request was sent: the SDK counts its retries in a header."""
-    return int(sent.headers.get("x-stainless-retry-count", 0)) + 1
-
-
-def _tries(sent: httpx2.Request) -> str:
-    attempts = _attempts(sent)
-    return f" after {attempts} attempts" if attempts > 1 else ""

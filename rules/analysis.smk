@@ -1,0 +1,69 @@
+from daydream.analysis import FOLDERS
+
+CROSS = "data/7_cross_experiment"
+
+
+rule tabulate_scores:
+    input:
+        rules.aggregate_scores.output,
+    output:
+        **{
+            name: reported_table(
+                f"data/cohorts/{{cohort}}/reports/{folder}/{name}.csv",
+                name,
+                "{cohort}",
+            )
+            for name, folder in FOLDERS.items()
+        },
+    log:
+        "logs/tables/{cohort}.log",
+    conda:
+        "../environment.yml"
+    script:
+        "../scripts/analyse.py"
+
+
+rule unite_scores:
+    input:
+        expand(rules.aggregate_scores.output, cohort=experiment.settings.cohorts),
+    output:
+        rows=f"{CROSS}/scores.csv",
+        template_model=reported_table(
+            f"{CROSS}/template_model.csv", "template_model", "All cohorts"
+        ),
+    log:
+        "logs/tables/union.log",
+    conda:
+        "../environment.yml"
+    script:
+        "../scripts/analyse.py"
+
+
+rule filter_view:
+    input:
+        rules.unite_scores.output.rows,
+    output:
+        rows=f"{CROSS}/views/{{view}}/scores.csv",
+        template_model=reported_table(
+            f"{CROSS}/views/{{view}}/template_model.csv",
+            "template_model",
+            "View {view}",
+        ),
+    log:
+        "logs/tables/view-{view}.log",
+    wildcard_constraints:
+        view="|".join(experiment.settings.views) or "none",
+    conda:
+        "../environment.yml"
+    params:
+        name="{view}",
+        conditions=lambda wildcards: experiment.settings.views[wildcards.view],
+    script:
+        "../scripts/analyse.py"
+
+
+rule tables:
+    input:
+        expand(rules.tabulate_scores.output, cohort=experiment.settings.cohorts),
+        rules.unite_scores.output,
+        expand(rules.filter_view.output, view=experiment.settings.views),

@@ -1,0 +1,23 @@
+"""Statistics of the scores: tables with their uncertainty.
+
+`scores` reads the score table, `resampling` makes intervals and tests, and each table has a module
+of its topic; `outputs` makes and writes them. docs/results.md describes every column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# The tables of a cohort and their folders below its reports. Here, where the rules may read it:
+# the modules import pandas, which the workflow's own process does without.
+FOLDERS: Mapping[str, str] = {
+    "generation_scores": "summary",
+    "evaluation_model_template_pivot": "summary",
+    "final_results": "summary",
+    "perfect_scores": "summary",
+    "leaderboard": "summary",
+    "variance": "analysis",
+    "judge_agreement": "analysis",
+    "comparisons": "analysis",
+    "coverage": "analysis",
+}

@@ -1,0 +1,99 @@
+"""The tables of a cohort's reports and of the union of cohorts, from files to files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from daydream.analysis.agreement import judge_agreement
+from daydream.analysis.comparisons import comparisons
+from daydream.analysis.coverage import coverage
+from daydream.analysis.scores import Scores, read_frame, read_scores, split_stages
+from daydream.analysis.summary import (
+    evaluation_model_template_pivot,
+    final_results,
+    generation_scores,
+    leaderboard,
+    perfect_scores,
+)
+from daydream.analysis.union import template_model, union, view
+from daydream.analysis.variance import variance
+from daydream.files import write_text
+
+Table = Callable[[Scores], pd.DataFrame]
+
+# The tables of a cohort by name; each is a function of the scores of one stage.
+TABLES: Mapping[str, Table] = {
+    "generation_scores": generation_scores,
+    "evaluation_model_template_pivot": evaluation_model_template_pivot,
+    "final_results": final_results,
+    "perfect_scores": perfect_scores,
+    "leaderboard": leaderboard,
+    "variance": variance,
+    "judge_agreement": judge_agreement,
+    "comparisons": comparisons,
+    "coverage": coverage,
+}
+
+
+def write_tables(scores: str, output: Mapping[str, str]) -> None:
+    """Write the tables of a cohort: `output` has the path of each by its name in `TABLES`.
+
+    Raises:
+        InputError: the scores cannot be read.
+    """
+    stages = read_scores(scores)
+    for name, path in output.items():
+        _write(build(TABLES[name], stages), path)
+
+
+def write_union(scores: Sequence[str], *, rows: str, template_model: str) -> None:
+    """Write the union of cohorts' score tables, and its table of templates and models.
+
+    Raises:
+        InputError: a table cannot be read.
+    """
+    _write_rows(union([read_frame(path) for path in scores]), rows, template_model)
+
+
+def write_view(
+    scores: str, *, name: str, conditions: Mapping[str, Any], rows: str, template_model: str
+) -> None:
+    """Write the rows of a union that meet a view's `where` and `exclude`, and their table.
+
+    Raises:
+        InputError: the union cannot be read, or a condition names what there is not.
+    """
+    kept = view(
+        read_frame(scores),
+        where=conditions.get("where", {}),
+        exclude=conditions.get("exclude", {}),
+        source=f"config/config.yaml, views.{name}",
+    )
+    _write_rows(kept, rows, template_model)
+
+
+def _write_rows(rows: pd.DataFrame, path: str, template_model_path: str) -> None:
+    write_text(path, rows.to_csv(index=False, lineterminator="\n"))
+    _write(build(template_model, split_stages(rows, path)), template_model_path)
+
+
+def build(table: Table, stages: Sequence[Scores]) -> pd.DataFrame:
+    """Return one table of all scored stages: its first column `stage` tells them apart.
+
+    Its last, `slice`, is what the run left out (`daydream.results`), empty if that is nothing.
+    """
+    parts = []
+    for scores in stages:
+        part = table(scores)
+        part.insert(0, "stage", scores.stage.name)
+        part["slice"] = " ".join(filter(None, scores.rows["slice"].unique()))
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _write(table: pd.DataFrame, path: str) -> None:
+    """Write a table as CSV; numbers have six digits, and what there is not is an empty cell."""
+    write_text(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))

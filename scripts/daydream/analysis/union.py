@@ -1,0 +1,102 @@
+"""Several cohorts' scores as one table, and views of it.
+
+Cohorts share generations, so the union has each once. Its column ``cohorts`` names those that have
+it, in place of ``cohort_id``. A view is a slice of the union and says so in its column ``slice``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pandas as pd
+
+from daydream.analysis.scores import NUMBERS, Scores
+from daydream.errors import Problems, nearest
+
+
+def union(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the rows of all tables (as `read_frame` gives them), each `gen_id` once.
+
+    Where a generation has a score in one table and none in another, the score is taken.
+    """
+    rows = pd.concat(tables, ignore_index=True)
+    texts = [name for name in rows.columns if name not in NUMBERS]
+    rows[texts] = rows[texts].fillna("")
+    cohorts = rows.groupby("gen_id")["cohort_id"].agg(lambda names: " ".join(names.unique()))
+    best = rows.sort_values("score", key=pd.isna, kind="stable").drop_duplicates("gen_id")
+    found = best.set_index("gen_id").loc[rows["gen_id"].unique()].reset_index()
+    found = found.rename(columns={"cohort_id": "cohorts"})
+    return found.assign(cohorts=found["gen_id"].map(cohorts))
+
+
+def view(
+    rows: pd.DataFrame, *, where: Mapping[str, Any], exclude: Mapping[str, Any], source: str
+) -> pd.DataFrame:
+    """Return the rows that match `where` on each column it names and `exclude` on none.
+
+    A condition is one wanted value or a list: exact, a number, or a shell-style pattern, as in the
+    settings of the same names. Rows that are a slice already need not have every value.
+
+    Raises:
+        InputError: a column or value that there is not, with the nearest; `source` is where the
+            conditions stand.
+    """
+    problems = Problems("config")
+    kept = pd.Series(True, index=rows.index)
+    whole = len(rows) > 0 and (rows["slice"] == "").all()
+    for setting, conditions, wanted in (("where", where, True), ("exclude", exclude, False)):
+        for name, condition in conditions.items():
+            place = f"{setting}.{name}"
+            if name not in rows or name in NUMBERS:
+                found = f"found {name!r}, which is no column of texts"
+                remedy = nearest(name, set(rows.columns).difference(NUMBERS))
+                problems.add(source, found, remedy, column=place)
+                continue
+            occurring = set(rows[name])
+            matching, unmet = _matching(condition, occurring)
+            for pattern in unmet if whole else ():
+                found = f"found {pattern!r}, which no row has there"
+                problems.add(source, found, nearest(pattern, occurring), column=place)
+            kept &= rows[name].isin(matching) == wanted
+    problems.check()
+    given = {"where": where, "exclude": exclude}
+    own = {name: conditions for name, conditions in given.items() if conditions}
+    note = json.dumps(own, ensure_ascii=False, sort_keys=True) if own else ""
+    matching_rows = rows[kept]
+    return matching_rows.assign(slice=(matching_rows["slice"] + " " + note).str.strip())
+
+
+def _matching(condition: object, occurring: set[str]) -> tuple[set[str], list[str]]:
+    """Return the values that a condition means, and those patterns of it that mean none."""
+    matching: set[str] = set()
+    unmet = []
+    for pattern in map(str, condition if isinstance(condition, list) else [condition]):
+        hits = {pattern} & occurring or {each for each in occurring if fnmatchcase(each, pattern)}
+        matching |= hits
+        if not hits:
+            unmet.append(pattern)
+    return matching, unmet
+
+
+def template_model(scores: Scores) -> pd.DataFrame:
+    """Return a row a template of each stage, and two columns a model: mean score and count.
+
+    Means are on the scale of `value`. A model that a template never met has an empty cell and 0.
+    """
+    stages = [(stage.name, *stage.dimensions[:2]) for stage in scores.stages]
+    models = dict.fromkeys(model for *_, llm in stages for model in scores.rows[llm].unique())
+    records = []
+    for name, template, llm in stages:
+        for level, rows in scores.rows.groupby(template, sort=False):
+            record: dict[str, object] = {"of_stage": name, "template": level}
+            values = rows.groupby(llm)["value"]
+            means, counts = values.mean(), values.count()
+            for model in models:
+                record[model], record[f"{model}_n"] = means.get(model), counts.get(model, 0)
+            records.append(record)
+    names = [each for model in models for each in (model, f"{model}_n")]
+    table = pd.DataFrame(records, columns=["of_stage", "template", *names])
+    return table.assign(score_min=scores.low, score_max=scores.high)
