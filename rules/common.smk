@@ -1,3 +1,4 @@
+import json
 import os
 import sys
 from functools import cache
@@ -18,6 +19,7 @@ from daydream.console import job_log
 from daydream.config import Settings, check_config, read_words, replace_stages
 from daydream.errors import DaydreamError
 from daydream.experiment import Experiment
+from daydream.shards import inner_command
 from daydream.summary import run_summary
 
 MODE = (
@@ -147,3 +149,36 @@ def scored_inputs(wildcards):
         if experiment.settings.partial
         else experiment.scored_targets(wildcards.cohort)
     )
+
+
+def inner_run(cores, *settings):
+    """Return the command line of a run of `all` within this one, with its settings."""
+    return inner_command(
+        "all",
+        snakefile=workflow.main_snakefile,
+        cores=cores,
+        configfiles=workflow.overwrite_configfiles,
+        # Which answers are to be had anew is decided once, here.
+        settings=[
+            *workflow.config_settings.config_args,
+            "refresh=false",
+            *settings,
+        ],
+    )
+
+
+def shard_inputs(wildcards):
+    """Return the files that a shard's work depends on, cohorts and catalogs and parsers."""
+    expand_cohorts()
+    settings = experiment.settings
+    yield from rules.membership.input
+    for cohort in settings.cohorts:
+        yield from experiment.cohort_inputs(cohort)
+    yield from map(str, settings.parsers)
+
+
+def shard_settings(wildcards):
+    """Return what else it depends on: the settings, and which answers count."""
+    expand_cohorts()
+    choices = str(sorted(experiment.choices.items()))
+    return json.dumps([config, choices], sort_keys=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -154,6 +155,7 @@ def call_record(answer: Answer, model: Model) -> dict[str, object]:
         "attempts": response.attempts,
         "started_at": response.started_at,
         "duration_s": response.duration_s,
+        "slurm_job_id": os.environ.get("SLURM_JOB_ID"),
         "sample": request.sample,
         "reused": reused,
         "refused": [refusal._asdict() for refusal in refused],

@@ -65,6 +65,8 @@ class Settings:
     combo_mappings: Path
     items: Path | None
     parsers: tuple[Path, ...]
+    shards: int
+    shard: int | None
     stages: Mapping[str, Stage]
     models: Mapping[str, Mapping[str, Any]]
     providers: Mapping[str, Mapping[str, Any]]
@@ -89,6 +91,8 @@ class Settings:
             combo_mappings=Path(config["combo_mappings"]),
             items=None if config["items"] is None else Path(config["items"]),
             parsers=tuple(map(Path, config["parsers"])),
+            shards=config["shards"],
+            shard=config["shard"],
             stages={
                 name: Stage(
                     name=name,

@@ -23,6 +23,7 @@ from daydream.llm import Providers
 from daydream.membership import Generation, read_membership
 from daydream.parsers import Parsers, load_parsers
 from daydream.selection import check_dimensions, select
+from daydream.shards import share
 from daydream.stop import Stop
 from daydream.store import OUTPUTS, answered_samples, generation_file
 from daydream.tables import read_text
@@ -169,13 +170,18 @@ class Experiment:
 
     @cached_property
     def expanded(self) -> dict[str, Generation]:
-        """The selected generations that targets name: all, or with `expand: pending` some."""
+        """The selected generations that targets name: of this shard, and with `expand` pending."""
+        shard = self.settings.shard
+        own = self.selected
+        if shard is not None:
+            rows = share(own.values(), shard=shard, shards=self.settings.shards)
+            own = {row.gen_id: row for row in rows}
         if self.settings.expand == "all":
-            return self.selected
+            return own
         from daydream.pending import pending  # noqa: PLC0415 - it looks at experiments itself
 
-        waiting = pending(self, self.selected.values())
-        return {name: row for name, row in self.selected.items() if name in waiting}
+        waiting = pending(self, own.values())
+        return {name: row for name, row in own.items() if name in waiting}
 
     def targets(self, stage: str | None = None) -> list[str]:
         """Return every file of the expanded generations of a stage, or of all stages.

@@ -1,0 +1,39 @@
+from daydream.shards import run_inner
+
+
+# A cluster's job takes seconds to start: only what waits for a model, or computes, is worth one.
+localrules:
+    build_membership,
+    render_prompt,
+    parse_response,
+    aggregate_scores,
+
+
+# Whether this run hands its work on to shards, and is none itself.
+sharded = experiment.settings.shards > 1 and experiment.settings.shard is None
+
+if sharded:
+    # On this machine the shards divide what --cores gives. Elsewhere a profile says what they get:
+    # a job must not want more or less because of the machine that it finds itself on.
+    given = workflow.resource_settings
+    here = workflow.is_main_process and given.nodes is None
+    run_cores = (given.cores if here else None) or 1
+
+    # `calls` is how many jobs a shard runs at once: most of them wait for a model, not for a core.
+    # Its output marks it as done until all are; who goes on after a failure starts the others alone.
+    rule run_shard:
+        input:
+            shard_inputs,
+        output:
+            touch("logs/shards/{shard}-of-{shards}.done"),
+        log:
+            "logs/shards/{shard}-of-{shards}.log",
+        threads: max(1, run_cores // experiment.settings.shards)
+        resources:
+            calls=lambda wildcards, threads: threads,
+        params:
+            settings=shard_settings,
+        run:
+            run_inner(
+                inner_run(resources.calls, f"shard={wildcards.shard}"), log=log[0]
+            )

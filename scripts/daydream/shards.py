@@ -1,0 +1,95 @@
+"""Shards: one run split into several Snakemakes that share the working directory.
+
+A shard is a part of the first stage's generations, chosen by a hash of their ids, with all their
+descendants. So no two shards make the same file, none waits for another, and a generation stays in
+its shard when a cohort grows. Shards are numbered from 1.
+
+Each shard is a plain run of Snakemake in threads, which a rule of the outer run starts. All write
+the same store and the same records in `.snakemake`, one file an output, so that a later run finds
+what they made as if it had made it itself. They do not take Snakemake's lock: the outer run holds
+it, and who gives it back removes everyone's.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import subprocess
+import sys
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from daydream.errors import DaydreamError
+from daydream.membership import Generation
+
+
+class ShardError(DaydreamError):
+    """A run within a run that did not reach its end."""
+
+    code = "shard"
+
+
+def shard_of(root: str, *, shards: int) -> int:
+    """Return the shard, from 1 to `shards`, of a generation of the first stage."""
+    digest = hashlib.blake2b(root.encode(), digest_size=8).digest()
+    return int.from_bytes(digest) % shards + 1
+
+
+def share(generations: Collection[Generation], *, shard: int, shards: int) -> list[Generation]:
+    """Return the generations of a shard, in their order; parents stand before their children."""
+    place: dict[str, int] = {}
+    for row in generations:
+        parent = row.parent_gen_id
+        place[row.gen_id] = place[parent] if parent else shard_of(row.gen_id, shards=shards)
+    return [row for row in generations if place[row.gen_id] == shard]
+
+
+def inner_command(
+    target: str,
+    *,
+    snakefile: str,
+    cores: int,
+    configfiles: Iterable[object],
+    settings: Iterable[str],
+) -> list[str]:
+    """Return the command line of a run of `target` within a run.
+
+    `configfiles` and `settings` (``name=value``) are those of the outer run's command line, and
+    what the inner one is to have otherwise after them: the last of a name counts.
+    """
+    command = [sys.executable, "-m", "snakemake", target, "--nolock"]
+    # What sent the outer run to a cluster must not send the inner one there too.
+    command += ["--executor", "local", "--profile", "none"]
+    command += ["--snakefile", snakefile, "--cores", str(cores)]
+    if files := [str(file) for file in configfiles]:
+        command += ["--configfile", *files]
+    return [*command, "--config", *settings]
+
+
+def run_inner(command: list[str], *, log: str) -> None:
+    """Run a command, its output in `log`; wait first for an equal one that is still running.
+
+    There is one if the outer run died alone and was started again. The lock on the file beside the
+    log is the command's own: it inherits it, and keeps it however this process ends.
+
+    Raises:
+        ShardError: the command failed.
+    """
+    with Path(log).with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with Path(log).open("wb") as file:
+            code = subprocess.run(  # noqa: S603 - our own command line
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                pass_fds=[lock.fileno()],
+                check=False,
+            ).returncode
+            if code != 0:
+                error = ShardError(
+                    f"{Path(log).stem}: ended with code {code}; what it made is kept: run the "
+                    f"same command again to go on"
+                )
+                file.write(f"{error}\n".encode())
+                raise error

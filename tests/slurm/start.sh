@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Starts a Slurm of one node on this machine: munged, slurmctld and slurmd, their files in one
+# temporary directory. Needs root; installs Debian's packages if they are missing.
+#
+#   tests/slurm/start.sh     # returns once the node takes jobs
+#   tests/slurm/stop.sh      # ends what was started, and nothing else
+set -euo pipefail
+
+# Where Slurm's commands look by themselves; a variable would be lost on the way into a job's steps.
+conf=/etc/slurm/slurm.conf
+if [[ -e $conf || -L $conf ]]; then
+    echo "there is a $conf: this machine has a Slurm already" >&2
+    exit 1
+fi
+if ! { command -v slurmctld && command -v slurmd && command -v munged; } >/dev/null; then
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends slurm-wlm munge
+fi >/dev/null
+
+dir=$(mktemp -d "${TMPDIR:-/tmp}/slurm.XXXXXX")
+chmod 755 "$dir"
+mkdir "$dir/spool" "$dir/state"
+install -d -o munge -m 755 "$dir/munge"
+
+# A key and a socket of its own: a munged of the machine's is left alone.
+(umask 077 && head -c 128 /dev/urandom >"$dir/munge/key")
+chown munge "$dir/munge/key"
+setpriv --reuid=munge --regid=munge --clear-groups munged \
+    --key-file="$dir/munge/key" --socket="$dir/munge/socket" --pid-file="$dir/munge/pid" \
+    --log-file="$dir/munge/log" --seed-file="$dir/munge/seed"
+
+read -r port_ctld port_d < <(python3 - <<'PYTHON'
+import socket
+free = [socket.create_server(("", 0)) for _ in range(2)]
+print(*(one.getsockname()[1] for one in free))
+PYTHON
+)
+host=$(hostname -s)
+memory=$(awk '/^MemTotal:/ {print int($2 / 1024)}' /proc/meminfo)
+cat >"$dir/slurm.conf" <<CONF
+ClusterName=daydream
+SlurmctldHost=$host(127.0.0.1)
+SlurmctldPort=$port_ctld
+SlurmdPort=$port_d
+AuthType=auth/munge
+AuthInfo=socket=$dir/munge/socket
+SlurmUser=root
+SlurmdUser=root
+StateSaveLocation=$dir/state
+SlurmdSpoolDir=$dir/spool
+SlurmctldPidFile=$dir/slurmctld.pid
+SlurmdPidFile=$dir/slurmd.pid
+SlurmctldLogFile=$dir/slurmctld.log
+SlurmdLogFile=$dir/slurmd.log
+# What needs neither cgroups nor a database, and so runs in a container.
+ProctrackType=proctrack/pgid
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+MpiDefault=none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+ReturnToService=2
+KillWait=2
+NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$memory State=UNKNOWN
+PartitionName=main Nodes=$host Default=YES State=UP
+CONF
+ln -s "$dir/slurm.conf" "$conf"
+slurmctld
+slurmd
+
+for _ in $(seq 100); do
+    if [[ $(sinfo --noheader --format=%T 2>/dev/null) == idle ]]; then
+        echo "Slurm $(slurmctld -V | cut -d' ' -f2) runs on $host; $(dirname "$0")/stop.sh ends it"
+        exit
+    fi
+    sleep 0.2
+done
+echo "the node does not become idle" >&2
+tail -n 5 "$dir"/*.log >&2
+"$(dirname "$0")/stop.sh"
+exit 1

@@ -1,0 +1,139 @@
+"""Shards: which generations belong to one, and a run split into them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daydream.membership import Generation, expand, own_axes
+from daydream.shards import ShardError, inner_command, run_inner, shard_of, share
+from project import ROOT, Project
+from test_membership import stage
+
+STAGES = {"draft": stage("draft"), "essay": stage("essay", "draft")}
+AXES = ["combo_id", *(axis for link in STAGES.values() for axis in own_axes(link))]
+
+SCRIPTS = ROOT / "scripts"
+
+# Refuses one of the two drafts, until it is mended.
+MOODY = """
+
+def _answer(body, echo=complete):
+    text = body["messages"][-1]["content"]
+    if "Fog" in text and not Path("mended").exists():
+        raise RuntimeError("the model is moody")
+    return echo(body)
+
+
+complete = _answer
+"""
+
+
+def cohort(drafts: int) -> list[Generation]:
+    rows = [
+        ("c", "t", "m", str(draft), essay, "m", "1") for draft in range(drafts) for essay in "ab"
+    ]
+    return expand(rows, AXES, cohort="c", stages=STAGES.values())
+
+
+@given(drafts=st.integers(1, 60), shards=st.integers(1, 20))
+def test_each_generation_is_in_one_shard_with_its_parent(drafts: int, shards: int) -> None:
+    """The shards are a partition, each in the order of the cohort."""
+    rows = cohort(drafts)
+    parts = [share(rows, shard=number, shards=shards) for number in range(1, shards + 1)]
+    assert sorted(row for part in parts for row in part) == sorted(rows)
+    for part in parts:
+        assert part == [row for row in rows if row in part]
+        ids = {row.gen_id for row in part}
+        assert all(row.parent_gen_id in ids for row in part if row.parent_gen_id)
+
+
+def test_a_shard_does_not_depend_on_the_rest_of_the_cohort() -> None:
+    """A larger cohort has the generations of a smaller one in the same shards."""
+    small = share(cohort(20), shard=2, shards=5)
+    assert set(small) <= set(share(cohort(40), shard=2, shards=5))
+
+
+def test_the_shard_of_an_id_never_changes() -> None:
+    """A run that goes on after an update of the workflow finds the same shards."""
+    assert [shard_of(f"d_{n}", shards=16) for n in range(8)] == [8, 14, 9, 13, 1, 15, 15, 1]
+
+
+def test_shards_are_of_about_equal_size() -> None:
+    """10,000 drafts in 16 shards: none is larger than the mean by a fifth."""
+    counts = [0] * 17
+    for number in range(10_000):
+        counts[shard_of(f"d_{number}", shards=16)] += 1
+    assert counts[0] == 0
+    assert max(counts) < 1.2 * 10_000 / 16
+
+
+def test_the_command_hands_on_the_settings_of_the_outer_run() -> None:
+    """Its own come last, which is what counts; nothing sends it to a cluster."""
+    command = inner_command(
+        "all",
+        snakefile="Snakefile",
+        cores=8,
+        configfiles=[Path("/x/mine.yaml")],
+        settings=["shards=4", "shard=2"],
+    )
+    text = " ".join(command[1:])
+    assert text == (
+        "-m snakemake all --nolock --executor local --profile none --snakefile Snakefile "
+        "--cores 8 --configfile /x/mine.yaml --config shards=4 shard=2"
+    )
+
+
+def test_a_failed_run_is_one_line_at_the_end_of_its_log(tmp_path: Path) -> None:
+    """After what the run itself has said."""
+    log = tmp_path / "2-of-4.log"
+    with pytest.raises(ShardError, match=r"^\[shard\] 2-of-4: ended with code 3; "):
+        run_inner(["sh", "-c", "echo said; exit 3"], log=str(log))
+    lines = log.read_text().splitlines()
+    assert lines[0] == "said"
+    assert lines[1].startswith("[shard] 2-of-4: ended with code 3; ")
+
+
+def test_a_shard_waits_for_one_that_outlived_its_run(tmp_path: Path) -> None:
+    """The outer run was killed; the shard goes on, and the next run does not join in."""
+    log, notes = tmp_path / "1-of-2.log", tmp_path / "notes"
+    command = ["sh", "-c", f"echo in >> {notes}; sleep 1; echo out >> {notes}"]
+    code = f"from daydream.shards import run_inner; run_inner({command!r}, log={str(log)!r})"
+    outer = subprocess.Popen([sys.executable, "-c", code], env={"PYTHONPATH": str(SCRIPTS)})
+    while not notes.exists():
+        time.sleep(0.01)
+    outer.kill()
+    outer.wait()
+    run_inner(command, log=str(log))
+    assert notes.read_text().split() == ["in", "out"] * 2
+
+
+def test_a_run_in_shards(project: Project) -> None:
+    """A shard fails, the others end; the next run starts it alone; a plain run finds all done."""
+    project.write("echo.py", project.read("echo.py") + MOODY)
+    output = project.snakemake("all", "--config", "shards=2", code=1)
+    assert "the model is moody" in output
+    marks = {path.name for path in project.path("logs/shards").glob("*.done")}
+    assert len(marks) == 1
+    before = project.calls()
+    project.write("mended", "")
+    output = project.snakemake("all", "--config", "shards=2")
+    assert "run shard 1" in " ".join(output.split())
+    assert before < project.calls() == 8
+    assert not list(project.path("logs/shards").glob("*.done"))
+    assert "Nothing to be done" in project.snakemake()
+    assert len(project.scores()) == 4
+
+
+def test_new_answers_in_shards(project: Project) -> None:
+    """What is to be asked anew is decided once, not by each shard and again at the end."""
+    project.snakemake("drafts")
+    assert project.calls() == 2
+    project.snakemake("all", "--config", "shards=2", "refresh=true")
+    assert project.calls() == 2 + 8
