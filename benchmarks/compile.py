@@ -56,47 +56,26 @@ def compile_once(directory: Path) -> dict[str, float]:
 
     sys.path.insert(0, str(ROOT / "scripts"))
     os.chdir(directory)
+    from snakemake.utils import validate  # noqa: PLC0415
+
     from daydream.catalog import load_catalog  # noqa: PLC0415
     from daydream.cohort import compile_cohort  # noqa: PLC0415
     from daydream.config import Settings  # noqa: PLC0415
     from daydream.prompts import check  # noqa: PLC0415
 
-    stage = {
-        "parent": None,
-        "scored": False,
-        "dimensions": [],
-        "min_lines": 0,
-        "resample": 0,
-        "on_truncation": "fail",
-        "max_tokens_limit": None,
-        "sampling": {},
+    config = {
+        "cohorts": ["big"],
+        "stages": {
+            "draft": {"prefix": "d"},
+            "essay": {"prefix": "e", "parent": "draft"},
+            "evaluation": {"prefix": "v", "parent": "essay", "scored": True},
+        },
+        "providers": {"local": {"type": "local"}},
+        "default_provider": "local",
     }
-    settings = Settings.from_config(
-        {
-            "cohorts": ["big"],
-            "partial": False,
-            "where": {},
-            "exclude": {},
-            "refresh": False,
-            "expand": "all",
-            "budget": {},
-            "raw_dir": "data/1_raw",
-            "specs_dir": "data/cohorts",
-            "combo_mappings": "data/combo_mappings.csv",
-            "items": None,
-            "parsers": [],
-            "stages": {
-                "draft": {**stage, "prefix": "d"},
-                "essay": {**stage, "prefix": "e", "parent": "draft"},
-                "evaluation": {**stage, "prefix": "v", "parent": "essay", "scored": True},
-            },
-            "models": {},
-            "pools": {},
-            "providers": {"local": {"type": "local"}},
-            "default_provider": "local",
-        }
-    )
-    check("", "the import of Jinja2, which costs the same at every size, is not counted")
+    validate(config, schema=str(ROOT / "config/schemas/config.schema.yaml"))
+    settings = Settings.from_config(config)
+    check("", "imports, which cost the same at every size, are not counted")
     begin = time.perf_counter()
     catalog = load_catalog(settings.raw_dir, settings.combo_mappings, list(settings.stages))
     membership = Path("data/cohorts/big/membership.csv")
