@@ -6,13 +6,13 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from launcher import launcher
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKFLOW = (
@@ -56,8 +56,11 @@ class Project:
         for name in WORKFLOW:
             source, target = ROOT / name, directory / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            if source.is_dir():
-                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            if name == "scripts":
+                # Not a copy, which each run would compile anew.
+                target.symlink_to(source)
+            elif source.is_dir():
+                shutil.copytree(source, target)
             else:
                 shutil.copy(source, target)
         self.config: dict[str, Any] = {
@@ -165,18 +168,16 @@ class Project:
             scores_alone = {"partial=true", "--configfile"} & {*arguments}
             stages = [] if scores_alone else [f"{name}s" for name in self.stages()]
             arguments = (*arguments, "--", "scores", *stages)
-        done = subprocess.run(
-            [sys.executable, "-m", "snakemake", "--cores", "4", *arguments],
-            cwd=self.dir,
+        log = self.path("snakemake.out")
+        found = launcher().run(
+            ["--cores", "4", *arguments],
+            directory=self.dir,
             env={**os.environ, "TEST_API_KEY": "sk-test-secret", "COLUMNS": "200", **(env or {})},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=300,
-            check=False,
+            output=log,
         )
-        output = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", done.stdout.decode(errors="replace"))
+        output = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", log.read_text(errors="replace"))
         if code is not None:
-            assert done.returncode == code, output
+            assert found == code, output
         return output
 
     def stages(self) -> list[str]:
