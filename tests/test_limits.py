@@ -143,14 +143,14 @@ def test_a_server_that_enforces_its_limit(tmp_path: Path) -> None:
         providers = Providers(
             {"r": settings}, base_dir=tmp_path, pools={"r": {"requests_per_minute": 600}}
         )
-        begin = time.monotonic()
+        # The first call imports what makes calls, while others would get in line.
+        providers.complete(REQUEST)
         with ThreadPoolExecutor(16) as threads:
-            list(threads.map(lambda _: providers.complete(REQUEST), range(40)))
-        seconds = time.monotonic() - begin
+            list(threads.map(lambda _: providers.complete(REQUEST), range(60)))
         providers.close()
-        times = [call.at for call in server.history]
-    assert most_in(times, 0.9) <= 11
-    assert seconds < 8
+        times = [call.at for call in server.history[1:]]
+    assert most_in(times, 2.9) <= 40
+    assert max(times) - min(times) < 12
 
 
 def test_waiting_jobs_hold_no_thread(project: Project) -> None:
