@@ -10,6 +10,7 @@ each with the exit code. Who tests signals, or the start itself, starts snakemak
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import subprocess
@@ -90,6 +91,8 @@ def main() -> None:
             code = 70
             try:
                 code = _become(json.loads(line))
+                # As at the end of any process; not the rest of it, which is the parent's.
+                atexit._run_exitfuncs()
                 sys.stdout.flush()
                 sys.stderr.flush()
             finally:

@@ -168,7 +168,8 @@ class Project:
             scores_alone = {"partial=true", "--configfile"} & {*arguments}
             stages = [] if scores_alone else [f"{name}s" for name in self.stages()]
             arguments = (*arguments, "--", "scores", *stages)
-        log = self.path("snakemake.out")
+        # Beside the directory, where tests look for what a run leaves.
+        log = Path(f"{self.dir}.out")
         found = launcher().run(
             ["--cores", "4", *arguments],
             directory=self.dir,
