@@ -8,6 +8,7 @@
 #     -> data/gens/<stage>/<gen_id>/parsed.txt           what a child's prompt takes
 #     -> data/cohorts/<cohort>/reports/parsing/          scores                  (rules/results.smk)
 #     -> data/cohorts/<cohort>/reports/summary, analysis   tables               (rules/analysis.smk)
+#     -> data/cohorts/<cohort>/reports/figures/          figures                (rules/figures.smk)
 #     -> data/7_cross_experiment/                        all cohorts' scores, and views of them
 from snakemake.utils import min_version
 
@@ -24,9 +25,18 @@ include: "rules/results.smk"
 include: "rules/analysis.smk"
 include: "rules/explorer.smk"
 include: "rules/curation.smk"
+include: "rules/figures.smk"
 include: "rules/store.smk"
 include: "rules/explore.smk"
 include: "rules/cluster.smk"
+
+
+rule report:
+    input:
+        rules.scores.input,
+        rules.tables.input,
+        rules.figures.input,
+        rules.explorer.input,
 
 
 if sharded:
@@ -57,6 +67,4 @@ else:
         default_target: True
         input:
             [] if experiment.settings.partial else every_file(),
-            []
-            if experiment.settings.shard
-            else [rules.scores.input, rules.tables.input, rules.explorer.input],
+            [] if experiment.settings.shard else rules.report.input,
