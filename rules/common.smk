@@ -141,14 +141,18 @@ def present(files):
     return sum(Path(file).exists() for file in files)
 
 
-def scored_inputs(wildcards):
-    """Return what the scores of a cohort wait for: nothing if what exists is to be taken."""
-    expand_cohorts()
-    return (
-        []
-        if experiment.settings.partial
-        else experiment.scored_targets(wildcards.cohort)
-    )
+def unless_partial(files):
+    """Return an input function for the files that a cohort's report waits for.
+
+    What is partial waits for none: it takes what exists.
+    """
+
+    def inputs(wildcards):
+        expand_cohorts()
+        partial = experiment.settings.partial
+        return [] if partial else files(experiment, wildcards.cohort)
+
+    return inputs
 
 
 def inner_run(cores, *settings):
@@ -182,3 +186,20 @@ def shard_settings(wildcards):
     expand_cohorts()
     choices = str(sorted(experiment.choices.items()))
     return json.dumps([config, choices], sort_keys=True)
+
+
+def reported_figure(figure, form):
+    """Return an output that `snakemake --report` shows; PNG is for slides and papers."""
+    path = f"data/cohorts/{{cohort}}/reports/figures/{figure}.{form}"
+    if form == "png":
+        return path
+    return report(
+        path,
+        caption=f"../report/figures/{figure}.rst",
+        category="Figures",
+        subcategory="{cohort}",
+        labels={
+            "figure": figure.replace("_", " "),
+            "form": "interactive" if form == "html" else "for print",
+        },
+    )

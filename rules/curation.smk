@@ -1,4 +1,4 @@
-from daydream.top import write_top
+from daydream.top import write_tops
 
 
 rule top:
@@ -15,9 +15,4 @@ rule top:
         by=config["by"],
     run:
         with job_log(log[0]):
-            for cohort, scores in zip(experiment.settings.cohorts, input):
-                print(
-                    write_top(
-                        experiment, cohort, scores, count=params.most, by=params.by
-                    )
-                )
+            print(write_tops(experiment, input, count=params.most, by=params.by))

@@ -2,35 +2,10 @@ from daydream.calls import metadata_files, write_calls
 from daydream.figures import FIGURES, FORMATS
 
 
-def call_inputs(wildcards):
-    """Return what the calls of a cohort wait for: nothing if what exists is to be taken."""
-    expand_cohorts()
-    if experiment.settings.partial:
-        return []
-    return metadata_files(experiment, wildcards.cohort)
-
-
-def figure_output(figure, form):
-    """Return an output that `snakemake --report` shows; PNG is for slides and papers."""
-    path = f"data/cohorts/{{cohort}}/reports/figures/{figure}.{form}"
-    if form == "png":
-        return path
-    return report(
-        path,
-        caption=f"../report/figures/{figure}.rst",
-        category="Figures",
-        subcategory="{cohort}",
-        labels={
-            "figure": figure.replace("_", " "),
-            "form": "interactive" if form == "html" else "for print",
-        },
-    )
-
-
 rule collect_calls:
     input:
         membership="data/cohorts/{cohort}/membership.csv",
-        metadata=call_inputs,
+        metadata=unless_partial(metadata_files),
     output:
         "data/cohorts/{cohort}/reports/parsing/calls.csv",
     log:
@@ -53,7 +28,7 @@ rule draw_figures:
         judge_agreement=rules.tabulate_scores.output.judge_agreement,
         comparisons=rules.tabulate_scores.output.comparisons,
     output:
-        [figure_output(figure, form) for figure in FIGURES for form in FORMATS],
+        [reported_figure(name, form) for name in FIGURES for form in FORMATS],
     log:
         "logs/figures/{cohort}.log",
     conda:

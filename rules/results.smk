@@ -4,7 +4,7 @@ from daydream.results import write_scores
 rule aggregate_scores:
     input:
         membership="data/cohorts/{cohort}/membership.csv",
-        parsed=scored_inputs,
+        parsed=unless_partial(Experiment.scored_targets),
     output:
         "data/cohorts/{cohort}/reports/parsing/aggregated_scores.csv",
     log:

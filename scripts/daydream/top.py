@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 from daydream.cohort import COHORTS
@@ -19,6 +20,21 @@ from daydream.store import generation_file
 BY = "adjusted_mean"
 OWN = ("selected", "place", "gen_id")
 BEGINNING = 80
+
+
+def write_tops(experiment: Experiment, scores: Sequence[str], *, count: int, by: str) -> str:
+    """Write the ranking of each configured cohort from its `generation_scores.csv`.
+
+    Returns:
+        What was written, and how to go on from it.
+
+    Raises:
+        InputError: as `write_top`.
+    """
+    cohorts = zip(experiment.settings.cohorts, scores, strict=True)
+    return "\n".join(
+        write_top(experiment, cohort, path, count=count, by=by) for cohort, path in cohorts
+    )
 
 
 def write_top(experiment: Experiment, cohort: str, scores: str, *, count: int, by: str) -> str:

@@ -70,9 +70,12 @@ def write_explorer(experiment: Experiment, cohort: str, *, output: str) -> None:
 
 
 def shown_files(experiment: Experiment, cohort: str) -> list[str]:
-    """Return the parsed.txt of every generation that the page of a cohort shows."""
-    rows = shown_rows(experiment, cohort)
-    return [generation_file(row.stage, row.gen_id, "parsed.txt") for row in rows]
+    """Return the parsed.txt of every generation on a cohort's page that the run may make."""
+    return [
+        generation_file(row.stage, row.gen_id, "parsed.txt")
+        for row in shown_rows(experiment, cohort)
+        if row.gen_id in experiment.expanded
+    ]
 
 
 class _Book:
