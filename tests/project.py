@@ -186,6 +186,11 @@ class Project:
         config = yaml.safe_load(self.read("config/config.yaml"))
         return list(config.get("stages") or {})
 
+    def holding(self, secret: str) -> list[Path]:
+        """Return the files of the directory, Snakemake's own included, that hold a text."""
+        files = [path for path in self.dir.rglob("*") if path.is_file()]
+        return [path for path in files if secret.encode() in path.read_bytes()]
+
     def calls(self) -> int:
         """Return the number of calls that the echo model has answered so far."""
         log = self.path("calls.log")

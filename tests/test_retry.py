@@ -181,4 +181,5 @@ def test_a_storm(project: Project) -> None:
     cut = sum('"finish_reason": "length"' in path.read_text() for path in entries)
     assert len(entries) == 500 + cut
     assert cut > 0
+    assert not project.holding("sk-test-secret")
     print(f"\n{asked} requests, {asked - len(entries)} faults asked again, {cut} cut and resampled")

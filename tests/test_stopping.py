@@ -88,6 +88,7 @@ def test_the_first_signal_ends_the_run_well(project: Project, number: signal.Sig
         output = run.wait()
         asked = len(server.history)
         assert asked == CORES
+        assert not project.holding("sk-test-secret")
         assert f"Stopping: {number.name} came (once more: now); waiting for 16 calls" in output
         assert "To go on, run snakemake again: what was paid for is kept." in output
         assert "Traceback" not in output
@@ -159,6 +160,7 @@ def test_twenty_kills(project: Project, tmp_path_factory: pytest.TempPathFactory
         project.snakemake("--cores", "16")
         paid = requests(server)
     assert len(paid) == 300
+    assert not project.holding("sk-test-secret")
     print(f"\n{paid.total() - 300} answers paid twice; in flight at the kills: {lost}")
     assert max(lost) <= CORES
     assert paid.total() - 300 == sum(lost)
@@ -190,6 +192,7 @@ def test_a_full_disk(project: Project) -> None:
         project.serve(server.url)
         output = project.snakemake("--cores", "16", code=1)
         assert "No space left on device" in output
+        assert not project.holding("sk-test-secret")
         assert "Traceback" not in output
         asked = len(server.history)
         assert 0 < asked < 120
