@@ -1,52 +1,26 @@
 """Simultaneous calls: against a bare asyncio client that makes the same calls to the same server.
 
-    uv run python benchmarks/concurrency.py [CALLS_AT_ONCE ...]          (64 256)
+    uv run python benchmarks/concurrency.py [CALLS_AT_ONCE:SHARDS ...]   (64:1 64:2 256:1 256:4)
 
-The server answers after 1 s. The workflow makes 10 rounds of calls, a draft each; the time from
-the first request to the last answer is compared, as the server saw it, so that neither pays for
-its start. The client sends the same bodies, each worker the next as soon as it has an answer.
+The server answers after 1 s. The workflow makes 6,400 generations of three stages, in one Snakemake
+or in shards; its pool lets so many calls at once pass, and half as many jobs more prepare and parse
+(`--cores`). The time from the first request to the last answer is compared, as the server saw it,
+so that neither pays for its start. The client sends the same bodies, each worker the next as soon
+as it has an answer; it need not wait for a parent.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 from pathlib import Path
-from typing import Any
 
-from workload import ROOT, experiment, run
+from workload import Server, experiment, run, serve
 
 LATENCY = 1.0
-ROUNDS = 10
-
-
-class Server:
-    """The tests' provider, in a process of its own."""
-
-    def __init__(self, directory: Path) -> None:
-        port_file = directory / "port"
-        command = [sys.executable, str(ROOT / "tests/provider_server.py")]
-        self._process = subprocess.Popen(
-            [*command, "--port-file", str(port_file), "--latency", str(LATENCY)]
-        )
-        while not port_file.exists() or not port_file.read_text():
-            time.sleep(0.05)
-        self.port = int(port_file.read_text())
-
-    def history(self) -> dict[str, Any]:
-        """Return the calls so far, and how many were in flight at the most."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/history") as answer:
-            return dict(json.load(answer))
-
-    def close(self) -> None:
-        """End the server."""
-        self._process.terminate()
-        self._process.wait()
+DRAFTS = 640
 
 
 async def client(port: int, bodies: list[bytes], at_once: int) -> None:
@@ -78,32 +52,41 @@ def span(calls: list[dict[str, float]]) -> float:
     return max(times) - min(times) + LATENCY
 
 
-def main(sizes: list[int]) -> None:
-    """Print a row a number of calls at once: calls a second of both, and the ratio."""
-    print(f"{'at once':>8} {'calls':>6} {'client/s':>9} {'ours/s':>7} {'ratio':>6} {'most':>5}")
-    for at_once in sizes:
-        calls = at_once * ROUNDS
-        with tempfile.TemporaryDirectory() as name:
-            project = experiment(Path(name, "ours"), drafts=calls)
-            server = Server(Path(name))
-            try:
-                project.config["stages"]["draft"]["sampling"] = {"seed": "gen_id"}
-                project.serve(f"http://127.0.0.1:{server.port}/v1", api_key_env=None)
-                run(project.dir, "--cores", str(at_once), "membership")
-                run(project.dir, "--cores", str(at_once), "drafts")
-                ours = server.history()
-                bodies = [json.dumps(call["body"]).encode() for call in ours["calls"]]
-                asyncio.run(client(server.port, bodies, at_once))
-                bare = server.history()["calls"][calls:]
-            finally:
-                server.close()
-        mine, theirs = calls / span(ours["calls"]), calls / span(bare)
+def measure(at_once: int, shards: int) -> tuple[float, float, int]:
+    """Return calls a second of the client and of the workflow, and its most calls at once."""
+    cores = ("--cores", str(at_once * 3 // 2))
+    with tempfile.TemporaryDirectory() as name:
+        project = experiment(Path(name, "ours"), drafts=DRAFTS)
+        server = Server(Path(name), latency=LATENCY)
+        try:
+            project.config["pools"] = {"echo": {"concurrent": at_once}}
+            serve(project, server)
+            run(project.dir, *cores, "membership")
+            if shards > 1:
+                run(project.dir, *cores, "all", "--config", f"shards={shards}")
+            else:
+                run(project.dir, *cores, "evaluations")
+            ours = server.history()
+            calls = len(ours["calls"])
+            bodies = [json.dumps(call["body"]).encode() for call in ours["calls"]]
+            asyncio.run(client(server.port, bodies, at_once))
+            bare = server.history()["calls"][calls:]
+        finally:
+            server.close()
+    return calls / span(bare), calls / span(ours["calls"]), ours["max_in_flight"]
+
+
+def main(cases: list[str]) -> None:
+    """Print a row a case: calls a second of both, and the ratio."""
+    print(f"{'at once':>8} {'shards':>6} {'client/s':>9} {'ours/s':>7} {'ratio':>6} {'most':>5}")
+    for case in cases:
+        at_once, shards = map(int, case.split(":"))
+        theirs, mine, most = measure(at_once, shards)
         print(
-            f"{at_once:>8} {calls:>6} {theirs:>9.1f} {mine:>7.1f} {mine / theirs:>6.2f} "
-            f"{ours['max_in_flight']:>5}",
+            f"{at_once:>8} {shards:>6} {theirs:>9.1f} {mine:>7.1f} {mine / theirs:>6.2f} {most:>5}",
             flush=True,
         )
 
 
 if __name__ == "__main__":
-    main([int(argument) for argument in sys.argv[1:]] or [64, 256])
+    main(sys.argv[1:] or ["64:1", "64:2", "256:1", "256:4"])

@@ -6,13 +6,15 @@ Each draft has 3 essays, and each essay 2 evaluations, so `drafts` make 10 × dr
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
@@ -56,6 +58,13 @@ def experiment(directory: Path, *, drafts: int) -> Project:
     return project
 
 
+def serve(project: Project, server: Server) -> None:
+    """Let an experiment ask a server, each generation for an answer of its own."""
+    for stage in project.config["stages"].values():
+        stage["sampling"] = {"seed": "gen_id"}
+    project.serve(f"http://127.0.0.1:{server.port}/v1", api_key_env=None)
+
+
 def run(directory: Path, *arguments: str, snakemake: bool = True, check: bool = True) -> Run:
     """Run snakemake (or another command) in a directory, and return what it took."""
     command = [sys.executable, "-m", "snakemake", *arguments] if snakemake else list(arguments)
@@ -91,3 +100,27 @@ def floor(directory: Path, project: Project) -> Path:
     (directory / "template.txt").write_text("x")
     (directory / "concept.txt").write_text("x")
     return directory
+
+
+class Server:
+    """The tests' provider, in a process of its own."""
+
+    def __init__(self, directory: Path, *, latency: float = 0) -> None:
+        port_file = directory / "port"
+        command = [sys.executable, str(ROOT / "tests/provider_server.py")]
+        self._process = subprocess.Popen(
+            [*command, "--port-file", str(port_file), "--latency", str(latency)]
+        )
+        while not port_file.exists() or not port_file.read_text():
+            time.sleep(0.05)
+        self.port = int(port_file.read_text())
+
+    def history(self) -> dict[str, Any]:
+        """Return the calls so far, and how many were in flight at the most."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/history") as answer:
+            return dict(json.load(answer))
+
+    def close(self) -> None:
+        """End the server."""
+        self._process.terminate()
+        self._process.wait()

@@ -1,10 +1,13 @@
+import gc
 import json
 import os
 import sys
 from functools import cache
+from inspect import signature
 from pathlib import Path
 
 from dotenv import load_dotenv
+from snakemake.common import overwrite_function_params
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
@@ -12,6 +15,9 @@ from snakemake.utils import validate
 # a second of every start. A None here tells Python, and so Snakemake, that there is no pandas.
 # Scripts run in processes of their own, where it is.
 sys.modules.setdefault("pandas", None)
+# A DAG is millions of objects that stay: looking for garbage among them at Python's usual pace was a
+# fifth of the planning time.
+gc.set_threshold(100_000, 50, 100)
 sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 
 from daydream import console, runlock
@@ -97,7 +103,13 @@ def generation(wildcards):
 
 def of_generation(question):
     """Return an input or params function that asks `question` of a job's generation."""
-    return lambda wildcards: question(generation(wildcards))
+
+    def answer(wildcards):
+        return question(generation(wildcards))
+
+    # Kept with the function: Snakemake would find them out again at each call, four times a job.
+    overwrite_function_params(answer, signature(answer).parameters)
+    return answer
 
 
 def pool_resources():

@@ -25,8 +25,9 @@ from daydream.parsers import Parsers, load_parsers
 from daydream.selection import check_dimensions, select
 from daydream.shards import share
 from daydream.stop import Stop
-from daydream.store import OUTPUTS, answered_samples, generation_file
+from daydream.store import answered_samples, generation_file
 from daydream.tables import read_text
+from daydream.targets import targets
 
 Mode = Literal["run", "dry-run", "job"]
 CONFIG = "config/config.yaml"
@@ -184,16 +185,8 @@ class Experiment:
         return {name: row for name, row in own.items() if name in waiting}
 
     def targets(self, stage: str | None = None) -> list[str]:
-        """Return every file of the expanded generations of a stage, or of all stages.
-
-        All files, not the last alone: Snakemake makes a deleted file again only if it is asked for.
-        """
-        return [
-            generation_file(row.stage, row.gen_id, name)
-            for row in self.expanded.values()
-            if stage in (None, row.stage)
-            for name in OUTPUTS
-        ]
+        """Return the files that stand for all of the expanded generations of a stage, or of all."""
+        return targets([row for row in self.expanded.values() if stage in (None, row.stage)])
 
     def scored(self, cohort: str) -> list[Generation]:
         """Return the selected generations of a cohort's scored stages, in membership order."""

@@ -1,8 +1,8 @@
 """Shards: one run split into several Snakemakes that share the working directory.
 
-A shard is a part of the first stage's generations, chosen by a hash of their ids, with all their
-descendants. So no two shards make the same file, none waits for another, and a generation stays in
-its shard when a cohort grows. Shards are numbered from 1.
+A shard is a part of the first stage's generations, with all their descendants: so no two shards
+make the same file, and none waits for another. They are dealt out in the order of a hash of their
+ids, to each shard as many, whatever the order of the design. Shards are numbered from 1.
 
 Each shard is a plain run of Snakemake in threads, which a rule of the outer run starts. All write
 the same store and the same records in `.snakemake`, one file an output, so that a later run finds
@@ -29,19 +29,18 @@ class ShardError(DaydreamError):
     code = "shard"
 
 
-def shard_of(root: str, *, shards: int) -> int:
-    """Return the shard, from 1 to `shards`, of a generation of the first stage."""
-    digest = hashlib.blake2b(root.encode(), digest_size=8).digest()
-    return int.from_bytes(digest) % shards + 1
-
-
 def share(generations: Collection[Generation], *, shard: int, shards: int) -> list[Generation]:
     """Return the generations of a shard, in their order; parents stand before their children."""
-    place: dict[str, int] = {}
+    roots = [row.gen_id for row in generations if not row.parent_gen_id]
+    own = set(sorted(roots, key=_digest)[shard - 1 :: shards])
     for row in generations:
-        parent = row.parent_gen_id
-        place[row.gen_id] = place[parent] if parent else shard_of(row.gen_id, shards=shards)
-    return [row for row in generations if place[row.gen_id] == shard]
+        if row.parent_gen_id in own:
+            own.add(row.gen_id)
+    return [row for row in generations if row.gen_id in own]
+
+
+def _digest(gen_id: str) -> bytes:
+    return hashlib.blake2b(gen_id.encode(), digest_size=8).digest()
 
 
 def inner_command(
