@@ -102,7 +102,7 @@ def generation(wildcards):
 
 
 def of_generation(question):
-    """Return an input or params function that asks `question` of a job's generation."""
+    """Return a function of a job's wildcards that asks `question` of its generation."""
 
     def answer(wildcards):
         return question(generation(wildcards))
@@ -125,16 +125,16 @@ def pool_resources():
     for name, limit in limits.items():
         workflow.register_resource(name, limit)
 
-    def takes(name):
-        return lambda wildcards: int(
-            name == f"pool_{experiment.pool(generation(wildcards))}"
+    return {
+        name: of_generation(
+            lambda row, name=name: int(name == f"pool_{experiment.pool(row)}")
         )
-
-    return {name: takes(name) for name in limits}
+        for name in limits
+    }
 
 
 def every_file(stage=None):
-    """Return an input function for every file of the generations of a stage, or of all."""
+    """Return an input function that asks for every file of a stage's generations, or of all."""
 
     def targets(wildcards):
         expand_cohorts()

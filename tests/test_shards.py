@@ -139,3 +139,13 @@ def test_new_answers_in_shards(project: Project) -> None:
     assert project.calls() == 2
     project.snakemake("all", "--config", "shards=2", "refresh=true")
     assert project.calls() == 2 + 8
+
+
+def test_shards_keep_a_budget_together(project: Project) -> None:
+    """Five calls are five calls, however many processes ask; the next run goes on."""
+    allowed = ("all", "--config", "shards=2", "budget={calls: 5}")
+    output = project.snakemake(*allowed, code=1)
+    assert project.calls() == 5
+    assert "the budget of this run, 5 calls, allows no further call" in output
+    project.snakemake("all", "--config", "shards=2")
+    assert project.calls() == 8

@@ -130,6 +130,17 @@ def test_shards_one_of_them_killed(
     assert [row["score"] for row in project.scores()] == [row["score"] for row in single.scores()]
 
 
+def test_shards_keep_a_budget_together(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The jobs' calls are counted as those of the run that submitted them."""
+    monkeypatch.setenv("TEST_API_KEY", KEY)
+    with ProviderServer(latency=0.2) as server:
+        project.serve(server.url)
+        limit = ("--config", "shards=2", "budget={calls: 5}")
+        assert snakemake(project, *limit, "--retries=0").wait(120) == 1
+        assert len(server.history) == 5, project.read("output.txt")
+    assert len(submitted(project, "run_shard")) == 2
+
+
 def kill_a_shard(project: Project, run: subprocess.Popen[bytes]) -> tuple[str, list[str]]:
     """Cancel the first shard seen in the middle of its work; return its job, what was answered."""
     deadline = time.monotonic() + 120
