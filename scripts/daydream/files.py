@@ -16,6 +16,8 @@ from pathlib import Path
 
 from daydream.errors import StoreError
 
+CHUNK = 1 << 14
+
 
 def write_text(path: str | Path, text: str, *, durable: bool = False) -> None:
     """Write `text` to `path` as UTF-8, exactly as it is, atomically.
@@ -118,6 +120,25 @@ def write_json(path: str | Path, value: Mapping[str, object], *, durable: bool =
     write_text(path, text + "\n", durable=durable)
 
 
+def read_bytes(path: str | Path) -> bytes:
+    """Return the content of a file.
+
+    It takes four system calls, where `open` takes eight: many threads read many small files here,
+    and each call passes the interpreter from one to the next.
+
+    Raises:
+        OSError: the file is missing or unreadable.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        parts = []
+        while part := os.read(descriptor, CHUNK):
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)
+
+
 def read_text(path: str | Path) -> str:
     """Return the text of a file of the store, newlines kept as they are.
 
@@ -125,8 +146,7 @@ def read_text(path: str | Path) -> str:
         StoreError: the file is missing, unreadable or no UTF-8.
     """
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
-            return file.read().decode()
+        return read_bytes(path).decode()
     except OSError as error:
         raise StoreError(
             f"{path}: cannot be read ({error.strerror}); run snakemake for it again"

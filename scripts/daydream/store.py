@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from daydream.errors import StoreError
-from daydream.files import ReservedFile, sync_directory
+from daydream.files import ReservedFile, read_bytes, sync_directory
 from daydream.llm.request import Request, Response
 
 GENS = "data/gens"
@@ -37,7 +37,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
         StoreError: the file is missing, or holds no JSON object.
     """
     try:
-        value = json.loads(Path(path).read_bytes())
+        value = json.loads(read_bytes(path))
     except OSError as error:
         raise StoreError(f"{path}: cannot be read ({error.strerror}); make it again") from error
     except ValueError as error:
