@@ -115,10 +115,12 @@ def of_generation(question):
 def pool_resources():
     """Return a resource for each pool with `concurrent`: a job that asks it takes one.
 
-    So a job that would wait for its turn is not started, and holds no thread.
+    So a job that would wait for long is not started, and holds no thread. There is one for each
+    call at once, and a quarter more: a job holds it before and after its call, too, and calls
+    themselves wait for their turn (`daydream.llm.limits`).
     """
     limits = {
-        f"pool_{pool}": settings["concurrent"]
+        f"pool_{pool}": settings["concurrent"] * 5 // 4
         for pool, settings in experiment.settings.pools.items()
         if "concurrent" in settings
     }

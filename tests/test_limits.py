@@ -110,6 +110,27 @@ def test_a_stop_ends_the_waiting(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("here", [True, False], ids=["this process", "another process"])
+def test_a_stop_ends_the_waiting_for_who_has_the_place(tmp_path: Path, here: bool) -> None:
+    """All threads that wait leave, and what they held is free again."""
+    stop = threading.Event()
+    pool = limits(tmp_path, concurrent=1, stop=stop)
+    holder = pool if here else limits(tmp_path, concurrent=1)
+
+    def wait() -> None:
+        with pytest.raises(StoppedError), pool.call(REQUEST):
+            pass
+
+    with ThreadPoolExecutor(4) as threads:
+        with holder.call(REQUEST):
+            waiting = [threads.submit(wait) for _ in range(4)]
+            threading.Timer(0.2, stop.set).start()
+            for thread in waiting:
+                thread.result()
+        with pool.call(REQUEST):
+            pass
+
+
 WORKER = """
 import json, sys, time
 from concurrent.futures import ThreadPoolExecutor

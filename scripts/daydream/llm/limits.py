@@ -19,6 +19,7 @@ import os
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,8 @@ MARGIN = 0.02
 TOKEN_ROWS = 1000
 CHARACTERS_PER_TOKEN = 4
 POLL_S = 0.02
+# Who waits for another thread of this process is woken by it, and looks this often for a stop.
+TURN_S = 0.25
 # The shortest time that has a limit of its own.
 SLICE_S = 0.25
 
@@ -170,7 +173,9 @@ class _Slots:
     def __init__(self, directory: Path, count: int | None) -> None:
         self._directory = directory
         self._count = count
-        self._lock = threading.Lock()
+        # In an order of its own, so that processes seldom try the same one.
+        self._not_ours = deque(random.sample(range(count or 0), count or 0))
+        self._turn = threading.Lock()
 
     @contextmanager
     def hold(self, wait_for: Any) -> Iterator[None]:  # noqa: ANN401 - a function of a function
@@ -178,33 +183,35 @@ class _Slots:
         if self._count is None:
             yield
             return
-        held: list[int] = []
-        wait_for(lambda: self._take(held))
+        held: list[tuple[int, int]] = []
+        # One thread looks at a time: the others would look at the same files.
+        wait_for(lambda: self._turn.acquire(timeout=TURN_S))
+        try:
+            wait_for(lambda: self._take(held))
+        finally:
+            self._turn.release()
+        number, file = held[0]
         try:
             yield
         finally:
-            os.close(held[0])
+            os.close(file)
+            self._not_ours.append(number)
 
-    def _take(self, held: list[int]) -> bool:
-        # One thread looks at a time: the others would look at the same files.
-        if self._count is None or not self._lock.acquire(blocking=False):
-            return False
-        try:
-            self._directory.mkdir(parents=True, exist_ok=True)
-            first = random.randrange(self._count)  # noqa: S311 - spreads, hides nothing
-            for number in range(self._count):
-                path = self._directory / str((first + number) % self._count)
-                file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    os.close(file)
-                else:
-                    held.append(file)
-                    return True
-            return False
-        finally:
-            self._lock.release()
+    def _take(self, held: list[tuple[int, int]]) -> bool:
+        """Lock one of the files that no thread of this process holds."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        for _ in range(len(self._not_ours)):
+            number = self._not_ours.popleft()
+            file = os.open(self._directory / str(number), os.O_RDWR | os.O_CREAT, 0o644)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(file)
+                self._not_ours.append(number)
+            else:
+                held.append((number, file))
+                return True
+        return False
 
 
 class _Window:
@@ -215,18 +222,22 @@ class _Window:
         self._limit = self._most
         self._in_flight = 0
         self._shrunk = 0.0
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
 
     def enter(self) -> bool:
+        """Take a place, if there is one in time."""
         with self._lock:
-            if self._in_flight >= max(1, math.floor(min(self._limit, 1e9))):
-                return False
-            self._in_flight += 1
-            return True
+            entered = self._lock.wait_for(self._has_place, TURN_S)
+            self._in_flight += entered
+            return entered
 
     def leave(self) -> None:
         with self._lock:
             self._in_flight -= 1
+            self._lock.notify()
+
+    def _has_place(self) -> bool:
+        return self._in_flight < max(1.0, math.floor(min(self._limit, 1e9)))
 
     def grow(self) -> None:
         """Add one for as many answers as there may be calls in flight."""
