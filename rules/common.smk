@@ -61,6 +61,11 @@ workflow.register_envvars(*experiment.settings.key_names & os.environ.keys())
 
 onstart:
     experiment.stop.install()
+    # Where there is a limit of jobs a second, each round of the scheduler begins another a second
+    # later, and that one too: after some minutes it does nothing else, with a thousand threads that
+    # wait. The profile's limit is none, but can only be said as a large number.
+    if workflow.scheduling_settings.max_jobs_per_timespan.max_jobs >= 100_000:
+        workflow.scheduler.job_rate_limiter = None
 
 
 onsuccess:

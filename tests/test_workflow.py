@@ -13,6 +13,16 @@ from project import Project
 
 NOTHING = "Nothing to be done"
 CALLS = 8
+TIMERS = """
+import threading
+
+
+def complete(body, complete=complete):
+    timers = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+    with Path("timers.log").open("a") as log:
+        log.write("x" * len(timers))
+    return complete(body)
+"""
 LOUD = """
 from daydream.parsers import parser
 
@@ -43,6 +53,18 @@ def test_a_cohort_end_to_end(project: Project) -> None:
         assert score["error"] == ""
         assert score["essay_mode"] == ("copy" if score["essay_template"] == "same" else "llm")
     assert project.calls() == CALLS
+
+
+@pytest.mark.parametrize(
+    ("arguments", "timers"), [((), False), (("--max-jobs-per-timespan", "1000/1s"), True)]
+)
+def test_a_limit_of_jobs_a_second_is_only_kept_where_it_was_asked_for(
+    project: Project, arguments: tuple[str, ...], timers: bool
+) -> None:
+    """For each round of its scheduler Snakemake starts a timer, whose end is another round."""
+    project.write("echo.py", project.read("echo.py") + TIMERS)
+    project.snakemake(*arguments)
+    assert bool(project.read("timers.log")) == timers
 
 
 def test_a_second_run_has_nothing_to_do(project: Project) -> None:
