@@ -103,10 +103,12 @@ class Limits:
         completion = self._completion.value or (limit if isinstance(limit, int) else 1000)
         return math.ceil((prompt / CHARACTERS_PER_TOKEN + completion) / self._unit)
 
-    def _wait_for(self, granted: Any) -> None:  # noqa: ANN401 - a function of nothing
-        while not granted():
+    def _wait_for(self, ask: Any) -> Any:  # noqa: ANN401 - a function of nothing, and its answer
+        """Ask until the answer is other than no, and return it."""
+        while not (granted := ask()):
             if self._stop.wait(POLL_S):
                 raise StoppedError("the call waited for its turn, and the run is to end")
+        return granted
 
 
 class _Rate:
@@ -183,35 +185,33 @@ class _Slots:
         if self._count is None:
             yield
             return
-        held: list[tuple[int, int]] = []
         # One thread looks at a time: the others would look at the same files.
         wait_for(lambda: self._turn.acquire(timeout=TURN_S))
         try:
-            wait_for(lambda: self._take(held))
+            number, file = wait_for(self._take)
         finally:
             self._turn.release()
-        number, file = held[0]
         try:
             yield
         finally:
             os.close(file)
             self._not_ours.append(number)
 
-    def _take(self, held: list[tuple[int, int]]) -> bool:
-        """Lock one of the files that no thread of this process holds."""
+    def _take(self) -> tuple[int, int] | None:
+        """Lock one of the files that no thread of this process holds; its number, and it open."""
         self._directory.mkdir(parents=True, exist_ok=True)
         for _ in range(len(self._not_ours)):
-            number = self._not_ours.popleft()
+            # It leaves the list when it is locked, so that no error loses a place.
+            number = self._not_ours[0]
             file = os.open(self._directory / str(number), os.O_RDWR | os.O_CREAT, 0o644)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 os.close(file)
-                self._not_ours.append(number)
+                self._not_ours.rotate(-1)
             else:
-                held.append((number, file))
-                return True
-        return False
+                return self._not_ours.popleft(), file
+        return None
 
 
 class _Window:
@@ -237,7 +237,7 @@ class _Window:
             self._lock.notify()
 
     def _has_place(self) -> bool:
-        return self._in_flight < max(1.0, math.floor(min(self._limit, 1e9)))
+        return self._in_flight + 1 <= self._limit
 
     def grow(self) -> None:
         """Add one for as many answers as there may be calls in flight."""
