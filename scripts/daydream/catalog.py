@@ -99,7 +99,7 @@ class Catalog:
     templates: Mapping[str, Mapping[str, Template]]
     models: Mapping[str, Model]
     replicates: Mapping[str, int]
-    files: tuple[Path, ...]
+    tables: tuple[Path, ...]
 
     @property
     def subjects(self) -> Mapping[str, object]:
@@ -129,7 +129,6 @@ def load_catalog(
     models = loader.models()
     replicates = loader.replicates(stages)
     loader.problems.check()
-    used = dict.fromkeys(concept for combo in combos.values() for concept in combo.concepts)
     return Catalog(
         root=root,
         concepts=concepts,
@@ -138,11 +137,7 @@ def load_catalog(
         templates=templates,
         models=models,
         replicates=replicates,
-        files=(
-            *loader.tables,
-            *(template.path for of_stage in templates.values() for template in of_stage.values()),
-            *(_concept_path(root, *concept) for concept in used),
-        ),
+        tables=tuple(loader.tables),
     )
 
 

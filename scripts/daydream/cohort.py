@@ -12,7 +12,7 @@ from daydream.catalog import Catalog
 from daydream.config import Settings, Stage, as_setting, chain
 from daydream.design import Design
 from daydream.errors import Problems, StoreError, nearest
-from daydream.files import file_sha256, write_json
+from daydream.files import file_sha256
 from daydream.membership import (
     Generation,
     expand,
@@ -20,7 +20,6 @@ from daydream.membership import (
     own_axes,
     read_given_membership,
     with_ancestors,
-    write_membership,
 )
 from daydream.prompts import check
 from daydream.spec import Spec, load_spec
@@ -83,27 +82,18 @@ def check_cohorts(settings: Settings, cohorts: Iterable[str]) -> None:
     problems.check()
 
 
-def compile_cohort(
-    cohort: str, *, settings: Settings, catalog: Catalog, membership: Path, manifest: Path
-) -> None:
-    """Write the membership of a cohort and, beside it, the manifest of what it was made from.
-
-    Raises:
-        InputError: what is wrong with the spec, with everything found in one go.
-    """
-    generations = cohort_rows(cohort, settings=settings, catalog=catalog)
-    _check_templates(generations, catalog)
-    write_membership(membership, generations, settings.stages)
-    files = [*sources(settings, cohort), *catalog.files]
-    write_json(
-        manifest,
-        {
-            "cohort": cohort,
-            "generations": dict(Counter(generation.stage for generation in generations)),
-            "levels": _levels_of(generations, settings.stages),
-            "sha256": {str(path): file_sha256(path) for path in files},
-        },
-    )
+def manifest(
+    cohort: str, rows: Iterable[Generation], *, settings: Settings, catalog: Catalog
+) -> dict[str, object]:
+    """Return what a cohort is made from: counts, levels of each axis, digests of files."""
+    generations = list(rows)
+    files = [*sources(settings, cohort), *catalog.tables]
+    return {
+        "cohort": cohort,
+        "generations": dict(Counter(generation.stage for generation in generations)),
+        "levels": _levels_of(generations, settings.stages),
+        "sha256": {str(path): file_sha256(path) for path in files},
+    }
 
 
 def cohort_rows(

@@ -23,7 +23,6 @@ from typing import Any, NamedTuple
 from daydream.catalog import Catalog
 from daydream.config import Stage
 from daydream.errors import Problems, nearest
-from daydream.files import write_text
 from daydream.keys import KeyCodec, KeyCodecError, gen_id, is_gen_id, stage_fields
 from daydream.tables import read_table
 
@@ -184,10 +183,8 @@ def with_ancestors(rows: Mapping[str, Generation], chosen: Iterable[str]) -> set
     return kept
 
 
-def write_membership(
-    path: Path, generations: Iterable[Generation], stages: Mapping[str, Stage]
-) -> None:
-    """Write a membership table, atomically."""
+def membership_text(generations: Iterable[Generation], stages: Mapping[str, Stage]) -> str:
+    """Return a membership as the table that it is written as."""
     further = further_dimensions(stages)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -198,7 +195,7 @@ def write_membership(
         for row in generations:
             own = dict(zip(stages[row.stage].dimensions, row.dimensions, strict=True))
             writer.writerow([*row[:8], *(own.get(name, "") for name in further), row.key])
-    write_text(path, text.getvalue())
+    return text.getvalue()
 
 
 def read_membership(path: Path, stages: Mapping[str, Stage]) -> list[Generation]:
