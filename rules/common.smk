@@ -51,6 +51,8 @@ try:
     check_config(config, schema=CONFIG_SCHEMA, file="config/config.yaml")
     validate(config, schema=str(CONFIG_SCHEMA))
     experiment = Experiment(Settings.from_config(config), mode=MODE)
+    if MODE != "job":
+        experiment.check()
 except DaydreamError as error:
     raise WorkflowError(str(error)) from None
 

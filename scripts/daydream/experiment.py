@@ -16,18 +16,26 @@ from typing import Any, Literal
 from daydream.calling import Calls
 from daydream.catalog import Catalog, Combo, Template, load_catalog
 from daydream.choices import Choice, read_choices, refreshed, write_choices
-from daydream.cohort import COHORTS, check_cohorts, compile_cohort, sources
+from daydream.cohort import (
+    COHORTS,
+    check_cohorts,
+    compile_cohort,
+    compile_cohorts,
+    sources,
+)
 from daydream.config import Settings, Stage, chain
-from daydream.errors import Problems, UnknownGenerationError, nearest
+from daydream.errors import UnknownGenerationError, nearest
 from daydream.llm import Providers
 from daydream.membership import Generation, read_membership
 from daydream.parsers import Parsers, load_parsers
+from daydream.prompts import COPY
 from daydream.selection import check_dimensions, select
 from daydream.shards import share
 from daydream.stop import Stop
 from daydream.store import answered_samples, generation_file
 from daydream.tables import read_text
 from daydream.targets import targets
+from daydream.uses import check_uses, texts
 
 Mode = Literal["run", "dry-run", "job"]
 CONFIG = "config/config.yaml"
@@ -67,23 +75,45 @@ class Experiment:
         self.calls = Calls(settings, self.catalog.models, providers, self.stop)
         self.ask = self.calls.ask
         self._mode = mode
-        _check_parsers(self.catalog, self.parsers)
 
     # Cohorts
 
     def cohort_inputs(self, cohort: str) -> list[str]:
         """Return the files that the membership of a cohort is made from."""
-        return [str(path) for path in (*sources(self.settings, cohort), *self.catalog.files)]
+        used = texts(self.compiled[cohort], self.catalog)
+        files = (*sources(self.settings, cohort), *self.catalog.tables, *used)
+        return [str(path) for path in files]
 
-    def compile_cohort(self, cohort: str, *, membership: str, manifest: str) -> None:
-        """Write the membership and the manifest of a cohort."""
-        compile_cohort(
-            cohort,
+    def check(self) -> None:
+        """Say before the first job whatever can be known of the cohorts' inputs.
+
+        Raises:
+            InputError: everything that is wrong with the specs, or with what their rows use.
+        """
+        assert self.compiled is not None  # noqa: S101 - that is what reads them
+
+    @cached_property
+    def compiled(self) -> dict[str, list[Generation]]:
+        """The rows of each configured cohort as its spec and the catalogs are now.
+
+        Raises:
+            InputError: everything that is wrong with the specs, or with what their rows use.
+        """
+        rows = compile_cohorts(self.settings, self.catalog, self.settings.cohorts)
+        check_uses(
+            rows,
             settings=self.settings,
             catalog=self.catalog,
-            membership=Path(membership),
-            manifest=Path(manifest),
+            parsers=self.parsers,
+            read=self.text,
         )
+        return rows
+
+    def compile_cohort(self, cohort: str, *, membership: str, manifest: str) -> None:
+        """Write the membership and the manifest of a cohort, which are of one directory."""
+        directory = Path(membership).parent
+        assert Path(manifest).parent == directory  # noqa: S101
+        compile_cohort(cohort, settings=self.settings, catalog=self.catalog, directory=directory)
 
     @cached_property
     def memberships(self) -> dict[str, list[Generation]]:
@@ -221,6 +251,15 @@ class Experiment:
         """Return the template of a generation."""
         return self.catalog.templates[generation.stage][generation.template_id]
 
+    def template_text(self, generation: Generation) -> str:
+        """Return the source of a generation's template; a copy may have none of its own.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        path = self.template(generation).path
+        return COPY if path is None else self.text(str(path))
+
     def is_copy(self, generation: Generation) -> bool:
         """Tell whether a generation takes its parent's text instead of calling a model."""
         return self.template(generation).generator == "copy"
@@ -253,7 +292,8 @@ class Experiment:
 
     def prompt_inputs(self, generation: Generation) -> dict[str, str | list[str]]:
         """Return the files a prompt is rendered from, by what they are to it."""
-        inputs: dict[str, str | list[str]] = {"template": str(self.template(generation).path)}
+        path = self.template(generation).path
+        inputs: dict[str, str | list[str]] = {} if path is None else {"template": str(path)}
         if not generation.parent_gen_id:
             combo = self.catalog.combos.get(generation.combo_id, NO_CONCEPTS)
             inputs["concepts"] = [
@@ -273,7 +313,7 @@ class Experiment:
         return self._names(generation, "ancestors")
 
     def _names(self, generation: Generation, variable: str) -> bool:
-        return variable in self.text(str(self.template(generation).path))
+        return variable in self.template_text(generation)
 
     def prompt_variables(self, generation: Generation) -> str:
         """Return what a prompt depends on beside its input files: names and dimensions."""
@@ -377,16 +417,3 @@ class Experiment:
 
 def _canonical(value: Mapping[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
-
-
-def _check_parsers(catalog: Catalog, parsers: Parsers) -> None:
-    """Refuse templates whose parser nobody defines."""
-    problems = Problems("catalog")
-    for stage, templates in catalog.templates.items():
-        for template in templates.values():
-            if template.parser not in parsers:
-                found = f"template {template.template_id!r} names the parser {template.parser!r}"
-                remedy = f"which nobody defines; {nearest(template.parser, parsers)}"
-                file = catalog.root / f"{stage}_templates.csv"
-                problems.add(file, found, remedy, column="parser")
-    problems.check()

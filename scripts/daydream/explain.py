@@ -168,9 +168,10 @@ def _flat(recorded: Mapping[str, Any]) -> dict[str, str]:
 
 def _prompt_inputs(experiment: Experiment, generation: Generation) -> dict[str, _Input]:
     inputs = experiment.prompt_inputs(generation)
-    template = str(inputs["template"])
     now = {
-        "template": _Input(template, text_sha256(experiment.text(template))),
+        "template": _Input(
+            str(inputs.get("template", "")), text_sha256(experiment.template_text(generation))
+        ),
         "variables": _Input("", text_sha256(experiment.prompt_variables(generation))),
     }
     combo = experiment.catalog.combos.get(generation.combo_id, NO_CONCEPTS)

@@ -18,7 +18,7 @@ from daydream.answers import call_record, find_answer, parsed_text
 from daydream.experiment import Experiment
 from daydream.files import read_text, text_sha256, write_json, write_text
 from daydream.membership import Generation
-from daydream.prompts import PromptConcept, render
+from daydream.prompts import PARENT_NAMES, PromptConcept, render
 from daydream.store import read_json
 
 PROMPT_INPUTS = "prompt.json"
@@ -29,7 +29,7 @@ def render_prompt(
     experiment: Experiment,
     generation: Generation,
     *,
-    template: str,
+    template: str | None = None,
     concepts: Sequence[str] = (),
     ancestors: Sequence[str] = (),
     output: str,
@@ -46,7 +46,7 @@ def prompt_of(
     experiment: Experiment,
     generation: Generation,
     *,
-    template: str,
+    template: str | None = None,
     concepts: Sequence[str] = (),
     ancestors: Sequence[str] = (),
 ) -> tuple[str, dict[str, object]]:
@@ -64,12 +64,12 @@ def prompt_from(
     experiment: Experiment,
     generation: Generation,
     *,
-    template: str,
-    concepts: Sequence[str],
+    template: str | None = None,
+    concepts: Sequence[str] = (),
     ancestors: Sequence[str],
 ) -> tuple[str, dict[str, object]]:
     """Return the same as `prompt_of`, from the ancestors' texts, which need not be files yet."""
-    source = experiment.text(template)
+    source = experiment.template_text(generation)
     inputs: dict[str, object] = {
         "template": text_sha256(source),
         "variables": text_sha256(experiment.prompt_variables(generation)),
@@ -82,9 +82,7 @@ def prompt_from(
         texts = list(ancestors)
         stages = experiment.ancestor_names(generation)[-len(texts) :]
         variables["ancestors"] = dict(zip(stages, texts, strict=True))
-        # The first name is ours; the others are those of templates that already exist.
-        for name in ("parent", "draft_block", "links_block", "response"):
-            variables[name] = texts[-1]
+        variables |= dict.fromkeys(PARENT_NAMES, texts[-1])
         digests = dict(zip(stages, map(text_sha256, texts), strict=True))
         inputs["parent"] = digests.pop(stages[-1])
         if digests:
@@ -101,7 +99,8 @@ def prompt_from(
         ]
         variables["concepts"] = shown
         inputs["concepts"] = {concept.concept_id: text_sha256(concept.content) for concept in shown}
-    return render(source, variables, name=template), inputs
+    name = template or f"the text of {generation.template_id}"
+    return render(source, variables, name=name), inputs
 
 
 def generate_raw(

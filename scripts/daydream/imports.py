@@ -52,6 +52,7 @@ from daydream.store import (
     record_response,
     reserve_entry,
 )
+from daydream.uses import texts
 
 CODE = "import"
 TEXTS = ("prompt.txt", "raw.txt", "parsed.txt")
@@ -133,7 +134,7 @@ def import_store(experiment: Experiment, *, source: str | None, cohort: str | No
     membership = spec_dir(experiment.settings, cohort) / "membership.csv"
     table = _membership(entries, experiment.settings.stages)
     _check_membership(membership, table, report)
-    time_ns = _import_time(experiment)
+    time_ns = _import_time(experiment, entries)
     new = sum([_place(experiment, entry, time_ns) for entry in entries])
     _write_if_new(membership, table)
     return _summary(cohort, entries, omissions, new=new, report=report)
@@ -332,16 +333,18 @@ def _store_faults(experiment: Experiment, entry: _Entry) -> Iterator[_Fault]:
 # Writing
 
 
-def _import_time(experiment: Experiment) -> int:
+def _import_time(experiment: Experiment, entries: Iterable[_Entry]) -> int:
     """Return the time that imported files get, in nanoseconds since the epoch."""
-    return max(time.time_ns(), *(path.stat().st_mtime_ns for path in experiment.catalog.files))
+    used = texts([entry.generation for entry in entries], experiment.catalog)
+    files = [path for path in (*experiment.catalog.tables, *used) if path.exists()]
+    return max(time.time_ns(), *(path.stat().st_mtime_ns for path in files))
 
 
 def _place(experiment: Experiment, entry: _Entry, time_ns: int) -> bool:
     """Write what the store lacks of a generation; tell whether that was anything."""
     generation, target = entry.generation, entry.target
-    texts = {name: read_text(entry.directory / name) for name in TEXTS}
-    prompt = texts["prompt.txt"]
+    found = {name: read_text(entry.directory / name) for name in TEXTS}
+    prompt = found["prompt.txt"]
     metadata = identity(experiment, generation, ancestors=entry.ancestors, prompt=prompt)
     metadata["inputs"] = {}
     if experiment.is_copy(generation):
@@ -350,7 +353,7 @@ def _place(experiment: Experiment, entry: _Entry, time_ns: int) -> bool:
         request = build_request(experiment, generation, prompt)
         response = find_response(target, request)
         if response is None:
-            response = _response(entry.directory, texts["raw.txt"])
+            response = _response(entry.directory, found["raw.txt"])
             with reserve_entry(target, request) as file:
                 record_response(file, request, response, client="import")
         model = experiment.catalog.models[generation.llm_model_id]
@@ -364,7 +367,7 @@ def _place(experiment: Experiment, entry: _Entry, time_ns: int) -> bool:
         if path.name == METADATA:
             write_json(path, {**metadata, "imported": True})
         else:
-            write_text(path, texts[path.name])
+            write_text(path, found[path.name])
         os.utime(path, ns=(time_ns, time_ns))
     return bool(lacking)
 

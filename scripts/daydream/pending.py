@@ -120,7 +120,7 @@ class _Check:
 
     def _unchanged(self, row: Generation, inputs: Mapping[str, Any]) -> bool:
         experiment = self._experiment
-        template = self._text_digest(str(experiment.template(row).path))
+        template = self._digest(experiment.template_text(row))
         if not (
             _agrees(inputs, "template", template)
             and _agrees(inputs, "settings", self._digest(experiment.call_settings(row)))

@@ -126,7 +126,7 @@ def _prompt(experiment: Experiment, generation: Generation, ancestors: list[Fore
     prompt, _ = prompt_from(
         experiment,
         generation,
-        template=str(inputs["template"]),
+        template=str(inputs["template"]) if "template" in inputs else None,
         concepts=list(inputs.get("concepts", [])),
         ancestors=texts if experiment.uses_ancestors(generation) else texts[-1:],
     )
@@ -231,7 +231,7 @@ def call_tokens(
     limit = experiment.sampling(generation).get("max_tokens") or DEFAULT_MAX_TOKENS
     if forecast.prompt is not None:
         return len(forecast.prompt) / CHARACTERS_PER_TOKEN, limit, LENGTH
-    template = len(experiment.text(str(experiment.template(generation).path)))
+    template = len(experiment.template_text(generation))
     parent = experiment.generations[generation.parent_gen_id]
     answer = experiment.sampling(parent).get("max_tokens") or DEFAULT_MAX_TOKENS
     return template / CHARACTERS_PER_TOKEN + answer, limit, LENGTH
