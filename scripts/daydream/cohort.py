@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
 
 import yaml
@@ -11,7 +13,7 @@ import yaml
 from daydream.catalog import Catalog
 from daydream.config import Settings, Stage, as_setting, chain
 from daydream.design import Design
-from daydream.errors import Problems, StoreError, nearest
+from daydream.errors import InputError, Problem, Problems, StoreError, nearest
 from daydream.files import file_sha256
 from daydream.membership import (
     Generation,
@@ -21,10 +23,9 @@ from daydream.membership import (
     read_given_membership,
     with_ancestors,
 )
-from daydream.prompts import check
 from daydream.spec import Spec, load_spec
 from daydream.store import generation_file, read_json
-from daydream.tables import read_text
+from daydream.uses import texts
 
 COHORTS = Path("data/cohorts")
 
@@ -83,17 +84,40 @@ def check_cohorts(settings: Settings, cohorts: Iterable[str]) -> None:
 
 
 def manifest(
-    cohort: str, rows: Iterable[Generation], *, settings: Settings, catalog: Catalog
+    cohort: str, rows: Sequence[Generation], *, settings: Settings, catalog: Catalog
 ) -> dict[str, object]:
-    """Return what a cohort is made from: counts, levels of each axis, digests of files."""
-    generations = list(rows)
-    files = [*sources(settings, cohort), *catalog.tables]
+    """Return what stands in manifest.json: how many rows there are, and what they are made from.
+
+    That are the spec, the tables, and of the texts those that these rows use, which must be there.
+    """
+    files = [*sources(settings, cohort), *catalog.tables, *texts(rows, catalog)]
     return {
         "cohort": cohort,
-        "generations": dict(Counter(generation.stage for generation in generations)),
-        "levels": _levels_of(generations, settings.stages),
-        "sha256": {str(path): file_sha256(path) for path in files},
+        "generations": dict(Counter(map(itemgetter(0), rows))),
+        "levels": _levels_of(rows, settings.stages),
+        "sha256": {str(path): file_sha256(path) for path in sorted(set(files))},
     }
+
+
+def compile_cohorts(
+    settings: Settings, catalog: Catalog, cohorts: Iterable[str]
+) -> dict[str, list[Generation]]:
+    """Return the rows of each cohort.
+
+    Raises:
+        InputError: what is wrong with any of their specs, each said once.
+    """
+    rows = {}
+    problems: dict[Problem, None] = {}
+    for cohort in cohorts:
+        try:
+            rows[cohort] = cohort_rows(cohort, settings=settings, catalog=catalog)
+        except InputError as error:
+            for problem in error.problems:
+                problems[replace(problem, code=problem.code or error.code)] = None
+    if problems:
+        raise InputError(next(iter(problems)).code, problems)
+    return rows
 
 
 def cohort_rows(
@@ -200,14 +224,6 @@ def _levels_of(
     return {axis: list(values) for axis, values in levels.items()}
 
 
-def _check_templates(generations: Iterable[Generation], catalog: Catalog) -> None:
-    """Refuse a cohort one of whose templates cannot be compiled, before any job meets it."""
-    used = {(generation.stage, generation.template_id) for generation in generations}
-    for stage, template_id in sorted(used):
-        path = catalog.templates[stage][template_id].path
-        check(read_text(path, code="catalog"), str(path))
-
-
 def _complete(
     spec: Spec, stages: Mapping[str, Stage], catalog: Catalog
 ) -> tuple[dict[str, Stage], Design]:
@@ -269,6 +285,11 @@ def _check_levels(
         known[f"{name}_llm"] = ("model", catalog.models)
     for axis, (noun, values) in known.items():
         stage = axis.removesuffix("_llm")
+        table = catalog.templates_table(axis.removesuffix("_template"))
+        if axis.endswith("_template") and axis in axes and table not in catalog.tables:
+            found = f"found the axis {axis!r}, but there is no {table}"
+            problems.add(path, found, "write the table of its templates", column=f"axes.{axis}")
+            continue
         for level in axes.get(axis, ()):
             if level in values:
                 continue

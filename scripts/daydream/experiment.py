@@ -20,6 +20,7 @@ from daydream.cohort import (
     COHORTS,
     check_cohorts,
     cohort_rows,
+    compile_cohorts,
     manifest,
     sources,
 )
@@ -29,17 +30,17 @@ from daydream.files import text_sha256
 from daydream.llm import Providers
 from daydream.membership import Generation, membership_text, read_membership
 from daydream.parsers import Parsers, load_parsers
+from daydream.prompts import COPY
 from daydream.selection import check_dimensions, select
 from daydream.stop import Stop
 from daydream.store import answered_samples, generation_file
 from daydream.tables import read_text
+from daydream.uses import check_uses
 
 Mode = Literal["run", "dry-run", "job"]
 CONFIG = "config/config.yaml"
 # What a row of a table of items has instead of a combo.
 NO_CONCEPTS = Combo(combo_id="", concepts=())
-# What a copy's prompt is where its template has no text: the text that it takes.
-COPY = "{{ parent }}"
 
 
 class Experiment:
@@ -65,7 +66,6 @@ class Experiment:
             list(settings.stages),
             items=settings.items,
         )
-        self._compiled: dict[str, list[Generation]] = {}
         self._texts: dict[str, str] = {}
         self._digests: dict[str, str] = {}
         self.parsers: Parsers = load_parsers(settings.parsers)
@@ -97,19 +97,32 @@ class Experiment:
         """The generations of each configured cohort.
 
         They are compiled, not read: so they are those of today's inputs before the checkpoint has
-        written them as after it, and nothing that was read once can outlive an edit.
+        written them as after it, and nothing that was read once can outlive an edit. Only a job of
+        a run takes what the run has written.
+
+        Raises:
+            InputError: everything that is wrong with the specs, or with what their rows use.
         """
-        return {cohort: self._rows(cohort) for cohort in self.settings.cohorts}
+        tables = {name: COHORTS / name / "membership.csv" for name in self.settings.cohorts}
+        if self.mode == "job" and all(path.exists() for path in tables.values()):
+            stages = self.settings.stages
+            return {name: read_membership(path, stages) for name, path in tables.items()}
+        rows = compile_cohorts(self.settings, self.catalog, self.settings.cohorts)
+        check_uses(
+            rows,
+            settings=self.settings,
+            catalog=self.catalog,
+            parsers=self.parsers,
+            read=self.text,
+        )
+        return rows
 
     def _rows(self, cohort: str) -> list[Generation]:
-        if cohort not in self._compiled:
-            if self.mode == "job" and (COHORTS / cohort / "membership.csv").exists():
-                rows = read_membership(COHORTS / cohort / "membership.csv", self.settings.stages)
-            else:
-                check_cohorts(self.settings, [cohort])
-                rows = cohort_rows(cohort, settings=self.settings, catalog=self.catalog)
-            self._compiled[cohort] = rows
-        return self._compiled[cohort]
+        """Return the generations of a cohort, which need not be one of the configured."""
+        if cohort in self.settings.cohorts:
+            return self.memberships[cohort]
+        check_cohorts(self.settings, [cohort])
+        return cohort_rows(cohort, settings=self.settings, catalog=self.catalog)
 
     @cached_property
     def generations(self) -> dict[str, Generation]:
@@ -167,9 +180,7 @@ class Experiment:
         Jobs call it before they ask: so a run that only looks leaves no trace, and one that ends
         early knows what it was to do.
         """
-        rows = {
-            name: self._refreshable[name] for name in requested if name in self._refreshable
-        }
+        rows = {name: self._refreshable[name] for name in requested if name in self._refreshable}
         if rows:
             self.choices.update(commit_refresh(self._answered(rows), run=self.calls.run))
 
@@ -237,19 +248,19 @@ class Experiment:
 
     def template_file(self, generation: Generation) -> str:
         """Return the file of a generation's template; empty for a copy whose template has none."""
-        template = self.template(generation)
-        path = str(template.path)
-        if template.generator == "copy" and path not in self._texts and not template.path.exists():
-            return ""
-        return path
+        return str(self.template(generation).path or "")
 
     def template_text(self, generation: Generation) -> str:
-        """Return the text of a generation's template."""
+        """Return the source of a generation's template.
+
+        Raises:
+            InputError: it cannot be read.
+        """
         path = self.template_file(generation)
         return self.text(path) if path else COPY
 
     def template_sha256(self, generation: Generation) -> str:
-        """Return the digest of that text."""
+        """Return the digest of that source."""
         path = self.template_file(generation)
         return self.sha256(path) if path else text_sha256(COPY)
 

@@ -14,7 +14,7 @@ from daydream.answers import call_record, find_answer, parsed_text
 from daydream.experiment import Experiment
 from daydream.files import read_text, text_sha256, write_json, write_text
 from daydream.membership import Generation
-from daydream.prompts import PromptConcept, render
+from daydream.prompts import PARENT_NAMES, PromptConcept, render
 from daydream.provenance import of_parsed, of_prompt, of_raw
 from daydream.records import Made, read_record, record_made
 from daydream.reports import withdraw
@@ -41,9 +41,7 @@ def render_prompt(
     write_text(output, prompt)
 
 
-def prompt_of(
-    experiment: Experiment, generation: Generation, ancestors: Mapping[str, str]
-) -> str:
+def prompt_of(experiment: Experiment, generation: Generation, ancestors: Mapping[str, str]) -> str:
     """Return a generation's prompt; `ancestors` are the texts that it may name, by stage.
 
     Raises:
@@ -55,9 +53,7 @@ def prompt_of(
     }
     if ancestors:
         variables["ancestors"] = dict(ancestors)
-        # The first name is ours; the others are those of templates that already exist.
-        for name in ("parent", "draft_block", "links_block", "response"):
-            variables[name] = list(ancestors.values())[-1]
+        variables |= dict.fromkeys(PARENT_NAMES, list(ancestors.values())[-1])
     elif experiment.settings.items is None:
         variables["concepts"] = [
             PromptConcept(
@@ -68,7 +64,8 @@ def prompt_of(
             for concept, path in experiment.concept_files(generation).items()
         ]
     source = experiment.template_text(generation)
-    return render(source, variables, name=str(experiment.template(generation).path))
+    name = experiment.template_file(generation) or generation.template_id
+    return render(source, variables, name=name)
 
 
 def generate_raw(

@@ -50,6 +50,7 @@ from daydream.store import (
     record_response,
     reserve_entry,
 )
+from daydream.uses import check_uses
 
 CODE = "import"
 TEXTS = ("prompt.txt", "raw.txt", "parsed.txt")
@@ -131,6 +132,13 @@ def import_store(experiment: Experiment, *, source: str | None, cohort: str | No
     membership = spec_dir(experiment.settings, cohort) / "membership.csv"
     table = _membership(entries, experiment.settings.stages)
     _check_membership(membership, table, report)
+    check_uses(
+        {cohort: [entry.generation for entry in entries]},
+        settings=experiment.settings,
+        catalog=experiment.catalog,
+        parsers=experiment.parsers,
+        read=experiment.text,
+    )
     parsed = {
         entry.generation.gen_id: read_text(entry.directory / "parsed.txt") for entry in entries
     }
@@ -338,8 +346,8 @@ def _place(experiment: Experiment, entry: _Entry, parsed: Mapping[str, str]) -> 
     `parsed` are the parsed texts of all imported generations by id.
     """
     generation, target = entry.generation, entry.target
-    texts = {name: read_text(entry.directory / name) for name in TEXTS}
-    prompt = texts["prompt.txt"]
+    found = {name: read_text(entry.directory / name) for name in TEXTS}
+    prompt = found["prompt.txt"]
     metadata = identity(experiment, generation, ancestors=entry.ancestors, prompt=prompt)
     if experiment.is_copy(generation):
         metadata |= {"mode": "copy"}
@@ -347,7 +355,7 @@ def _place(experiment: Experiment, entry: _Entry, parsed: Mapping[str, str]) -> 
         request = build_request(experiment, generation, prompt)
         response = find_response(target, request)
         if response is None:
-            response = _response(entry.directory, texts["raw.txt"])
+            response = _response(entry.directory, found["raw.txt"])
             with reserve_entry(target, request) as file:
                 record_response(file, request, response, client="import")
         model = experiment.catalog.models[generation.llm_model_id]
@@ -356,13 +364,13 @@ def _place(experiment: Experiment, entry: _Entry, parsed: Mapping[str, str]) -> 
             **call_record(Answer(request, response, reused=True, refused=()), model),
         }
     target.mkdir(parents=True, exist_ok=True)
-    _record(experiment, entry, texts, parsed)
+    _record(experiment, entry, found, parsed)
     lacking = [target / name for name in OUTPUTS if not (target / name).exists()]
     for path in lacking:
         if path.name == METADATA:
             write_json(path, {**metadata, "imported": True})
         else:
-            write_text(path, texts[path.name])
+            write_text(path, found[path.name])
     return bool(lacking)
 
 

@@ -138,9 +138,7 @@ def _parse(
         text = parsed_text(experiment, generation, raw, metadata, edited=edited)
     except (CallError, ParseError):
         return Forecast(generation=generation, state="refused", prompt=prompt)
-    return Forecast(
-        generation=generation, state="journal", text=text, prompt=prompt, usage=usage
-    )
+    return Forecast(generation=generation, state="journal", text=text, prompt=prompt, usage=usage)
 
 
 def _prompt(

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from daydream.errors import BudgetError, StoppedError, StoreError
 from daydream.files import read_bytes, read_text, text_sha256
 from daydream.membership import Generation
-from daydream.records import RECORD, Made, Record, parse_record
+from daydream.records import RECORD, Record, parse_record
 from daydream.store import RESPONSES, generation_file
 
 if TYPE_CHECKING:
@@ -223,9 +223,7 @@ class _Book:
             states.append(self._state(row, phase, found, states))
         self.accounts[row.gen_id] = Account(*states)
 
-    def _state(
-        self, row: Generation, phase: str, found: _Found, before: list[State]
-    ) -> State:
+    def _state(self, row: Generation, phase: str, found: _Found, before: list[State]) -> State:
         parent = self.accounts.get(row.parent_gen_id)
         digest = found.digests.get(phase, "")
         if parent is not None and parent.parsed.kind in ("failed", "blocked"):
@@ -269,7 +267,7 @@ class _Book:
         today = self._today(row, phase, before)
         for name in dict.fromkeys([*made.of, *today]):
             old, new = made.of.get(name), today.get(name)
-            if old != new and new != "":
+            if new not in (old, ""):
                 yield Change(LABELS.get(name, name), old, new)
 
     def _today(self, row: Generation, phase: str, before: list[State]) -> Digests:

@@ -37,8 +37,7 @@ def parse_record(data: bytes) -> Record:
     try:
         entries = json.loads(data)
         return {
-            phase: Made(dict(entry["of"]), str(entry["sha256"]))
-            for phase, entry in entries.items()
+            phase: Made(dict(entry["of"]), str(entry["sha256"])) for phase, entry in entries.items()
         }
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}

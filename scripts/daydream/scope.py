@@ -31,9 +31,7 @@ class Scope:
         if settings.shards > 1:
             self._shards = shards_of(rows.values(), settings.shards)
         if settings.shard is not None:
-            rows = {
-                name: row for name, row in rows.items() if self._shards[name] == settings.shard
-            }
+            rows = {name: row for name, row in rows.items() if self._shards[name] == settings.shard}
         self.rows: Mapping[str, Generation] = rows
 
     @cached_property
