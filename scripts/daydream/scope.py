@@ -27,9 +27,7 @@ class Scope:
         self._experiment = experiment
         settings = experiment.settings
         rows = experiment.selected
-        self._shards: Mapping[str, int] = {}
-        if settings.shards > 1:
-            self._shards = shards_of(rows.values(), settings.shards)
+        self._shards = shards_of(rows.values(), settings.shards)
         if settings.shard is not None:
             rows = {name: row for name, row in rows.items() if self._shards[name] == settings.shard}
         self.rows: Mapping[str, Generation] = rows
