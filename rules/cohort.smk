@@ -6,7 +6,7 @@ from daydream.provenance import accounts
 def remake_membership(cohort):
     """Have a membership made again if its rows are not those of today."""
     path = f"data/cohorts/{cohort}/membership.csv"
-    if not holds(path, experiment.membership_text(cohort)):
+    if Path(path).exists() and not holds(path, experiment.membership_text(cohort)):
         make_again([path])
 
 
@@ -36,8 +36,9 @@ checkpoint build_membership:
 def manifest_inputs(wildcards):
     """Return the files a manifest is made from; what it holds decides whether it is made again."""
     path = f"data/cohorts/{wildcards.cohort}/manifest.json"
-    if MODE != "job" and not holds(path, experiment.manifest_text(wildcards.cohort)):
-        make_again([path])
+    if MODE != "job" and Path(path).exists():
+        if not holds(path, experiment.manifest_text(wildcards.cohort)):
+            make_again([path])
     return [ancient(file) for file in experiment.cohort_inputs(wildcards.cohort)]
 
 

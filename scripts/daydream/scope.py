@@ -51,7 +51,7 @@ class Scope:
         """Yield the files that are there and are to be made again."""
         for name, row in self.waiting.items():
             for phase, state in zip(PHASES, self.accounts[name], strict=True):
-                if state.kind != "current":
+                if state.kind != "current" and state.sha256:
                     for file in FILES[phase]:
                         yield generation_file(row.stage, row.gen_id, file)
 
