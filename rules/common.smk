@@ -21,12 +21,13 @@ gc.set_threshold(100_000, 50, 100)
 sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 
 from daydream import console, runlock
+from daydream.commandline import commands, parent_command
 from daydream.console import job_log
 from daydream.config import Settings, check_config, read_words, replace_stages
 from daydream.errors import DaydreamError
 from daydream.experiment import Experiment
 from daydream.shards import inner_command
-from daydream.summary import run_summary
+from daydream.summary import end_of_run
 
 MODE = (
     "job"
@@ -34,7 +35,7 @@ MODE = (
     else "dry-run" if workflow.output_settings.dryrun else "run"
 )
 
-console.attach(
+progress = console.attach(
     dry_run=MODE == "dry-run",
     others=runlock.enter() if MODE == "run" else [],
     lists_jobs="rich" not in workflow.output_settings.log_handler_settings,
@@ -61,6 +62,8 @@ workflow.register_envvars(*experiment.settings.key_names & os.environ.keys())
 
 onstart:
     experiment.stop.install()
+    if not sys.stderr.isatty():
+        progress.start(experiment.calls.ledger.spent)
     # Where there is a limit of jobs a second, each round of the scheduler begins another a second
     # later, and that one too: after some minutes it does nothing else, with a thousand threads that
     # wait. The profile's limit is none, but can only be said as a large number.
@@ -69,11 +72,29 @@ onstart:
 
 
 onsuccess:
-    console.tell(run_summary(experiment))
+    tell_the_end()
 
 
 onerror:
-    console.tell(run_summary(experiment))
+    tell_the_end()
+
+
+def tell_the_end():
+    """Say what the run has made, what has failed, and how to go on."""
+    progress.stop()
+    console.tell(
+        end_of_run(
+            experiment,
+            failures=progress.failures,
+            worked=progress.worked,
+            started_at=progress.started_at,
+            commands=commands(
+                sys.argv,
+                targets=workflow.dag_settings.targets,
+                parent=parent_command(),
+            ),
+        )
+    )
 
 
 wildcard_constraints:
