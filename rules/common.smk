@@ -86,6 +86,7 @@ def tell_the_end():
         end_of_run(
             experiment,
             failures=progress.failures,
+            stopped=progress.stopped,
             worked=progress.worked,
             started_at=progress.started_at,
             commands=commands(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
-from project import Project
+from project import ROOT, Project
 
 FAILS = """
 def complete(body):
@@ -81,3 +84,31 @@ def test_a_quiet_run_still_tells_of_its_failures(project: Project) -> None:
     project.write("echo.py", FAILS)
     output = project.snakemake("drafts", *PLAIN, "--quiet", "rules", code=1)
     assert output.count("\n[call] ") == 2
+
+
+def test_a_start_that_prints_no_table_does_without_rich() -> None:
+    """What every start imports."""
+    code = "import sys, daydream.console, daydream.summary; sys.exit('rich' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
+    assert (
+        subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
+    )
+
+
+def test_jobs_in_processes_of_their_own_are_told_of_once(project: Project) -> None:
+    """Without threads a `run:` block is a Snakemake of its own, which prints what it prints."""
+    project.write("echo.py", FAILS)
+    profile = [word for word in PLAIN if word != "--force-use-threads"]
+    output = project.snakemake("drafts", *profile, "--config", "where={combo_id: pair}", code=1)
+    assert output.count("\n[call] ") == 1
+
+
+def test_a_shard_that_fails_is_one_line(project: Project) -> None:
+    """Its log is the output of a whole run; the numbers are those of the whole."""
+    project.write("echo.py", FAILS)
+    output = project.snakemake("all", "--config", "shards=2", code=1)
+    assert len(re.findall(r"^\[shard\] ", output, flags=re.MULTILINE)) == 2
+    assert len(re.findall(r"^\[call\] .*\(draft d_\w+\)$", output, flags=re.MULTILINE)) == 2
+    assert "all                0       2        8" in output
+    assert "2 × [call] echo.py" in output
+    assert output.count("complete  failed  waiting") == 1

@@ -72,7 +72,7 @@ def test_what_it_counts() -> None:
     watch.emit(record("job_info", output=["data/gens/draft/d_1/prompt.txt"]))
     assert watch.worked
     failure = Failure("[call] no; wait", "draft d_1", "d_1")
-    watch.emit(record("", failure=failure, failed_job=7))
+    watch.emit(record("", failures=[failure], failed_job=7))
     assert watch.failures == [failure]
     watch.emit(record("job_finished", job_id=7))
     assert watch.failures == []

@@ -18,9 +18,10 @@ import sys
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
+from typing import Any
 
 from daydream.errors import DaydreamError, StoppedError, StoreError
 from daydream.files import read_text, write_text
@@ -30,6 +31,11 @@ from daydream.summary import Failure
 
 LOGGER = logging.getLogger("snakemake.logging")
 _OWN_LINE = re.compile(r"^\s*(?:\w+Error: )?(\[[a-z]+\] .*)$", re.MULTILINE)
+_GENERATION = re.compile(rf"{GENS}/([^/]+)/([^/]+)/")
+_BEGINNING = re.compile(r"\[[a-z]+\] ")
+# A line of a failed job names the generation at its beginning or at its end.
+_NAMED = re.compile(r"^\[[a-z]+\] (\w+) ([\w-]+): |\((\w+) ([\w-]+)\)$")
+_SHARD, _STOPPING = "[shard] ", "Stopping: "
 _STOPPED = f"[{StoppedError.code}]"
 # What Snakemake says at the end of a run in which a job has failed.
 _FINAL = ("Exiting because a job execution failed", "At least one job did not complete")
@@ -89,9 +95,9 @@ class JobErrors(logging.Filter):
     line is made of the second: it alone knows what the job is of. The first is left out if the
     same error is in a job's log already; that of a script waits until its job is reported.
 
-    A job that failed as the run is to end is left out altogether. The record of any other has a
-    `failure` and a `failed_job`. Shortened, it is no `job_error` any more, as handlers would go on
-    to print its log.
+    A job that failed as the run is to end is left out altogether. The record of any other has
+    `failures` and a `failed_job`. Shortened, it is no `job_error` any more, as handlers would go on
+    to print its log. A shard's has the lines of all jobs that failed in it, and why it `stopped`.
     """
 
     def __init__(self, *, told_by_parent: bool = False) -> None:
@@ -129,7 +135,10 @@ class JobErrors(logging.Filter):
         if not line:
             self._others += 1
             line = f"rule {fields.get('rule_name')} failed; see its log, or what it has printed"
-            fields |= {"failure": Failure(line, place, gen_id), "failed_job": fields.get("jobid")}
+            fields |= {
+                "failures": [Failure(line, place, gen_id)],
+                "failed_job": fields.get("jobid"),
+            }
             if waiting is not None:
                 LOGGER.callHandlers(waiting)
             return True
@@ -138,7 +147,12 @@ class JobErrors(logging.Filter):
             return False
         if gen_id and gen_id not in line:
             line = f"{line} ({place})"
-        fields |= {"failure": Failure(line, place, gen_id), "failed_job": fields.get("jobid")}
+        failures = [Failure(line, place, gen_id)]
+        if _SHARD in line:
+            stops, within = _shard_failures(line)
+            failures = within or failures
+            fields["stopped"] = stops
+        fields |= {"failures": failures, "failed_job": fields.get("jobid")}
         record.msg, record.args = line, ()
         del fields["event"]
         return not self._told_by_parent
@@ -156,20 +170,33 @@ def _own_log(paths: Sequence[str]) -> str:
             lines = read_text(path).splitlines()
         except StoreError:
             continue
-        # The log of a shard is the output of a whole run, and its error the last line.
-        own = lines[-1:] if lines[-1:] and lines[-1].startswith("[shard] ") else lines
-        if own and all(re.match(r"\[[a-z]+\] ", line) for line in own):
-            return "\n".join(own)
+        if lines and lines[-1].startswith(_SHARD):
+            # The log of a shard is the output of a whole run, and its error the last line.
+            lines = [line for line in lines if _BEGINNING.match(line) or line.startswith(_STOPPING)]
+            return "\n".join(dict.fromkeys(lines))
+        if lines and all(map(_BEGINNING.match, lines)):
+            return "\n".join(lines)
     return ""
 
 
-def _place(fields: dict[str, object]) -> tuple[str, str]:
+def _shard_failures(lines: str) -> tuple[str, list[Failure]]:
+    """Return why a shard was stopped, if it was, and the failures of the jobs within it."""
+    stopped, failures = "", []
+    for line in lines.splitlines():
+        if line.startswith(_STOPPING):
+            stopped = line.removeprefix(_STOPPING).split("; ")[0]
+        elif found := _NAMED.search(line):
+            stage, gen_id = (group for group in found.groups() if group)
+            failures.append(Failure(line, f"{stage} {gen_id}", gen_id))
+    return stopped, failures
+
+
+def _place(fields: Mapping[str, Any]) -> tuple[str, str]:
     """Return what a job is of, in words, and its gen_id if it makes a generation."""
-    paths = [str(path) for name in ("output", "log") for path in fields.get(name) or []]  # type: ignore[attr-defined]
+    paths = [str(path) for name in ("output", "log") for path in fields.get(name) or []]
     for path in paths:
-        if path.startswith(f"{GENS}/"):
-            stage, gen_id = path.removeprefix(f"{GENS}/").split("/")[:2]
-            return f"{stage} {gen_id}", gen_id
+        if found := _GENERATION.match(path):
+            return " ".join(found.groups()), found[2]
     return (paths[-1] if paths else str(fields.get("rule_name"))), ""
 
 

@@ -12,8 +12,8 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from daydream.ledger import Spent
 from daydream.store import GENS
@@ -45,7 +45,9 @@ class Progress(logging.Handler):
         self.started_at = time.time()
         # Whether a job that makes part of a generation or of a report was begun.
         self.worked = False
-        self._failures: dict[object, Failure] = {}
+        # Why a run within this one was ended before its end.
+        self.stopped = ""
+        self._failures: dict[object, list[Failure]] = {}
         self._done = self._total = 0
         self._tell = tell
         self._stop = threading.Event()
@@ -53,13 +55,19 @@ class Progress(logging.Handler):
     @property
     def failures(self) -> list[Failure]:
         """The jobs that failed, and were not made after all by being tried again."""
-        return list(self._failures.values())
+        return [failure for failures in self._failures.values() for failure in failures]
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take note of a record."""
-        fields = vars(record)
-        if "failure" in fields:
-            self._failures[fields["failed_job"]] = fields["failure"]
+        """Take note of a record; whatever is wrong with it, the run goes on."""
+        try:
+            self._note(vars(record))
+        except Exception:
+            self.handleError(record)
+
+    def _note(self, fields: Mapping[str, Any]) -> None:
+        if "failures" in fields:
+            self._failures[fields["failed_job"]] = fields["failures"]
+            self.stopped = self.stopped or fields.get("stopped", "")
         event = fields.get("event")
         if event == "progress":
             self._done, self._total = fields["done"], fields["total"]
@@ -100,7 +108,7 @@ class Progress(logging.Handler):
             calls=spent.calls,
             usd=spent.usd,
             unpriced=spent.unpriced,
-            failed=len(self._failures),
+            failed=len(self.failures),
         )
 
 

@@ -217,6 +217,7 @@ def end_of_run(
     experiment: Experiment,
     *,
     failures: Sequence[Failure],
+    stopped: str,
     worked: bool,
     started_at: float,
     commands: Commands,
@@ -224,10 +225,11 @@ def end_of_run(
 ) -> str:
     """Return what a run has to say at its end; empty if it has made nothing and nothing failed.
 
-    `worked`: a job that makes part of a generation or of a report was begun.
+    `stopped` is why a run within this one was ended before its end. `worked`: a job that makes part
+    of a generation or of a report was begun.
     """
     spent = experiment.calls.ledger.spent()
-    stopped = experiment.stop.reason
+    stopped = experiment.stop.reason or stopped
     if not (worked or failures or stopped or spent.calls or spent.open):
         return ""
     # A shard is a part of a run, which says the same of the whole.
