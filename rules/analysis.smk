@@ -1,4 +1,23 @@
+import re
+
 from daydream.analysis import FOLDERS
+from daydream.results import score_columns
+from daydream.views import check_views, union_columns
+
+# A view of what there is not is refused before the first job.
+try:
+    check_views(
+        experiment.settings.views,
+        union_columns(
+            column
+            for stage in experiment.settings.stages.values()
+            if stage.scored
+            for column in score_columns(experiment, stage.name)
+        ),
+        file="config/config.yaml",
+    )
+except DaydreamError as error:
+    raise WorkflowError(str(error)) from None
 
 CROSS = "data/7_cross_experiment"
 
@@ -54,7 +73,7 @@ rule filter_view:
     log:
         "logs/tables/view-{view}.log",
     wildcard_constraints:
-        view="|".join(experiment.settings.views) or "none",
+        view="|".join(map(re.escape, experiment.settings.views)) or "none",
     conda:
         "../environment.yml"
     params:

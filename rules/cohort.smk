@@ -1,5 +1,5 @@
 from daydream.files import holds
-from daydream.plan import report as plan
+from daydream.plan import report as plan_report
 from daydream.provenance import accounts
 
 
@@ -71,4 +71,4 @@ rule plan:
     run:
         with job_log(log[0]):
             known = accounts(experiment, experiment.selected.values())
-            print(plan(experiment, known, "data/plan.csv"))
+            print(plan_report(experiment, known, "data/plan.csv"))

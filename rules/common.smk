@@ -1,7 +1,9 @@
+import atexit
 import gc
 import json
 import os
 import sys
+from contextlib import suppress
 from functools import cache
 from inspect import signature
 from pathlib import Path
@@ -22,15 +24,18 @@ gc.set_threshold(100_000, 50, 100)
 sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 
 from daydream import console, runlock
+from daydream.commandline import commands, parent_command
 from daydream.console import job_log
 from daydream.files import write_text
 from daydream.config import Settings, check_config, read_words, replace_stages
 from daydream.errors import DaydreamError
+from daydream.dry_run import dry_run_summary
 from daydream.experiment import Experiment
+from daydream.plan import plan
 from daydream.preflight import check_providers
 from daydream.scope import Scope
 from daydream.shards import inner_command, run_inner
-from daydream.summary import run_summary
+from daydream.summary import end_of_run
 
 MODE = (
     "job"
@@ -38,7 +43,7 @@ MODE = (
     else "dry-run" if workflow.output_settings.dryrun else "run"
 )
 
-console.attach(
+progress = console.attach(
     dry_run=MODE == "dry-run",
     others=runlock.enter() if MODE == "run" else [],
     lists_jobs="rich" not in workflow.output_settings.log_handler_settings,
@@ -67,6 +72,8 @@ onstart:
     if not workflow.touch:
         check_start()
     experiment.stop.install()
+    if not sys.stderr.isatty():
+        progress.start(experiment.calls.ledger.spent)
     # Where there is a limit of jobs a second, each round of the scheduler begins another a second
     # later, and that one too: after some minutes it does nothing else, with a thousand threads that
     # wait. The profile's limit is none, but can only be said as a large number.
@@ -75,12 +82,43 @@ onstart:
 
 
 onsuccess:
-    console.tell(run_summary(experiment))
+    tell_the_end()
 
 
 onerror:
-    console.tell(run_summary(experiment))
     report_failures()
+    tell_the_end()
+
+
+def tell_the_plan():
+    """Say at the end of a dry run what there is, and what a run would make."""
+    with suppress(DaydreamError):
+        found = Scope(experiment)
+        forecasts = plan(experiment, found.accounts)
+        console.tell(dry_run_summary(found.rows, found.accounts, forecasts))
+
+
+if MODE == "dry-run":
+    atexit.register(tell_the_plan)
+
+
+def tell_the_end():
+    """Say what the run has made, what has failed, and how to go on."""
+    progress.stop()
+    console.tell(
+        end_of_run(
+            experiment,
+            failures=progress.failures,
+            stopped=progress.stopped,
+            worked=progress.worked,
+            started_at=progress.started_at,
+            commands=commands(
+                sys.argv,
+                targets=workflow.dag_settings.targets,
+                parent=parent_command(),
+            ),
+        )
+    )
 
 
 wildcard_constraints:
@@ -138,6 +176,8 @@ def scope():
     found = Scope(experiment)
     if MODE != "job":
         make_again(found.stale_files())
+    if MODE == "dry-run":
+        console.give_reasons(found.reason)
     return found
 
 

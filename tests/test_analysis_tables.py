@@ -15,6 +15,7 @@ from daydream.analysis.scores import read_scores, split_stages
 from daydream.analysis.union import template_model, union, view
 from daydream.errors import InputError
 from daydream.results import OUTCOME
+from daydream.views import check_views, union_columns
 from project import ROOT
 from simulation import LEVELS, simulated
 
@@ -314,10 +315,65 @@ def test_a_view_is_what_matches(frame: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize(
+    ("condition", "kept"),
+    [
+        (7, {7}),
+        ("7", {7}),
+        ([7, 8.0], {7, 8}),
+        (">=7", {7, 8, 9}),
+        ("> 7", {8, 9}),
+        ("<=1", {0, 1}),
+        (">=3 <5", {3, 4}),
+        (["<1", ">8.5"], {0, 9}),
+        (">9", set()),
+        (12, set()),
+    ],
+)
+def test_a_view_of_scores(frame: pd.DataFrame, condition: object, kept: set[float]) -> None:
+    """As numbers, one or a list, or by comparison; none that matches is no mistake."""
+    rows = union([lose(frame, frame.index == 3)])
+    found = view(rows, where={"score": condition}, exclude={}, source="views.v")
+    assert set(found["score"]) == kept
+    others = view(rows, where={}, exclude={"score": condition}, source="views.v")
+    assert len(found) + len(others) == len(rows)
+    assert others["score"].isna().sum() == 1
+
+
+def test_a_view_of_what_has_no_score(frame: pd.DataFrame) -> None:
+    """An empty condition means it; and a comparison takes texts that are numbers."""
+    rows = union([lose(frame, frame.index == 3)])
+    assert len(view(rows, where={"score": ""}, exclude={}, source="views.v")) == 1
+    found = view(rows, where={"evaluation_replicate": "<2"}, exclude={}, source="views.v")
+    assert set(found["evaluation_replicate"]) == {"1"}
+
+
+VIEW_COLUMNS = ["gen_id", "cohort_id", "combo_id", "essay_template", "score"]
+
+
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [
+        ({"essay_templat": "a"}, ["views.v.where.essay_templat", "did you mean 'essay_template'"]),
+        ({"cohort_id": "c1"}, ["which is not a column", "'cohorts'"]),
+        ({"score": ">=x"}, ["'>=x', which is not a comparison", "such as '>=3 <7'"]),
+        ({"score": [3, "<"]}, ["found '<'"]),
+    ],
+)
+def test_a_view_is_checked_by_its_columns_alone(where: dict[str, object], words: list[str]) -> None:
+    """So that a mistake is told before the first job."""
+    columns = union_columns(VIEW_COLUMNS)
+    sound = {"cohorts": "c*", "score": [">=3 <7", 9], "essay_template": "et*"}
+    check_views({"v": {"where": sound, "exclude": {"gen_id": "x"}}}, columns, file="config.yaml")
+    with pytest.raises(InputError) as caught:
+        check_views({"v": {"where": where}}, columns, file="config.yaml")
+    assert all(word in str(caught.value) for word in words)
+
+
+@pytest.mark.parametrize(
     ("where", "words"),
     [
         ({"essay_templat": "et1"}, ["where.essay_templat", "did you mean 'essay_template'"]),
-        ({"score": "9"}, ["where.score", "no column of texts"]),
+        ({"scores": ">9"}, ["where.scores", "did you mean 'score'"]),
         ({"essay_template": ["et1", "et7"]}, ["'et7'", "which no row has there"]),
     ],
 )

@@ -13,7 +13,10 @@ CAPTIONS = {*FOLDERS, "template_model"}
 
 def test_the_tables_of_a_run_and_their_report(project: Project) -> None:
     """All are made, say that they are of a slice, and are described; a wrong view is one line."""
-    project.config["views"] = {"grown": {"where": {"essay_template": "gr*"}}}
+    project.config["views"] = {
+        "grown": {"where": {"essay_template": "gr*"}},
+        "a.b": {"where": {"score": ">=0"}},
+    }
     project.config["where"] = {"essay_llm": "m1"}
     project.save()
     project.snakemake("tables")
@@ -22,7 +25,11 @@ def test_the_tables_of_a_run_and_their_report(project: Project) -> None:
         table = pd.read_csv(project.path(path))
         assert table.columns[0] == "stage"
         assert all(note.startswith('{"where": {"essay_llm": "m1"}}') for note in table["slice"])
-    for directory, rows in ((CROSS, 4), (f"{CROSS}/views/grown", 2)):
+    for directory, rows in (
+        (CROSS, 4),
+        (f"{CROSS}/views/grown", 2),
+        (f"{CROSS}/views/a.b", 4),
+    ):
         assert len(pd.read_csv(project.path(f"{directory}/scores.csv"))) == rows
 
     project.snakemake("tables", "--report", "report.html")
@@ -33,8 +40,11 @@ def test_the_tables_of_a_run_and_their_report(project: Project) -> None:
 
     project.config["views"]["grown"]["where"] = {"essay_templat": "grow"}
     project.save()
+    project.edit("data/1_raw/templates/draft/plain.txt", "Join", "Now join")
+    calls = project.calls()
     output = project.snakemake("tables", code=1)
-    assert "[config] config/config.yaml, views.grown, where.essay_templat: found" in output
+    assert "[config] config/config.yaml, views.grown.where.essay_templat: found" in output
+    assert project.calls() == calls, "refused before the first job"
     assert "did you mean 'essay_template'" in output
     assert "Traceback" not in output
 

@@ -77,9 +77,7 @@ def work(found: list[Step]) -> list[tuple[str, ...]]:
     """Return, for each generation, the rules that a run does."""
     return [
         tuple(
-            rule
-            for rule, state in zip(RULES, step.account, strict=True)
-            if state.kind != "current"
+            rule for rule, state in zip(RULES, step.account, strict=True) if state.kind != "current"
         )
         for step in found
     ]

@@ -120,7 +120,8 @@ def test_a_budget_of_100_calls_with_64_in_flight(project: Project) -> None:
         assert len(server.history) == 100
         assert "the budget of this run, 100 calls, allows no further call" in output
         assert "This run: 100 calls, 1,500 tokens" in output
-        assert "of 180 generations. To go on, run snakemake again; raise or remove" in output
+        assert "To go on (raise or remove `budget` first); what was paid for is kept:" in output
+        assert " --cores 64 --config 'budget={calls: 100}' -- scores drafts" in output
         assert output.count("[stopped]") == 0
         assert "Traceback" not in output
         kept = len(list(project.path("data/gens").glob("*/*/responses/*.json")))

@@ -131,8 +131,8 @@ def test_essay_idea_last(answer: str, block: str) -> None:
         ('<essay-idea stage="1"> \n</essay-idea>', "is empty"),
         ('<essay-idea stage="1">a</essay-idea><essay-idea stage="2">b', "has no end tag"),
         ('<essay-idea stage="2">b<essay-idea stage="1">a</essay-idea>', "has no end tag"),
-        ('<essay-idea stage="last">a</essay-idea>', "stage 'last', which is no whole number"),
-        (f'<essay-idea stage="{"9" * 5000}">a</essay-idea>', "which is no whole number"),
+        ('<essay-idea stage="last">a</essay-idea>', "stage 'last', which is not a whole number"),
+        (f'<essay-idea stage="{"9" * 5000}">a</essay-idea>', "which is not a whole number"),
     ],
 )
 def test_essay_idea_last_refuses_what_would_be_another_idea(answer: str, reason: str) -> None:
@@ -480,11 +480,11 @@ def test_an_unknown_name() -> None:
 @pytest.mark.parametrize(
     ("source", "problem"),
     [
-        ("def f(:\n", "mine.py, line 1: raised SyntaxError: invalid syntax; mend the file"),
+        ("def f(:\n", "mine.py, line 1: raised SyntaxError: invalid syntax; fix the file"),
         ("x = 1\n\x00", "mine.py: raised "),
         (b"x = '\xff'\n", "mine.py"),
-        ("\n\n1 / 0\n", "mine.py, line 3: raised ZeroDivisionError: division by zero; mend"),
-        ("import sys\nsys.exit('a\\nb')\n", "mine.py, line 2: raised SystemExit: a b; mend"),
+        ("\n\n1 / 0\n", "mine.py, line 3: raised ZeroDivisionError: division by zero; fix"),
+        ("import sys\nsys.exit('a\\nb')\n", "mine.py, line 2: raised SystemExit: a b; fix"),
         ("import nowhere\n", "mine.py, line 1: raised ModuleNotFoundError: No module named"),
         ("def f(a): return a\n", "mine.py: defines no parser; write @parser above"),
         ("", "mine.py: defines no parser"),
@@ -545,18 +545,26 @@ def test_a_file_that_failed_leaves_no_module() -> None:
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        ("return None", "mine.py, line 2: parser 'f' returned a NoneType, which is no text"),
-        ("return b'a'", "mine.py, line 2: parser 'f' returned a bytes, which is no text"),
+        ("return None", "mine.py, line 2: parser 'f' returned a NoneType, not a text; fix"),
+        ("return b'a'", "mine.py, line 2: parser 'f' returned a bytes, not a text; fix"),
         ("return ' '", "mine.py, line 2: parser 'f' left nothing of the answer"),
         ("\n    return a[99]", "line 5: parser 'f' raised IndexError: string index out of range"),
         ("return int(a)", "line 4: parser 'f' raised ValueError: invalid literal for int()"),
-        ("raise SystemExit", "line 4: parser 'f' raised SystemExit; mend the parser"),
+        ("raise SystemExit", "line 4: parser 'f' raised SystemExit; fix the parser"),
         ("return f(a)", "line 4: parser 'f' raised RecursionError"),
         ("raise OSError('x\\n' * 999)", "line 4: parser 'f' raised OSError: x x x"),
         ("from daydream.errors import ParseError\n    raise ParseError('a\\nb')", "[parse] a b"),
         (
             "from daydream.errors import ParseError\n    raise ParseError",
-            "parser 'f' refuses the answer without a reason",
+            "parser 'f' refuses the answer without a reason; state it in mine.py, line 2",
+        ),
+        (
+            "from daydream.errors import ParseError\n    raise ParseError('no title')",
+            "no title; change the template, or the parser 'f' (mine.py, line 2)",
+        ),
+        (
+            "from daydream.errors import ParseError\n    raise ParseError('no title; ask for it')",
+            "[parse] no title; ask for it",
         ),
     ],
 )
@@ -567,6 +575,7 @@ def test_a_users_parser_that_fails(body: str, reason: str) -> None:
     with pytest.raises(ParseError) as error:
         parse("some answer")
     assert reason in str(error.value)
+    assert "; " in str(error.value), "what to do"
     assert str(error.value).startswith("[parse] ")
     assert len(str(error.value).splitlines()) == 1
     assert len(str(error.value)) < 500

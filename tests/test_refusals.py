@@ -399,7 +399,10 @@ def test_an_unknown_generation_names_the_cohorts_searched(project: Project) -> N
     """A file of no configured cohort is refused, before and after the membership exists."""
     for _ in range(2):
         output = project.snakemake("data/gens/essay/e_none/parsed.txt", code=1)
-        assert "[generation] found 'e_none', which is not the id of any essay of the cohorts c1; " in output
+        assert (
+            "[generation] found 'e_none', which is not the id of any essay of the cohorts c1; "
+            in output
+        )
         assert "Traceback" not in output
 
 

@@ -90,7 +90,7 @@ def test_the_first_signal_ends_the_run_well(project: Project, number: signal.Sig
         assert asked == CORES
         assert not project.holding("sk-test-secret")
         assert f"Stopping: {number.name} came (once more: now); waiting for 16 calls" in output
-        assert "To go on, run snakemake again: what was paid for is kept." in output
+        assert "To go on; what was paid for is kept:" in output
         assert "Traceback" not in output
         assert journaled(project) == asked
         assert run.process.returncode != 0

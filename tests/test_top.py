@@ -43,7 +43,11 @@ def test_from_a_ranking_to_a_cohort(project: Project) -> None:
     membership = project.read("data/cohorts/best/membership.csv")
     assert membership.count("essay,") == 1
     assert chosen in membership
+    project.snakemake("top", "--config", "count=4", "by=rank")
+    ranks = [float(row["rank"]) for row in ranking(project)]
+    assert ranks[0] == 1
+    assert ranks == sorted(ranks)
     output = project.snakemake("top", "--config", "by=adjusted", code=1)
-    assert "found 'adjusted', which is no column of" in output
+    assert "found 'adjusted', which is not a column of" in output
     assert "did you mean 'adjusted_mean'?" in output
     assert "Traceback" not in output

@@ -183,15 +183,25 @@ def parsed_text(
     stage = experiment.stage(generation)
     if metadata["truncated"] and not edited:
         limit = metadata["sampling"].get("max_tokens")
-        cut = f"at max_tokens={limit}" if limit else "by the model's own limit"
+        if not limit:
+            raise ParseError(
+                f"{where}: the answer was cut at the limit of the model or its provider; ask for a "
+                f"shorter one in the template, or set stages.{stage.name}.sampling.max_tokens"
+            )
         raise ParseError(
-            f"{where}: the answer was cut {cut}; raise it under stages.{stage.name}.sampling"
+            f"{where}: the answer was cut at max_tokens={limit}; raise it under "
+            f"stages.{stage.name}.sampling"
         )
     lines = sum(1 for line in raw.splitlines() if line.strip())
-    if lines < max(1, stage.min_lines):
+    if not lines:
         raise ParseError(
-            f"{where}: the answer has {lines} lines with text, min_lines is {stage.min_lines}; "
-            f"change its template or stages.{stage.name}.min_lines"
+            f"{where}: the answer is blank; change the template, or let it be asked for again with "
+            f"stages.{stage.name}.resample"
+        )
+    if lines < stage.min_lines:
+        raise ParseError(
+            f"{where}: the answer has {lines} line{'s' * (lines > 1)} of text, and "
+            f"stages.{stage.name}.min_lines is {stage.min_lines}; change that, or the template"
         )
     try:
         return _parser(experiment, generation)(raw)

@@ -85,9 +85,12 @@ class Spent:
         return ""
 
     def __str__(self) -> str:
-        text = f"{self.calls:,} calls, {self.tokens:,} tokens, {self.usd:.4f} USD"
-        if self.unpriced:
-            text += f" ({self.unpriced:,} calls without a price)"
+        calls = "1 call" if self.calls == 1 else f"{self.calls:,} calls"
+        text = f"{calls}, {self.tokens:,} tokens, {self.usd:.4f} USD"
+        if self.calls and self.unpriced == self.calls:
+            text = f"{calls}, {self.tokens:,} tokens, price unknown"
+        elif self.unpriced:
+            text += f" (and {self.unpriced:,} calls without a price)"
         if self.open:
             usd = sum(entry[0] for entry in self.open.values())
             text += f", and up to {usd:.4f} USD in {len(self.open):,} calls that did not end"

@@ -110,20 +110,30 @@ class _Definition:
         try:
             parsed: object = self.function(answer, **keywords)
         except ParseError as error:
-            reason = " ".join(" ".join(map(str, error.args)).splitlines())
-            unsaid = f"parser {self.name!r} refuses the answer without a reason; let it say why"
-            raise ParseError(reason or unsaid) from error
+            reason = " ".join(" ".join(map(str, error.args)).splitlines()).strip()
+            raise ParseError(self._with_remedy(reason)) from error
         except (Exception, SystemExit) as error:
             line = _line_in(self.file, error) or self.line
             place = f"{self.file}, line {line}: parser {self.name!r}"
-            raise ParseError(f"{place} raised {_described(error)}; mend the parser") from error
+            raise ParseError(f"{place} raised {_described(error)}; fix the parser") from error
         place = f"{self.file}, line {self.line}: parser {self.name!r}"
         if not isinstance(parsed, str):
             kind = type(parsed).__name__
-            raise ParseError(f"{place} returned a {kind}, which is no text; mend the parser")
+            raise ParseError(f"{place} returned a {kind}, not a text; fix the parser")
         if answer.strip() and not parsed.strip():
-            raise ParseError(f"{place} left nothing of the answer; let it say why")
+            raise ParseError(
+                f"{place} left nothing of the answer; let it raise ParseError with the reason"
+            )
         return parsed
+
+    def _with_remedy(self, reason: str) -> str:
+        """Return why the parser refuses an answer, and what to do if it does not say so itself."""
+        place = f"{self.file}, line {self.line}"
+        if not reason:
+            return f"parser {self.name!r} refuses the answer without a reason; state it in {place}"
+        if "; " in reason:
+            return reason
+        return f"{reason}; change the template, or the parser {self.name!r} ({place})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +211,7 @@ def _load_file(path: Path, problems: Problems) -> list[_Definition]:
     try:
         source = path.read_bytes()
     except OSError as error:
-        remedy = "create the file, or mend `parsers` in the configuration"
+        remedy = "create the file, or correct `parsers` in the configuration"
         problems.add(path, f"cannot be read ({error.strerror})", remedy)
         return []
     digest = _digest(source)
@@ -216,7 +226,7 @@ def _load_file(path: Path, problems: Problems) -> list[_Definition]:
     except (Exception, SystemExit) as error:
         sys.modules.pop(module.__name__, None)
         problems.add(
-            path, f"raised {_described(error)}", "mend the file", line=_line_in(str(path), error)
+            path, f"raised {_described(error)}", "fix the file", line=_line_in(str(path), error)
         )
         return []
     if _NOTES not in module.__dict__:
@@ -378,8 +388,8 @@ def _stage(attributes: str) -> int:
         return -1
     if not _WHOLE.fullmatch(found[1]):
         raise ParseError(
-            f"found an <essay-idea> of stage {_excerpt(found[1])}, which is no whole number; ask "
-            "for numbered stages in the template"
+            f"found an <essay-idea> of stage {_excerpt(found[1])}, which is not a whole number; "
+            "ask for numbered stages in the template"
         )
     return int(found[1])
 

@@ -12,26 +12,28 @@ from daydream.files import read_text
 from daydream.store import generation_file, journaled
 
 
-def restore(experiment: Experiment, *, gen_id: str | None, request: str | None) -> str:
+def restore(experiment: Experiment, *, gen_id: object, request: object) -> str:
     """Let a journaled answer of a generation count from now on, and return what is to be done.
 
-    `request` is the hash of its request, or the beginning of it.
+    `request` is the hash of its request, or the beginning of it. Both may come as numbers, if that
+    is what they look like in YAML.
 
     Raises:
         StoreError: there is no such answer, or it answers another prompt than today's.
         UnknownGenerationError: no configured cohort has the generation.
     """
-    if not gen_id or not request:
+    if gen_id is None or request is None:
         raise StoreError("found no gen_id or no request; give --config gen_id=… request=…")
+    gen_id, request = str(gen_id), str(request)
     generation = experiment.generation_of(gen_id)
     directory = Path(generation_file(generation.stage, gen_id, ""))
     entries = journaled(directory)
-    matching = [name for name in entries if name.startswith(str(request))]
+    matching = [name for name in entries if name.startswith(request)]
     if len(matching) != 1:
         many = "more than one answer" if matching else "no answer"
         raise StoreError(
             f"{directory}: found {request!r}, which names {many} of the journal; "
-            f"{nearest(str(request), entries)}"
+            f"{nearest(request, entries)}"
         )
     current = build_request(experiment, generation, read_text(directory / "prompt.txt"))
     if restored_answer(directory, matching[0], current) is None:

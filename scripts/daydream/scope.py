@@ -14,7 +14,7 @@ from functools import cached_property
 
 from daydream.experiment import Experiment
 from daydream.membership import Generation
-from daydream.provenance import FILES, PHASES, Account, accounts
+from daydream.provenance import FILES, PHASES, RULES, Account, accounts
 from daydream.reports import Report, is_current
 from daydream.shards import shards_of
 from daydream.store import generation_file
@@ -54,6 +54,15 @@ class Scope:
                 if state.kind != "current" and state.sha256:
                     for file in FILES[phase]:
                         yield generation_file(row.stage, row.gen_id, file)
+
+    def reason(self, rule: str, wildcards: Mapping[str, str]) -> str:
+        """Return why a job of a generation is to be done; empty for any other job."""
+        account = self.accounts.get(wildcards.get("gen_id", ""))
+        phases = [phase for phase in PHASES if rule.endswith(RULES[phase])]
+        if account is None or not phases:
+            return ""
+        state = account[PHASES.index(phases[0])]
+        return ", ".join(state.reasons)
 
     def targets(self, stage: str | None = None) -> list[str]:
         """Return the files that stand for all requested generations of a stage, or of all."""

@@ -18,6 +18,8 @@ from daydream.files import write_text
 from daydream.store import generation_file
 
 BY = "adjusted_mean"
+# Columns in which the least is the best.
+LEAST_FIRST = frozenset({"rank"})
 OWN = ("selected", "place", "gen_id")
 BEGINNING = 80
 
@@ -38,7 +40,9 @@ def write_tops(experiment: Experiment, scores: Sequence[str], *, count: int, by:
 
 
 def write_top(experiment: Experiment, cohort: str, scores: str, *, count: int, by: str) -> str:
-    """Write the `count` texts that are highest in the column `by` of `generation_scores.csv`.
+    """Write the `count` texts that are best by the column `by` of `generation_scores.csv`.
+
+    The best are the highest, or the lowest in a column where less is better.
 
     Returns:
         What was written, and how to go on from it.
@@ -74,13 +78,14 @@ def _ranked(
 ) -> list[dict[str, str]]:
     problems = Problems("config")
     if by not in header:
-        found = f"found {by!r}, which is no column of {scores}"
+        found = f"found {by!r}, which is not a column of {scores}"
         problems.add("--config", found, nearest(by, header), column="by")
         problems.check()
+    sign = 1 if by in LEAST_FIRST else -1
     try:
         return sorted(
             (row for row in rows if row[by]),
-            key=lambda row: (-float(row[by]), row["parent_gen_id"]),
+            key=lambda row: (sign * float(row[by]), row["parent_gen_id"]),
         )
     except ValueError:
         found = f"found {by!r}, whose column in {scores} holds no numbers"

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 import pandas as pd
 
 from daydream.analysis.scores import NUMBERS, Scores
 from daydream.errors import Problems, nearest
+from daydream.views import may_be_missing, meant, wanted
 
 
 def union(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -37,8 +37,8 @@ def view(
 ) -> pd.DataFrame:
     """Return the rows that match `where` on each column it names and `exclude` on none.
 
-    A condition is one wanted value or a list: exact, a number, or a shell-style pattern, as in the
-    settings of the same names. Rows that are a slice already need not have every value.
+    Conditions are those of `daydream.views`. Rows that are a slice already need not have every
+    value.
 
     Raises:
         InputError: a column or value that there is not, with the nearest; `source` is where the
@@ -47,20 +47,23 @@ def view(
     problems = Problems("config")
     kept = pd.Series(True, index=rows.index)
     whole = len(rows) > 0 and (rows["slice"] == "").all()
-    for setting, conditions, wanted in (("where", where, True), ("exclude", exclude, False)):
+    for setting, conditions, keeps in (("where", where, True), ("exclude", exclude, False)):
         for name, condition in conditions.items():
             place = f"{setting}.{name}"
-            if name not in rows or name in NUMBERS:
-                found = f"found {name!r}, which is no column of texts"
-                remedy = nearest(name, set(rows.columns).difference(NUMBERS))
-                problems.add(source, found, remedy, column=place)
+            if name not in rows:
+                found = f"found {name!r}, which is not a column of the scores"
+                problems.add(source, found, nearest(name, set(rows.columns)), column=place)
                 continue
-            occurring = set(rows[name])
-            matching, unmet = _matching(condition, occurring)
-            for pattern in unmet if whole else ():
-                found = f"found {pattern!r}, which no row has there"
-                problems.add(source, found, nearest(pattern, occurring), column=place)
-            kept &= rows[name].isin(matching) == wanted
+            cells = _texts(rows, name)
+            occurring = set(cells)
+            matching: set[str] = set()
+            for pattern in wanted(condition):
+                hits = meant(name, pattern, occurring)
+                matching |= hits
+                if whole and not hits and not may_be_missing(name, pattern):
+                    found = f"found {pattern!r}, which no row has there"
+                    problems.add(source, found, nearest(pattern, occurring), column=place)
+            kept &= cells.isin(matching) == keeps
     problems.check()
     given = {"where": where, "exclude": exclude}
     own = {name: conditions for name, conditions in given.items() if conditions}
@@ -69,16 +72,10 @@ def view(
     return matching_rows.assign(slice=(matching_rows["slice"] + " " + note).str.strip())
 
 
-def _matching(condition: object, occurring: set[str]) -> tuple[set[str], list[str]]:
-    """Return the values that a condition means, and those patterns of it that mean none."""
-    matching: set[str] = set()
-    unmet = []
-    for pattern in map(str, condition if isinstance(condition, list) else [condition]):
-        hits = {pattern} & occurring or {each for each in occurring if fnmatchcase(each, pattern)}
-        matching |= hits
-        if not hits:
-            unmet.append(pattern)
-    return matching, unmet
+def _texts(rows: pd.DataFrame, name: str) -> pd.Series[str]:
+    """Return a column as texts, in which a number that is not there is empty."""
+    column = rows[name]
+    return column.map(lambda value: "" if pd.isna(value) else str(value)).astype(str)
 
 
 def template_model(scores: Scores) -> pd.DataFrame:
