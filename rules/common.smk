@@ -1,4 +1,3 @@
-import atexit
 import gc
 import json
 import os
@@ -99,7 +98,7 @@ def tell_the_plan():
 
 
 if MODE == "dry-run":
-    atexit.register(tell_the_plan)
+    console.at_end_of_dry_run(tell_the_plan)
 
 
 def tell_the_end():
@@ -196,9 +195,7 @@ def of_generation(question):
 
     def answer(wildcards):
         return {
-            name: (
-                settled(files) if isinstance(files, str) else [*map(settled, files)]
-            )
+            name: (settled(files) if isinstance(files, str) else [*map(settled, files)])
             for name, files in question(generation(wildcards)).items()
         }
 
@@ -288,7 +285,15 @@ def requested_stages():
     """Return the stages whose generations this run may make, by the targets it was given."""
     rule_names = {job.rule.name for job in workflow.dag.targetjobs}
     names = list(experiment.settings.stages)
-    if rule_names <= {"plan", "explain", "membership", "diff", "combos", "import_store", "restore"}:
+    if rule_names <= {
+        "plan",
+        "explain",
+        "membership",
+        "diff",
+        "combos",
+        "import_store",
+        "restore",
+    }:
         return []
     of_stages = {f"{name}s": name for name in names}
     if rule_names <= of_stages.keys():
@@ -323,7 +328,9 @@ def report_failures():
     console.tell("Making the reports of what there is (partial).")
     try:
         run_inner(
-            inner_run(workflow.resource_settings.cores or 1, "partial=true", targets=files),
+            inner_run(
+                workflow.resource_settings.cores or 1, "partial=true", targets=files
+            ),
             log="logs/partial.log",
         )
     except DaydreamError as error:

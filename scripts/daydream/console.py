@@ -251,6 +251,28 @@ class DryRunJobs(logging.Filter):
         return True
 
 
+class EndOfDryRun(logging.Filter):
+    """Says something once, just before Snakemake says that this was a dry run."""
+
+    def __init__(self, say: Callable[[], None]) -> None:
+        super().__init__()
+        self._say = say
+        self._said = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Never drop the record."""
+        text = str(record.msg)
+        if not self._said and ("This was a dry-run" in text or "Nothing to be done" in text):
+            self._said = True
+            self._say()
+        return True
+
+
+def at_end_of_dry_run(say: Callable[[], None]) -> None:
+    """Have something said at the end of a dry run."""
+    LOGGER.addFilter(EndOfDryRun(say))
+
+
 def give_reasons(reason_of: Callable[[str, Mapping[str, str]], str]) -> None:
     """Let a dry run show the reasons of `reason_of`, where it has any."""
     for each in LOGGER.filters:
