@@ -361,7 +361,7 @@ class Lab:
 
     def hand(self, file: str, place: int, number: int) -> None:
         """Edit a prompt.txt, raw.txt or parsed.txt by hand."""
-        reached = {f"{row['stage']}/{row['gen_id']}" for row in self._membership()}
+        reached = {f"{row['stage']}/{row['gen_id']}" for row in self.membership()}
         found = [
             path
             for path in sorted(self.dir.glob(f"data/gens/*/*/{file}"))
@@ -382,7 +382,7 @@ class Lab:
 
     def restore(self, place: int) -> None:
         """Let another answer of the journal count, by the command for it."""
-        known = {row["gen_id"] for row in self._membership()}
+        known = {row["gen_id"] for row in self.membership()}
         found = [path for path in self._chosen("journal", None) if path.parts[-3] in known]
         if found:
             path = found[place % len(found)]
@@ -476,7 +476,8 @@ class Lab:
     def _name(self, path: Path) -> str:
         return str(path.relative_to(self.dir))
 
-    def _membership(self, directory: Path | None = None) -> list[dict[str, str]]:
+    def membership(self, directory: Path | None = None) -> list[dict[str, str]]:
+        """Return the rows of the configured cohorts, as far as their memberships are there."""
         found = []
         for cohort in self.project.config["cohorts"]:
             path = (directory or self.dir) / f"data/cohorts/{cohort}/membership.csv"
@@ -497,14 +498,14 @@ class Lab:
         TIMES.steps += 1
         before = self._tree()
         journal = self._journal()
-        calls = self._calls()
+        calls = self.calls()
         choices = self._content(self.dir / "data/choices.json")
         if run.refresh:
             self._disturb("draft")
         began = time.perf_counter()
         code, self.output = self._snakemake(self.project, run)
         TIMES.own += time.perf_counter() - began
-        self._check_calls(journal, self._calls()[len(calls) :])
+        self._check_calls(journal, self.calls()[len(calls) :])
         began = time.perf_counter()
         fresh = self._fresh(run, journal, choices)
         TIMES.fresh += time.perf_counter() - began
@@ -524,7 +525,7 @@ class Lab:
         if self._hands and (run.where or run.partial or run.target.startswith("file")):
             values |= {"where": "", "partial": False, "target": "evaluations scores"}
         if run.target.startswith("file"):
-            rows = self._membership()
+            rows = self.membership()
             place = int(run.target.split(":")[1])
             row = rows[place % len(rows)] if rows else None
             path = f"data/gens/{row['stage']}/{row['gen_id']}/parsed.txt" if row else "drafts"
@@ -569,7 +570,9 @@ class Lab:
             hand = self._hands[name]
             if name.split("/")[2] not in reached:
                 continue
-            fresh.snakemake(name, *run.arguments(refresh=False)[len(run.target.split()) :], code=None)
+            fresh.snakemake(
+                name, *run.arguments(refresh=False)[len(run.target.split()) :], code=None
+            )
             if fresh.code != 0 or fresh.read(name) != hand.base:
                 continue
             if hand.disturbed and self._content(self.dir / name) != hand.text.encode():
@@ -698,27 +701,33 @@ class Lab:
         if not self._hands:
             found += [f"{name}: was asked for there, not here" for name in sorted(missing)]
         found += [
-            f"{name}: holds another answer" for name in own if other.get(name, own[name]) != own[name]
+            f"{name}: holds another answer"
+            for name in own
+            if other.get(name, own[name]) != own[name]
         ]
         if found:
             self._fail("journals", found, fresh)
 
     def _check_calls(self, journal: dict[str, bytes], calls: list[str]) -> None:
-        known = {json.dumps(json.loads(data)["request"], sort_keys=True) for data in journal.values()}
+        known = {
+            json.dumps(json.loads(data)["request"], sort_keys=True) for data in journal.values()
+        }
         again = [call for call in calls if call in known or calls.count(call) > 1]
         if again:
             self._fail("paid twice", again)
 
     def _check_again(self, run: Run, code: int) -> None:
         """See that a second run does nothing after a success, and tries again after a failure."""
-        calls, journal = self._calls(), self._journal()
+        calls, journal = self.calls(), self._journal()
         again, output = self._snakemake(self.project, run, refresh=False)
-        self._check_calls(journal, self._calls()[len(calls) :])
+        self._check_calls(journal, self.calls()[len(calls) :])
         if code == 0:
             if again != 0 or reading.NOTHING not in output:
-                jobs = sorted(" ".join([job.rule, *job.wildcards]) for job in reading.done(self.dir))
+                jobs = sorted(
+                    " ".join([job.rule, *job.wildcards]) for job in reading.done(self.dir)
+                )
                 self._fail("the second run does something", [f"exit code {again}", *jobs])
-            if self._calls() != calls:
+            if self.calls() != calls:
                 self._fail("the second run calls", [])
         elif again == 0:
             self._fail("the second run does not try again", [output])
@@ -727,7 +736,9 @@ class Lab:
         for name, hand in list(self._hands.items()):
             if self._content(self.dir / name) != hand.text.encode():
                 del self._hands[name]
-        self._lost = {name: data for name, data in self._lost.items() if not (self.dir / name).exists()}
+        self._lost = {
+            name: data for name, data in self._lost.items() if not (self.dir / name).exists()
+        }
 
     def _tree(self) -> dict[str, tuple]:
         """Return the content of all that is made, by path."""
@@ -738,7 +749,12 @@ class Lab:
         paths = self.dir.glob("data/gens/*/*/responses/*.json")
         return {self._name(path): path.read_bytes() for path in paths}
 
-    def _calls(self) -> list[str]:
+    def entries(self) -> dict[str, str]:
+        """Return the gen_id of each entry of the journal, by its path."""
+        return {name: name.split("/")[3] for name in self._journal()}
+
+    def calls(self) -> list[str]:
+        """Return what was asked so far, a JSON body each."""
         path = Path(f"{self.dir}.calls")
         return path.read_text().splitlines() if path.exists() else []
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,95 +20,30 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from lab import TEXTS, TIMES, WORDS, InvariantError, Lab, Run, replay
+import edits
+from lab import TIMES, WORDS, Lab, Run, replay
 
 STEPS = int(os.environ.get("DAYDREAM_STEPS", "210"))
 STEPS_A_SEED = 15
 SEEDS = range(-(-STEPS // STEPS_A_SEED))
 
 
-def edit(kind: str, *values: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
-    """Return a strategy of edits of one kind."""
-    return st.tuples(st.just(kind), *values)
-
-
 one = st.sampled_from
-small = st.integers(0, 2)
-place = st.integers(0, 40)
-stage = one([*WORDS])
+place = one(edits.PLACES)
 
-ROWS = one(
-    [
-        ("row", "evaluation", "judge", "parser", "in_last_line"),
-        ("row", "evaluation", "judge", "parser", "three_scores_last_line"),
-        ("row", "evaluation", "judge", "parser", "mine_score"),
-        ("row", "evaluation", "judge", "score_max", "9"),
-        ("row", "evaluation", "judge", "score_max", "5"),
-        ("row", "evaluation", "judge", "score_max", "20"),
-        ("row", "evaluation", "judge", "template_name", "The judge"),
-        ("row", "essay", "grow", "parser", "mine"),
-        ("row", "essay", "grow", "parser", "identity"),
-        ("row", "essay", "grow", "template_name", "Growing"),
-        ("row", "essay", "same", "generator", "llm"),
-        ("row", "essay", "same", "generator", "copy"),
-        ("row", "draft", "plain", "parser", "mine"),
-        ("row", "draft", "plain", "parser", "identity"),
-    ]
-)
-AXES = one(
-    [
-        ("axis", "combo_id", ["pair", "trio"]),
-        ("axis", "combo_id", ["pair"]),
-        ("axis", "combo_id", ["trio"]),
-        ("axis", "essay_template", ["grow", "same"]),
-        ("axis", "essay_template", ["grow"]),
-        ("axis", "essay_template", ["same"]),
-        ("axis", "evaluation_replicate", None),
-        ("axis", "evaluation_replicate", [1, 2]),
-        ("axis", "draft_llm", ["m1", "m2"]),
-        ("axis", "draft_llm", ["m1"]),
-        ("axis", "essay_llm", ["m2"]),
-        ("axis", "essay_llm", ["m1"]),
-        # Refused; another level makes it good again.
-        ("axis", "draft_llm", ["m3"]),
-    ]
-)
-COHORTS = one([("cohorts", "c1"), ("cohorts", "c1", "mine"), ("cohorts", "mine")])
-TEMPLATE = one([*TEXTS]).flatmap(
-    lambda key: edit("template", *map(st.just, key), one([0, 1, 2, "comment"]))
-)
-FILES = ["prompt.txt", "raw.txt", "parsed.txt", "metadata.json", "record", "generation"]
-INPUTS = st.one_of(
-    TEMPLATE,
-    TEMPLATE,
-    edit("concept", one(["tide", "loom", "fog"]), small),
-    edit("concept_name", one(["tide", "fog"]), small),
-    edit("combo", st.integers(0, 1)),
-    ROWS,
-    ROWS,
-    AXES,
-    AXES,
-    COHORTS,
-    edit("model", one(["echo-1", "echo-3"])),
-    edit("parser_file", small),
-    edit("provider_file", small),
-    edit("sampling", one(["draft", "essay", "evaluation"]), one([None, 0.1, 0.9])),
-    edit("stage_setting", st.just("essay"), st.just("min_lines"), one([0, 5])),
-    edit("stage_setting", st.just("evaluation"), st.just("resample"), one([0, 1])),
-    edit("chain", one([3, 4])),
-)
-STORE = st.one_of(
-    edit("delete", one(FILES), place),
-    edit("delete", one(FILES), place),
-    edit("delete", one(["report", "membership", "manifest", "journal", "choices"]), place),
-    edit("delete", one(["snakemake", "logs", "store"]), st.just(0)),
-    edit("lose", place),
-    edit("touch", one(["input", "generation", "everything"]), st.integers(-1, 40)),
-    edit("back_date", one(["input", "generation", "everything"]), st.integers(-1, 40)),
-    edit("hand", one(["prompt.txt", "raw.txt", "parsed.txt"]), place, st.integers(3, 5)),
-    edit("hand", one(["prompt.txt", "raw.txt", "parsed.txt"]), place, st.integers(3, 5)),
-    edit("restore", place),
-)
+
+def any_of(kinds: Sequence[edits.Kind]) -> st.SearchStrategy[tuple[Any, ...]]:
+    """Return a strategy of the edits of these kinds."""
+    return st.one_of(
+        *(
+            st.tuples(st.just(kind), *(one(list(value)) for value in values))
+            for kind, *values in kinds
+        )
+    )
+
+
+INPUTS = any_of([*edits.INPUTS, *edits.COHORTS])
+STORE = any_of(edits.STORE)
 FAULTS = st.lists(
     st.tuples(
         one(["raises", "raises", "unparsable", "truncated"]),
@@ -180,7 +116,7 @@ class AnyEdit(RuleBasedStateMachine):
             self.change(first, second)
             self.lab.run(run)
 
-    @rule(faults=FAULTS, edit=st.one_of(INPUTS, edit("lose", place)), run=RUNS)
+    @rule(faults=FAULTS, edit=st.one_of(INPUTS, any_of([("lose", edits.PLACES)])), run=RUNS)
     def fail(self, faults: list[Any], edit: tuple[Any, ...], run: Run) -> None:
         if not self.idle:
             # Every second time the provider is well again.
