@@ -1,4 +1,4 @@
-"""Does all that foretells a run agree with the run?
+"""Tells whether all that foretells a run agrees with it.
 
     python tests/workflow/agreement.py --edits 60 --seed 1
 
@@ -89,11 +89,11 @@ def lineages(lab: Lab) -> dict[str, set[str]]:
     found = {}
     for gen_id, row in rows.items():
         if row["stage"] == "evaluation":
-            line = {gen_id}
-            while row["parent_gen_id"]:
-                row = rows[row["parent_gen_id"]]
-                line.add(row["gen_id"])
-            found[gen_id] = line
+            found[gen_id] = {gen_id}
+            parent = row["parent_gen_id"]
+            while parent:
+                found[gen_id].add(parent)
+                parent = rows[parent]["parent_gen_id"]
     return found
 
 

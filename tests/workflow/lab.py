@@ -563,7 +563,8 @@ class Lab:
         order = [f"{stage}/{file}" for stage in STAGES for file in OUTPUTS]
 
         def place(name: str) -> int:
-            return order.index(f"{name.split('/')[2]}/{name.split('/')[-1]}")
+            _, _, stage, _, file = name.split("/")
+            return order.index(f"{stage}/{file}")
 
         reached = self._stages_of(run)
         for name in sorted(self._hands, key=place):
@@ -615,7 +616,7 @@ class Lab:
             self._fail("partial scores", found, fresh)
 
     def _different(self, run: Run, fresh: Project, *, failed: bool) -> list[str]:
-        """Return what of a fresh directory's files is otherwise here; of reports after a failure."""
+        """Return which of a fresh directory's files are otherwise here; reports after a failure."""
         found: list[str] = []
         there = [path for path in fresh.dir.glob("data/**/*.*") if path.is_file()]
         names = sorted(str(path.relative_to(fresh.dir)) for path in there)

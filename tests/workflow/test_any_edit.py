@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 import edits
-from lab import TIMES, WORDS, Lab, Run, replay
+from lab import TIMES, WORDS, Lab, Run
 
 STEPS = int(os.environ.get("DAYDREAM_STEPS", "210"))
 STEPS_A_SEED = 15

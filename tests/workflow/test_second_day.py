@@ -199,17 +199,17 @@ def test_the_closing_summary_counts_no_old_file_as_complete(finished: Project, w
 
 
 def forget_template(project: Project, gen_id: str) -> None:
-    """The record of a prompt tells of another template."""
+    """Let the record of a prompt tell of another template."""
     change_record(project, f"data/gens/essay/{gen_id}/prompt.json", "template")
 
 
 def forget_parser(project: Project, gen_id: str) -> None:
-    """The record of a parsed text tells of another parser."""
+    """Let the record of a parsed text tell of another parser."""
     change_record(project, f"data/gens/essay/{gen_id}/parsed.json", "parser")
 
 
 def forget_settings(project: Project, gen_id: str) -> None:
-    """What is known of an answer tells of other settings."""
+    """Let what is known of an answer tell of other settings."""
     name = f"data/gens/essay/{gen_id}/metadata.json"
     told = json.loads(project.read(name))
     if "inputs" in told:
@@ -262,10 +262,10 @@ def foretold(project: Project, *settings: str) -> dict[str, object]:
         plain = len(jobs(project, target, *config))
         explained = project.snakemake("explain", *config, f"gen_id={gen_id}")
         pending = jobs(project, "evaluations", *config, "expand=pending")
-        lineage = {gen_id}
-        while row["parent_gen_id"]:
-            row = rows[row["parent_gen_id"]]
-            lineage.add(row["gen_id"])
+        lineage, parent = {gen_id}, row["parent_gen_id"]
+        while parent:
+            lineage.add(parent)
+            parent = rows[parent]["parent_gen_id"]
         own = [job for job in pending if job.wildcards[1].removeprefix("gen_id=") in lineage]
         found[gen_id] = (plain, reading.explained(explained).jobs, len(own))
     return found
@@ -345,7 +345,7 @@ def hand_last_prompt(project: Project) -> None:
 
 
 def lose_and_parse(project: Project) -> None:
-    """The answers of the drafts stand in raw.txt alone, and are parsed otherwise."""
+    """Keep the answers of the drafts in raw.txt alone, and parse them otherwise."""
     for path in project.path("data/gens/draft").glob("*/responses/*.json"):
         path.unlink()
     project.write("mine.py", PARSERS)
