@@ -53,6 +53,7 @@ class Project:
 
     def __init__(self, directory: Path) -> None:
         self.dir = directory
+        self.code = 0  # with which the last run ended
         for name in WORKFLOW:
             source, target = ROOT / name, directory / name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -170,7 +171,7 @@ class Project:
             arguments = (*arguments, "--", "scores", *stages)
         # Beside the directory, where tests look for what a run leaves.
         log = Path(f"{self.dir}.out")
-        found = launcher().run(
+        found = self.code = launcher().run(
             ["--cores", "4", *arguments],
             directory=self.dir,
             env={**os.environ, "TEST_API_KEY": "sk-test-secret", "COLUMNS": "200", **(env or {})},
