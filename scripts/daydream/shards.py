@@ -75,6 +75,7 @@ def run_inner(command: list[str], *, log: str) -> None:
     Raises:
         ShardError: the command failed.
     """
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
     with Path(log).with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with Path(log).open("wb") as file:
