@@ -15,6 +15,9 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
+include: "rules/tuning.smk"
+
+
 configfile: "config/config.yaml"
 
 
@@ -31,19 +34,20 @@ include: "rules/explore.smk"
 include: "rules/cluster.smk"
 
 
-rule report:
-    input:
-        rules.scores.input,
-        rules.tables.input,
-        rules.figures.input,
-        rules.explorer.input,
+reports = (
+    rules.scores.input,
+    rules.tables.input,
+    rules.figures.input,
+    rules.explorer.input,
+)
 
 
+# The first rule here, and so the default target: where this workflow is imported, too, unless the
+# other one has a rule above that.
 if sharded:
 
     # A plain run over everything: it takes what the shards made as it is, and makes the rest.
     rule all:
-        default_target: True
         input:
             expand(
                 rules.run_shard.output,
@@ -56,7 +60,7 @@ if sharded:
         resources:
             calls=lambda wildcards, threads: threads,
         run:
-            run_inner(inner_run(resources.calls, "shards=1"), log=log[0])
+            run_inner(inner_run(resources.calls, shards=1), log=log[0])
             # Their marks count for one run only.
             for mark in input:
                 Path(mark).unlink()
@@ -64,7 +68,16 @@ if sharded:
 else:
 
     rule all:
-        default_target: True
         input:
-            [] if experiment.settings.partial else every_file(),
-            [] if experiment.settings.shard else rules.report.input,
+            # What is partial reports on what exists; a shard is there to make it.
+            (
+                []
+                if experiment.settings.partial and not experiment.settings.shard
+                else every_file()
+            ),
+            *([] if experiment.settings.shard else reports),
+
+
+rule report:
+    input:
+        *reports,

@@ -1,56 +1,39 @@
-import gc
+import copy
 import json
 import os
-import sys
-from functools import cache
+from functools import cache, partial
 from inspect import signature
-from pathlib import Path
 
 from dotenv import load_dotenv
 from snakemake.common import overwrite_function_params
-from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
-# Snakemake imports pandas to look for tables in config and params, where this workflow has none:
-# a second of every start. A None here tells Python, and so Snakemake, that there is no pandas.
-# Scripts run in processes of their own, where it is.
-sys.modules.setdefault("pandas", None)
-# A DAG is millions of objects that stay: looking for garbage among them at Python's usual pace was a
-# fifth of the planning time.
-gc.set_threshold(100_000, 50, 100)
-sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
-
-from daydream import console, runlock
 from daydream.console import job_log
 from daydream.config import Settings, check_config, read_words, replace_stages
 from daydream.errors import DaydreamError
 from daydream.experiment import Experiment
-from daydream.shards import inner_command
+from daydream.shards import inner_command, inner_settings
 from daydream.summary import run_summary
 
-MODE = (
-    "job"
-    if not workflow.is_main_process
-    else "dry-run" if workflow.output_settings.dryrun else "run"
-)
-
-console.attach(
-    dry_run=MODE == "dry-run",
-    others=runlock.enter() if MODE == "run" else [],
-    lists_jobs="rich" not in workflow.output_settings.log_handler_settings,
-)
-
-CONFIG_SCHEMA = Path(workflow.basedir, "config/schemas/config.schema.yaml")
+CONFIG_SCHEMA = ROOT / "config/schemas/config.schema.yaml"
 
 # Keys may stand in .env; what the environment says already wins.
 load_dotenv(".env")
 
+# A workflow that imports this one has its own use for its settings: ours are a copy.
+overlays = CONFIGFILES if config is MAIN_CONFIG else []
+config = copy.deepcopy(config)
+
 try:
-    replace_stages(config, map(Path, workflow.overwrite_configfiles))
+    replace_stages(config, map(Path, overlays))
     read_words(config)
+    config.update(inner_settings())
     check_config(config, schema=CONFIG_SCHEMA, file="config/config.yaml")
     validate(config, schema=str(CONFIG_SCHEMA))
-    experiment = Experiment(Settings.from_config(config), mode=MODE)
+    key = json.dumps(config, sort_keys=True, default=str)
+    if key not in experiments:
+        experiments[key] = Experiment(Settings.from_config(config), mode=MODE)
+    experiment = experiments[key]
 except DaydreamError as error:
     raise WorkflowError(str(error)) from None
 
@@ -59,21 +42,26 @@ except DaydreamError as error:
 workflow.register_envvars(*experiment.settings.key_names & os.environ.keys())
 
 
+def tell_summary():
+    """Say what the run has spent and made, once."""
+    if experiment not in told:
+        told.add(experiment)
+        console.tell(run_summary(experiment))
+
+
 onstart:
-    experiment.stop.install()
-    # Where there is a limit of jobs a second, each round of the scheduler begins another a second
-    # later, and that one too: after some minutes it does nothing else, with a thousand threads that
-    # wait. The profile's limit is none, but can only be said as a large number.
-    if workflow.scheduling_settings.max_jobs_per_timespan.max_jobs >= 100_000:
-        workflow.scheduler.job_rate_limiter = None
+    start_run(experiment)
 
 
 onsuccess:
-    console.tell(run_summary(experiment))
+    tell_summary()
 
 
 onerror:
-    console.tell(run_summary(experiment))
+    tell_summary()
+
+
+run_handlers(partial(start_run, experiment), tell_summary)
 
 
 wildcard_constraints:
@@ -174,19 +162,17 @@ def unless_partial(files):
     return inputs
 
 
-def inner_run(cores, *settings):
-    """Return the command line of a run of `all` within this one, with its settings."""
+def inner_run(cores, **settings):
+    """Return the command of a run of `all` within this one, with its settings."""
     return inner_command(
-        "all",
+        ALL,
         snakefile=workflow.main_snakefile,
         cores=cores,
+        profile=own_profile(),
         configfiles=workflow.overwrite_configfiles,
+        config=workflow.config_settings.config_args,
         # Which answers are to be had anew is decided once, here.
-        settings=[
-            *workflow.config_settings.config_args,
-            "refresh=false",
-            *settings,
-        ],
+        settings={"refresh": False, **settings},
     )
 
 

@@ -112,6 +112,9 @@ def attach(*, dry_run: bool, others: Sequence[str], lists_jobs: bool) -> None:
     `others` are the other runs that are alive here.
     """
     logger = logging.getLogger("snakemake.logging")
+    if any(isinstance(known, ConciseErrors) for known in logger.filters):
+        # A workflow that imports this one may do so several times.
+        return
     logger.addFilter(ConciseErrors())
     logger.addFilter(StoppedJobs())
     if others:
