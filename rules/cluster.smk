@@ -1,9 +1,13 @@
 from daydream.shards import run_inner
 
-
 # A cluster's job takes seconds to start: only what waits for a model, or computes, is worth one.
 # Not `localrules:`, which does not know the names that a workflow gives the rules it imports.
-LOCAL_RULES = ("build_membership", "render_prompt", "parse_response", "aggregate_scores")
+LOCAL_RULES = (
+    "build_membership",
+    "render_prompt",
+    "parse_response",
+    "aggregate_scores",
+)
 workflow.localrules(*filter(None, map(name_here, LOCAL_RULES)))
 
 ALL = name_here("all")

@@ -85,7 +85,13 @@ def reported_table(path, name, subcategory):
 def expand_cohorts():
     """Wait until each configured cohort has its membership."""
     for cohort in experiment.settings.cohorts:
-        checkpoints.build_membership.get(cohort=cohort)
+        membership = checkpoints.build_membership.get(cohort=cohort).output[0]
+        if not Path(membership).exists():
+            # As with --touch, which takes the checkpoint as done.
+            raise WorkflowError(
+                f"[membership] {membership}: the file is missing; write it with snakemake -c1 "
+                "membership"
+            )
 
 
 def generation(wildcards):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.iocontainers import Params, Snakemake
-from snakemake.persistence import PersistenceBase
+from snakemake.persistence import ParamsChange, PersistenceBase
 from snakemake.settings.types import Batch
 from snakemake.sourcecache import LocalSourceFile
 
@@ -161,7 +161,7 @@ def refuse_batches():
     divide, own = Batch.get_batch, workflow.modifier.rules
 
     def get_batch(self, items):
-        if any(rule.name == self.rulename for rule in own):
+        if self.rulename in [known.name for known in own]:
             raise WorkflowError(
                 f"[run] found --batch {self.rulename}={self.idx}/{self.batches}, which Snakemake cannot "
                 "do: what a rule here takes is not known before the cohorts are expanded; give "
@@ -171,6 +171,9 @@ def refuse_batches():
 
     Batch.get_batch = get_batch
 
+
+# `--list-changes params` names every file that has parameters, changed or not.
+ParamsChange.__iter__ = lambda self: iter(self.files if self else ())
 
 start_fast()
 refuse_batches()

@@ -26,7 +26,6 @@ from typing import Any
 from daydream.errors import DaydreamError
 from daydream.membership import Generation
 
-
 _SETTINGS = "DAYDREAM_INNER_SETTINGS"
 
 
