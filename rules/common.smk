@@ -21,7 +21,7 @@ CONFIG_SCHEMA = ROOT / "config/schemas/config.schema.yaml"
 load_dotenv(".env")
 
 # A workflow that imports this one has its own use for its settings: ours are a copy.
-overlays = CONFIGFILES if config is MAIN_CONFIG else []
+overlays = files_for(config)
 config = copy.deepcopy(config)
 
 try:

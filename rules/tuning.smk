@@ -61,9 +61,12 @@ if not (
 experiments, known_checkpoints, told = vars(workflow).setdefault(
     "daydream", ({}, {}, set())
 )
-# The settings of the main Snakefile, and the files given with --configfile, which are for them.
-MAIN_CONFIG = workflow.modifier_stack[0].globals["config"]
-CONFIGFILES = workflow.overwrite_configfiles
+
+
+def files_for(settings):
+    """Return the files given with --configfile if they are for these settings: the main Snakefile's."""
+    main = workflow.modifier_stack[0].globals["config"]
+    return workflow.overwrite_configfiles if settings is main else []
 
 
 def name_here(rule):
