@@ -1,12 +1,14 @@
 from daydream.files import holds
-from daydream.plan import report as plan_report
+from daydream.plan import report as plan
 from daydream.provenance import accounts
 
 
 def remake_membership(cohort):
     """Have a membership made again if its rows are not those of today."""
-    path = f"data/cohorts/{cohort}/membership.csv"
-    if Path(path).exists() and not holds(path, experiment.membership_text(cohort)):
+    path, text = f"data/cohorts/{cohort}/membership.csv", experiment.membership_text(
+        cohort
+    )
+    if Path(path).exists() and not holds(path, text):
         make_again([path])
 
 
@@ -71,4 +73,4 @@ rule plan:
     run:
         with job_log(log[0]):
             known = accounts(experiment, experiment.selected.values())
-            print(plan_report(experiment, known, "data/plan.csv"))
+            print(plan(experiment, known, "data/plan.csv"))

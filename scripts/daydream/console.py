@@ -294,6 +294,10 @@ def attach(*, dry_run: bool, others: Sequence[str], lists_jobs: bool) -> Progres
 
     `others` are the other runs that are alive here. The `Progress` returned sees what is logged.
     """
+    for known in LOGGER.handlers:
+        if isinstance(known, Progress):
+            # A workflow that imports this one may do so several times.
+            return known
     LOGGER.addFilter(JobErrors(told_by_parent=_is_inner_process(sys.argv)))
     LOGGER.addFilter(ConciseErrors())
     if others:

@@ -71,7 +71,7 @@ class Scope:
 
     def needs(self, report: Report, cohort: str) -> list[str]:
         """Return the files that a report of a cohort waits for: of shards, their marks."""
-        if self._experiment.settings.partial:
+        if self.takes_what_there_is:
             return []
         rows = [row for row in report.rows(self._experiment, cohort) if row.gen_id in self.rows]
         if self.is_divided:
@@ -81,6 +81,12 @@ class Scope:
     def is_current(self, report: Report, cohort: str) -> bool:
         """Tell whether a report was made of just what there is, and nothing is to come."""
         return is_current(self._experiment, report, cohort, self.accounts)
+
+    @property
+    def takes_what_there_is(self) -> bool:
+        """Whether a partial run makes no text; shards do, and what is partial is their report."""
+        settings = self._experiment.settings
+        return settings.partial and settings.shards == 1
 
     @property
     def is_divided(self) -> bool:
