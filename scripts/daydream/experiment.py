@@ -8,7 +8,7 @@ compares) and which generations there are.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -67,6 +67,8 @@ class Experiment:
             items=settings.items,
         )
         self._texts: dict[str, str] = {}
+        # The rows of cohorts as their specs and the catalogs are now.
+        self._compiled: dict[str, list[Generation]] = {}
         self.parsers: Parsers = load_parsers(settings.parsers)
         self.stop = Stop()
         providers = Providers(
@@ -80,7 +82,9 @@ class Experiment:
 
     def cohort_inputs(self, cohort: str) -> list[str]:
         """Return the files that the membership of a cohort is made from."""
-        used = texts(self.compiled[cohort], self.catalog)
+        if cohort not in self._compiled:
+            self._compile([cohort])
+        used = texts(self._compiled[cohort], self.catalog)
         files = (*sources(self.settings, cohort), *self.catalog.tables, *used)
         return [str(path) for path in files]
 
@@ -90,16 +94,10 @@ class Experiment:
         Raises:
             InputError: everything that is wrong with the specs, or with what their rows use.
         """
-        assert self.compiled is not None  # noqa: S101 - that is what reads them
+        self._compile(self.settings.cohorts)
 
-    @cached_property
-    def compiled(self) -> dict[str, list[Generation]]:
-        """The rows of each configured cohort as its spec and the catalogs are now.
-
-        Raises:
-            InputError: everything that is wrong with the specs, or with what their rows use.
-        """
-        rows = compile_cohorts(self.settings, self.catalog, self.settings.cohorts)
+    def _compile(self, cohorts: Sequence[str]) -> None:
+        rows = compile_cohorts(self.settings, self.catalog, cohorts)
         check_uses(
             rows,
             settings=self.settings,
@@ -107,7 +105,7 @@ class Experiment:
             parsers=self.parsers,
             read=self.text,
         )
-        return rows
+        self._compiled |= rows
 
     def compile_cohort(self, cohort: str, *, membership: str, manifest: str) -> None:
         """Write the membership and the manifest of a cohort, which are of one directory."""
