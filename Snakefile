@@ -39,32 +39,9 @@ rule report:
         rules.explorer.input,
 
 
-if sharded:
-
-    # A plain run over everything: it takes what the shards made as it is, and makes the rest.
-    rule all:
-        default_target: True
-        input:
-            expand(
-                rules.run_shard.output,
-                shard=range(1, experiment.settings.shards + 1),
-                shards=experiment.settings.shards,
-            ),
-        log:
-            "logs/shards/all.log",
-        threads: run_cores
-        resources:
-            calls=lambda wildcards, threads: threads,
-        run:
-            run_inner(inner_run(resources.calls, "shards=1"), log=log[0])
-            # Their marks count for one run only.
-            for mark in input:
-                Path(mark).unlink()
-
-else:
-
-    rule all:
-        default_target: True
-        input:
-            [] if experiment.settings.partial else every_file(),
-            [] if experiment.settings.shard else rules.report.input,
+rule all:
+    default_target: True
+    input:
+        rules.membership.input,
+        made_texts,
+        [] if experiment.settings.shard else rules.report.input,

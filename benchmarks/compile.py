@@ -78,16 +78,10 @@ def compile_once(directory: Path) -> dict[str, float]:
     check("", "imports, which cost the same at every size, are not counted")
     begin = time.perf_counter()
     catalog = load_catalog(settings.raw_dir, settings.combo_mappings, list(settings.stages))
-    membership = Path("data/cohorts/big/membership.csv")
-    compile_cohort(
-        "big",
-        settings=settings,
-        catalog=catalog,
-        membership=membership,
-        manifest=membership.with_name("manifest.json"),
-    )
+    cohort = Path("data/cohorts/big")
+    compile_cohort("big", settings=settings, catalog=catalog, directory=cohort)
     seconds = time.perf_counter() - begin
-    counts = json.loads(membership.with_name("manifest.json").read_text())["generations"]
+    counts = json.loads((cohort / "manifest.json").read_text())["generations"]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"evaluations": counts["evaluation"], "seconds": seconds, "megabytes": peak}
 

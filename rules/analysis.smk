@@ -54,6 +54,8 @@ rule unite_scores:
         "logs/tables/union.log",
     conda:
         "../environment.yml"
+    params:
+        cohorts=experiment.settings.cohorts,
     script:
         "../scripts/analyse.py"
 

@@ -1,9 +1,10 @@
-from daydream.shards import run_inner
+from daydream.scope import shard_mark
 
 
 # A cluster's job takes seconds to start: only what waits for a model, or computes, is worth one.
 localrules:
     build_membership,
+    write_manifest,
     render_prompt,
     parse_response,
     aggregate_scores,
@@ -20,20 +21,20 @@ if sharded:
     run_cores = (given.cores if here else None) or 1
 
     # `calls` is how many jobs a shard runs at once: most of them wait for a model, not for a core.
-    # Its output marks it as done until all are; who goes on after a failure starts the others alone.
+    # Its mark counts for one run: one that has something to make is run again.
     rule run_shard:
         input:
-            shard_inputs,
+            rules.membership.input,
         output:
-            touch("logs/shards/{shard}-of-{shards}.done"),
+            touch(shard_mark("{shard}", "{shards}")),
         log:
             "logs/shards/{shard}-of-{shards}.log",
         threads: max(1, run_cores // experiment.settings.shards)
         resources:
             calls=lambda wildcards, threads: threads,
-        params:
-            settings=shard_settings,
         run:
+            if experiment.settings.refresh:
+                experiment.choose(experiment.selected)
             run_inner(
                 inner_run(resources.calls, f"shard={wildcards.shard}"), log=log[0]
             )

@@ -1,30 +1,64 @@
+from daydream.files import holds
 from daydream.plan import report as plan
+from daydream.provenance import accounts
+
+
+def remake_membership(cohort):
+    """Have a membership made again if its rows are not those of today."""
+    path = f"data/cohorts/{cohort}/membership.csv"
+    if Path(path).exists() and not holds(path, experiment.membership_text(cohort)):
+        make_again([path])
+
+
+def cohort_inputs(wildcards):
+    """Return the files a membership is made from; what it holds decides whether it is made again.
+
+    So an edit that leaves the rows as they are, of a template's text or of a table's other columns,
+    makes no membership again.
+    """
+    if MODE != "job":
+        remake_membership(wildcards.cohort)
+    return [ancient(file) for file in experiment.cohort_inputs(wildcards.cohort)]
 
 
 checkpoint build_membership:
     input:
-        lambda wildcards: experiment.cohort_inputs(wildcards.cohort),
+        cohort_inputs,
     output:
-        membership="data/cohorts/{cohort}/membership.csv",
-        manifest="data/cohorts/{cohort}/manifest.json",
+        "data/cohorts/{cohort}/membership.csv",
     log:
         "logs/membership/{cohort}.log",
-    params:
-        stages=lambda wildcards: str(
-            [
-                (stage.name, stage.prefix, stage.parent, stage.dimensions)
-                for stage in experiment.settings.stages.values()
-            ]
-        ),
     run:
         with job_log(log[0]):
-            experiment.compile_cohort(wildcards.cohort, **output)
+            write_text(output[0], experiment.membership_text(wildcards.cohort))
+
+
+def manifest_inputs(wildcards):
+    """Return the files a manifest is made from; what it holds decides whether it is made again."""
+    path = f"data/cohorts/{wildcards.cohort}/manifest.json"
+    if MODE != "job" and Path(path).exists():
+        if not holds(path, experiment.manifest_text(wildcards.cohort)):
+            make_again([path])
+    return [ancient(file) for file in experiment.cohort_inputs(wildcards.cohort)]
+
+
+rule write_manifest:
+    input:
+        manifest_inputs,
+    output:
+        "data/cohorts/{cohort}/manifest.json",
+    log:
+        "logs/manifest/{cohort}.log",
+    run:
+        with job_log(log[0]):
+            write_text(output[0], experiment.manifest_text(wildcards.cohort))
 
 
 rule membership:
     input:
         expand(
-            "data/cohorts/{cohort}/membership.csv", cohort=experiment.settings.cohorts
+            rules.build_membership.output + rules.write_manifest.output,
+            cohort=experiment.settings.cohorts,
         ),
 
 
@@ -36,4 +70,5 @@ rule plan:
     localrule: True
     run:
         with job_log(log[0]):
-            print(plan(experiment, "data/plan.csv"))
+            known = accounts(experiment, experiment.selected.values())
+            print(plan(experiment, known, "data/plan.csv"))

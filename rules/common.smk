@@ -9,6 +9,7 @@ from pathlib import Path
 from dotenv import load_dotenv
 from snakemake.common import overwrite_function_params
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import RerunTrigger
 from snakemake.utils import validate
 
 # Snakemake imports pandas to look for tables in config and params, where this workflow has none:
@@ -23,10 +24,13 @@ sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 from daydream import console, runlock
 from daydream.commandline import commands, parent_command
 from daydream.console import job_log
+from daydream.files import write_text
 from daydream.config import Settings, check_config, read_words, replace_stages
 from daydream.errors import DaydreamError
 from daydream.experiment import Experiment
-from daydream.shards import inner_command
+from daydream.preflight import check_providers
+from daydream.scope import Scope
+from daydream.shards import inner_command, run_inner
 from daydream.summary import end_of_run
 
 MODE = (
@@ -61,6 +65,8 @@ workflow.register_envvars(*experiment.settings.key_names & os.environ.keys())
 
 
 onstart:
+    if not workflow.touch:
+        check_start()
     experiment.stop.install()
     if not sys.stderr.isatty():
         progress.start(experiment.calls.ledger.spent)
@@ -76,6 +82,7 @@ onsuccess:
 
 
 onerror:
+    report_failures()
     tell_the_end()
 
 
@@ -115,24 +122,67 @@ def reported_table(path, name, subcategory):
     )
 
 
+def make_again(files):
+    """Have Snakemake make files again, as `--forcerun` does, of whatever age they are."""
+    workflow.dag.forcefiles.update(files)
+
+
+def settled(file):
+    """Return an input file whose time does not count, unless this run makes the file again."""
+    return file if file in workflow.dag.forcefiles else ancient(file)
+
+
 @cache
-def expand_cohorts():
-    """Wait until each configured cohort has its membership."""
+def compare_no_inputs():
+    """Let no job run because it names other inputs than the last time.
+
+    What a report waits for differs from run to run, and says nothing about what it is made of.
+    """
+    given = workflow.dag_settings.rerun_triggers
+    workflow.dag_settings.rerun_triggers = frozenset(given) & {
+        RerunTrigger.MTIME,
+        RerunTrigger.PARAMS,
+    }
+
+
+@cache
+def scope():
+    """Return what this run covers, as soon as each configured cohort has its membership.
+
+    A dry run does not wait: it shows what is to come of the memberships that a run would write.
+    """
+    compare_no_inputs()
     for cohort in experiment.settings.cohorts:
-        checkpoints.build_membership.get(cohort=cohort)
+        if MODE == "dry-run":
+            remake_membership(cohort)
+        else:
+            checkpoints.build_membership.get(cohort=cohort)
+    found = Scope(experiment)
+    if MODE != "job":
+        make_again(found.stale_files())
+    return found
 
 
 def generation(wildcards):
     """Return the generation of a job."""
-    expand_cohorts()
+    scope()
     return experiment.generation(wildcards.stage, wildcards.gen_id)
 
 
 def of_generation(question):
-    """Return a function of a job's wildcards that asks `question` of its generation."""
+    """Return an input function that asks for files of a job's generation, by what they are to it.
+
+    The account of what is current decides what is made again (`daydream.provenance`), so the time of
+    no file does.
+    """
 
     def answer(wildcards):
-        return question(generation(wildcards))
+        return {
+            name: (
+                settled(files) if isinstance(files, str) else [*map(settled, files)]
+            )
+            for name, files in question(generation(wildcards)).items()
+        }
 
     # Kept with the function: Snakemake would find them out again at each call, four times a job.
     overwrite_function_params(answer, signature(answer).parameters)
@@ -154,52 +204,118 @@ def pool_resources():
     for name, limit in limits.items():
         workflow.register_resource(name, limit)
 
-    return {
-        name: of_generation(
-            lambda row, name=name: int(name == f"pool_{experiment.pool(row)}")
-        )
-        for name in limits
-    }
+    def takes(name):
+        def answer(wildcards):
+            return int(name == f"pool_{experiment.pool(generation(wildcards))}")
+
+        overwrite_function_params(answer, signature(answer).parameters)
+        return answer
+
+    return {name: takes(name) for name in limits}
 
 
-def every_file(stage=None):
-    """Return an input function that asks for every file of a stage's generations, or of all."""
+def last_texts(stage=None):
+    """Return an input function for the files that stand for all generations of a stage, or of all."""
 
     def targets(wildcards):
-        expand_cohorts()
-        return experiment.targets(stage)
+        return scope().targets(stage)
 
     return targets
 
 
-def present(files):
-    """Return how many files there are, so that what is partial is made anew when there are more.
+def made_texts(wildcards):
+    """Return the files that stand for all that a run makes: texts, or marks of its shards."""
+    found = scope()
+    if experiment.settings.partial or MODE == "job":
+        return []
+    marks = found.marks() if found.is_divided else []
+    make_again(marks)
+    return marks if found.is_divided else found.targets()
 
-    A params value: of a whole report, whose inputs are all files, it says so.
-    """
-    if not experiment.settings.partial:
-        return "all"
-    return sum(Path(file).exists() for file in files)
+
+def membership_of(wildcards):
+    """Return the membership of a job's cohort."""
+    scope()
+    return settled(f"data/cohorts/{wildcards.cohort}/membership.csv")
 
 
-def unless_partial(files):
-    """Return an input function for the files that a cohort's report waits for.
-
-    What is partial waits for none: it takes what exists.
-    """
+def needs(report):
+    """Return an input function for the files that a cohort's report waits for."""
 
     def inputs(wildcards):
-        expand_cohorts()
-        partial = experiment.settings.partial
-        return [] if partial else files(experiment, wildcards.cohort)
+        found = scope()
+        if MODE == "job":
+            return []
+        if not found.is_current(report, wildcards.cohort):
+            make_again([report.path(wildcards.cohort)])
+        files = found.needs(report, wildcards.cohort)
+        if found.is_divided:
+            make_again(files)
+        return [*map(settled, files)]
 
     return inputs
 
 
-def inner_run(cores, *settings):
-    """Return the command line of a run of `all` within this one, with its settings."""
+def check_start():
+    """Refuse a run whose calls cannot be answered, before its first job."""
+    try:
+        if stages := requested_stages():
+            check_providers(experiment, Scope(experiment), stages)
+    except DaydreamError as error:
+        report_failures()
+        raise WorkflowError(str(error)) from None
+
+
+def requested_stages():
+    """Return the stages whose generations this run may make, by the targets it was given."""
+    rule_names = {job.rule.name for job in workflow.dag.targetjobs}
+    names = list(experiment.settings.stages)
+    if rule_names <= {"plan", "explain", "membership", "diff", "combos", "import_store", "restore"}:
+        return []
+    of_stages = {f"{name}s": name for name in names}
+    if rule_names <= of_stages.keys():
+        return [of_stages[name] for name in rule_names]
+    return names
+
+
+REPORT_RULES = (
+    "aggregate_scores",
+    "collect_calls",
+    "build_explorer",
+    "tabulate_scores",
+    "unite_scores",
+    "filter_view",
+    "draw_figures",
+)
+
+
+def report_failures():
+    """Make the reports that this run was asked for of what there is, as it cannot make the rest."""
+    settings = experiment.settings
+    if settings.partial or not settings.report_failures or experiment.stop.by_signal:
+        return
+    files = [
+        str(file)
+        for job in workflow.dag.needrun_jobs()
+        if job.rule.name.endswith(REPORT_RULES) and not workflow.dag.finished(job)
+        for file in job.output
+    ]
+    if not files:
+        return
+    console.tell("Making the reports of what there is (partial).")
+    try:
+        run_inner(
+            inner_run(workflow.resource_settings.cores or 1, "partial=true", targets=files),
+            log="logs/partial.log",
+        )
+    except DaydreamError as error:
+        console.tell(str(error))
+
+
+def inner_run(cores, *settings, targets=("all",)):
+    """Return the command line of a run within this one, with its settings."""
     return inner_command(
-        "all",
+        targets,
         snakefile=workflow.main_snakefile,
         cores=cores,
         configfiles=workflow.overwrite_configfiles,
@@ -210,23 +326,6 @@ def inner_run(cores, *settings):
             *settings,
         ],
     )
-
-
-def shard_inputs(wildcards):
-    """Return the files that a shard's work depends on, cohorts and catalogs and parsers."""
-    expand_cohorts()
-    settings = experiment.settings
-    yield from rules.membership.input
-    for cohort in settings.cohorts:
-        yield from experiment.cohort_inputs(cohort)
-    yield from map(str, settings.parsers)
-
-
-def shard_settings(wildcards):
-    """Return what else it depends on: the settings, and which answers count."""
-    expand_cohorts()
-    choices = str(sorted(experiment.choices.items()))
-    return json.dumps([config, choices], sort_keys=True)
 
 
 def reported_figure(figure, form):

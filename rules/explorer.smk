@@ -1,21 +1,21 @@
-from daydream.explorer import shown_files, write_explorer
+from daydream.explorer import write_explorer
+from daydream.reports import EXPLORER, look, record_report
 
 
 rule build_explorer:
     input:
-        membership="data/cohorts/{cohort}/membership.csv",
+        membership=membership_of,
         scores=rules.aggregate_scores.output,
-        parsed=unless_partial(shown_files),
+        generations=needs(EXPLORER),
     output:
-        "data/cohorts/{cohort}/reports/explorer/index.html",
+        EXPLORER.path("{cohort}"),
     log:
         "logs/explorer/{cohort}.log",
-    params:
-        present=lambda wildcards: present(shown_files(experiment, wildcards.cohort)),
-        slice=experiment.slice,
     run:
         with job_log(log[0]):
-            write_explorer(experiment, wildcards.cohort, output=output[0])
+            known = look(experiment, wildcards.cohort)
+            write_explorer(experiment, wildcards.cohort, known, output=output[0])
+            record_report(experiment, EXPLORER, wildcards.cohort, known)
 
 
 rule explorer:

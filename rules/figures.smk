@@ -1,21 +1,21 @@
-from daydream.calls import metadata_files, write_calls
+from daydream.calls import write_calls
 from daydream.figures import FIGURES, FORMATS
+from daydream.reports import CALLS, look, record_report
 
 
 rule collect_calls:
     input:
-        membership="data/cohorts/{cohort}/membership.csv",
-        metadata=unless_partial(metadata_files),
+        membership=membership_of,
+        generations=needs(CALLS),
     output:
-        "data/cohorts/{cohort}/reports/parsing/calls.csv",
+        CALLS.path("{cohort}"),
     log:
         "logs/calls/{cohort}.log",
-    params:
-        present=lambda wildcards: present(metadata_files(experiment, wildcards.cohort)),
-        slice=experiment.slice,
     run:
         with job_log(log[0]):
-            write_calls(experiment, wildcards.cohort, output[0])
+            known = look(experiment, wildcards.cohort)
+            write_calls(experiment, wildcards.cohort, known, output[0])
+            record_report(experiment, CALLS, wildcards.cohort, known)
 
 
 # All figures of a cohort at once: starting a process that can draw takes longer than drawing.

@@ -1,6 +1,23 @@
 from daydream.generation import generate_raw, parse_response, render_prompt
 
 
+def requested():
+    """Return the ids of the generations whose answers this run is to make."""
+    if MODE == "job":
+        return []
+    return [
+        job.wildcards.gen_id
+        for job in workflow.dag.needrun_jobs()
+        if job.rule.name.endswith("generate_raw")
+    ]
+
+
+@cache
+def choose_answers():
+    """Write down once, before the first call, which answers a refresh asks for again."""
+    experiment.choose(requested())
+
+
 rule render_prompt:
     input:
         unpack(of_generation(experiment.prompt_inputs)),
@@ -8,12 +25,13 @@ rule render_prompt:
         "data/gens/{stage}/{gen_id}/prompt.txt",
     log:
         "logs/{stage}/{gen_id}.prompt.log",
-    params:
-        variables=of_generation(experiment.prompt_variables),
     run:
         with job_log(log[0]):
             render_prompt(
-                experiment, generation(wildcards), **input, output=output[0]
+                experiment,
+                generation(wildcards),
+                ancestors=input.get("ancestors", []),
+                output=output[0],
             )
 
 
@@ -27,10 +45,11 @@ rule generate_raw:
         "logs/{stage}/{gen_id}.raw.log",
     resources:
         **pool_resources(),
-    params:
-        call=of_generation(experiment.call_settings),
     run:
         with job_log(log[0]):
+            if experiment.settings.refresh:
+                choose_answers()
+                experiment.choose([wildcards.gen_id])
             generate_raw(experiment, generation(wildcards), **input, **output)
 
 
@@ -41,8 +60,6 @@ rule parse_response:
         "data/gens/{stage}/{gen_id}/parsed.txt",
     log:
         "logs/{stage}/{gen_id}.parsed.log",
-    params:
-        parser=of_generation(experiment.parser_settings),
     run:
         with job_log(log[0]):
             parse_response(
@@ -50,11 +67,11 @@ rule parse_response:
             )
 
 
-# One target a stage: drafts, essays, evaluations, or whatever the chain is.
+# One target per stage: drafts, essays, evaluations, or whatever the chain is.
 for stage in experiment.settings.stages:
 
     rule:
         name:
             f"{stage}s"
         input:
-            every_file(stage),
+            last_texts(stage),

@@ -1,20 +1,20 @@
+from daydream.reports import SCORES, look, record_report
 from daydream.results import write_scores
 
 
 rule aggregate_scores:
     input:
-        membership="data/cohorts/{cohort}/membership.csv",
-        parsed=unless_partial(Experiment.scored_targets),
+        membership=membership_of,
+        generations=needs(SCORES),
     output:
-        "data/cohorts/{cohort}/reports/parsing/aggregated_scores.csv",
+        SCORES.path("{cohort}"),
     log:
         "logs/scores/{cohort}.log",
-    params:
-        present=lambda wildcards: present(experiment.scored_targets(wildcards.cohort)),
-        slice=experiment.slice,
     run:
         with job_log(log[0]):
-            write_scores(experiment, wildcards.cohort, output[0])
+            known = look(experiment, wildcards.cohort)
+            write_scores(experiment, wildcards.cohort, known, output[0])
+            record_report(experiment, SCORES, wildcards.cohort, known)
 
 
 rule scores:

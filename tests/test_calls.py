@@ -42,16 +42,20 @@ def test_a_row_a_generation_whether_it_is_answered_or_not(project: Project) -> N
 
 
 def test_tokens_and_cost_are_those_of_the_record(project: Project) -> None:
-    """What the provider did not count stays empty."""
+    """The cost is by the catalog of today; what the provider did not count stays empty."""
     project.snakemake("drafts")
     for path in project.path("data/gens/draft").glob("*/metadata.json"):
         known = json.loads(path.read_text())
         usage = {"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15}
-        path.write_text(json.dumps({**known, "usage": usage, "cost_usd": 0.5, "reused": True}))
+        path.write_text(json.dumps({**known, "usage": usage, "reused": True}))
+    project.write(
+        "data/1_raw/llm_models.csv",
+        "id,model,provider,usd_per_mtok_in,usd_per_mtok_out\nm1,echo-1,echo,10000,20000\n",
+    )
     project.snakemake(TABLE, "--config", "partial=true")
     first, *_, last = rows(project)
     names = ("prompt_tokens", "completion_tokens", "cost_usd", "reused")
-    assert [first[name] for name in names] == ["12", "3", "0.5", "true"]
+    assert [first[name] for name in names] == ["12", "3", "0.18", "true"]
     assert [last[name] for name in names] == [""] * 4
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from daydream import combos
 from daydream.combos import add_combos, combo_id
 from daydream.errors import InputError
+from daydream.tables import read_table
 from project import Project
 from test_import import experiment
 
@@ -81,6 +82,8 @@ def test_what_is_there_is_not_added_again(project: Project) -> None:
         "\ufeffcombo_id,concept_id,description_level\r\npair,tide,sentence\r\n",
         "note,description_level,combo_id,concept_id\nmine,sentence,pair,tide",
         "combo_id,concept_id,description_level\n",
+        "combo_id;concept_id;description_level;;\r\npair;tide;sentence;;\r\n;;;;\r\n",
+        "sep=\t\ncombo_id\tconcept_id\tdescription_level\n",
     ],
 )
 def test_the_table_keeps_its_form(project: Project, before: str) -> None:
@@ -91,8 +94,9 @@ def test_the_table_keeps_its_form(project: Project, before: str) -> None:
     assert text.startswith(before)
     newline = "\r\n" if "\r\n" in before else "\n"
     assert text.count("\n") == text.count(newline)
-    assert [row["concept_id"] for row in rows()[-3:]] == ["tide", "loom", "fog"]
-    assert {row["description_level"] for row in rows()} == {"sentence"}
+    there = [row.values for row in read_table(TABLE, code="test", required=())]
+    assert [row["concept_id"] for row in there[-3:]] == ["tide", "loom", "fog"]
+    assert {row["description_level"] for row in there} == {"sentence"}
 
 
 def test_an_id_that_stands_for_another_combo_is_refused(project: Project) -> None:

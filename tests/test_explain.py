@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,9 +11,10 @@ import pytest
 
 from daydream.errors import InputError, UnknownGenerationError
 from daydream.experiment import Experiment
-from daydream.explain import Change, Step, explain, steps
+from daydream.explain import Step, explain, steps
 from daydream.files import text_sha256
 from daydream.generation import generate_raw, parse_response, render_prompt
+from daydream.provenance import Change
 from daydream.store import generation_file
 from project import Project
 from test_import import experiment
@@ -29,12 +29,8 @@ def compiled(project: Project, *cohorts: str) -> Experiment:
     project.save()
     made = experiment(project)
     for cohort in made.settings.cohorts:
-        directory = project.path(f"data/cohorts/{cohort}")
-        made.compile_cohort(
-            cohort,
-            membership=str(directory / "membership.csv"),
-            manifest=str(directory / "manifest.json"),
-        )
+        table = project.path(f"data/cohorts/{cohort}/membership.csv")
+        table.write_text(made.membership_text(cohort))
     return made
 
 
@@ -46,7 +42,8 @@ def make(made: Experiment, gen_ids: Iterable[str] | None = None) -> None:
             generation_file(row.stage, row.gen_id, name) for name in names
         )
         Path(prompt).parent.mkdir(parents=True, exist_ok=True)
-        render_prompt(made, row, **made.prompt_inputs(row), output=prompt)  # type: ignore[arg-type]
+        ancestors = made.prompt_inputs(row).get("ancestors", [])
+        render_prompt(made, row, ancestors=ancestors, output=prompt)
         generate_raw(made, row, **made.raw_inputs(row), raw=raw, metadata=metadata)
         parse_response(made, row, **made.parsed_inputs(row), output=parsed)
 
@@ -78,11 +75,16 @@ def lineage(project: Project, template: str = "grow", combo: str = "pair") -> li
 
 def work(found: list[Step]) -> list[tuple[str, ...]]:
     """Return, for each generation, the rules that a run does."""
-    return [tuple(phase.rule for phase in step.phases if phase.reasons) for step in found]
+    return [
+        tuple(
+            rule for rule, state in zip(RULES, step.account, strict=True) if state.kind != "current"
+        )
+        for step in found
+    ]
 
 
 def changes(found: list[Step]) -> list[Change]:
-    return [change for step in found for phase in step.phases for change in phase.changes]
+    return [change for step in found for state in step.account for change in state.changes]
 
 
 def expected_calls(found: list[Step]) -> list[str]:
@@ -99,25 +101,26 @@ def test_nothing_has_changed(made: Project) -> None:
     assert "Nothing has changed" in explain(experiment(made), evaluation(made))
 
 
-def test_metadata_tells_what_an_answer_was_made_of(made: Project) -> None:
-    """Template, names, texts of concepts or parent, and settings, each by its digest."""
+def test_the_record_tells_what_a_text_was_made_of(made: Project) -> None:
+    """Template, names, texts of concepts or parent, settings and parser, each by its digest."""
     draft, essay, _ = (step.generation for step in lineage(made))
 
-    def inputs(stage: str, gen_id: str) -> dict[str, object]:
-        text = made.read(generation_file(stage, gen_id, "metadata.json"))
-        return dict(json.loads(text)["inputs"])
+    def of(stage: str, gen_id: str, phase: str) -> dict[str, str]:
+        text = made.read(generation_file(stage, gen_id, "provenance.json"))
+        return dict(json.loads(text)[phase]["of"])
 
-    told = inputs("draft", draft.gen_id)
-    assert set(told) == {"template", "variables", "concepts", "settings"}
-    assert told["concepts"] == {
-        name: text_sha256(made.read(f"data/1_raw/concepts/descriptions-sentence/{name}.txt"))
-        for name in ("tide", "loom")
-    }
-    told = inputs("essay", essay.gen_id)
-    assert set(told) == {"template", "variables", "parent", "settings"}
+    told = of("draft", draft.gen_id, "prompt")
+    for name in ("tide", "loom"):
+        concept = made.read(f"data/1_raw/concepts/descriptions-sentence/{name}.txt")
+        assert told.pop(f"concept {name}") == text_sha256(concept)
+    assert told.keys() == {"template", "variables"}
+    told = of("essay", essay.gen_id, "prompt")
+    assert told.keys() == {"template", "variables", "parent"}
     assert told["template"] == text_sha256(made.read(GROW))
     parent = made.read(generation_file("draft", draft.gen_id, "parsed.txt"))
     assert told["parent"] == text_sha256(parent)
+    for phase, names in {"raw": {"prompt", "settings"}, "parsed": {"raw", "parser"}}.items():
+        assert of("essay", essay.gen_id, phase).keys() == names
 
 
 def edit_template(project: Project) -> None:
@@ -233,22 +236,17 @@ def test_a_generation_that_is_not_there_yet(made: Project) -> None:
     assert "none yet" in explain(experiment(made), evaluation(made))
 
 
-def test_without_records_newer_files_count_as_changed(made: Project) -> None:
-    """As after an import, or in a store of an earlier version."""
-    for path in made.path("data/gens").glob("*/*/*.json"):
-        if path.name == "metadata.json":
-            told = json.loads(path.read_text())
-            del told["inputs"]
-            path.write_text(json.dumps(told))
-        else:
-            path.unlink()
-    for path in made.path("data/gens").glob("*/*/*.*"):
-        os.utime(path, ns=(2_000_000_000 * 10**9,) * 2)
+def test_without_a_record_the_journal_makes_a_text_again(made: Project) -> None:
+    """As in a store of an earlier version; where there is no journal either, it stays as it is."""
+    for path in made.path("data/gens").glob("*/*/provenance.json"):
+        path.unlink()
+    found = lineage(made)
+    assert work(found) == [RULES, RULES, RULES]
+    assert expected_calls(found) == []
+    assert "not recorded" in explain(experiment(made), evaluation(made))
+    for path in made.path("data/gens").glob("*/*/responses"):
+        shutil.rmtree(path)
     assert work(lineage(made)) == [(), (), ()]
-    os.utime(made.path(GROW), ns=(2_000_000_001 * 10**9,) * 2)
-    (change,) = changes(lineage(made))
-    assert (change.name, change.file, change.old) == ("template", GROW, None)
-    assert "not recorded → " in explain(experiment(made), evaluation(made))
 
 
 def test_the_price_is_that_of_finished_calls_like_it(made: Project) -> None:

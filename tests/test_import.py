@@ -211,7 +211,7 @@ def test_importing_twice_changes_nothing(
     summary = run(project)
     after = state(project.path("data"))
     assert {name: after[name] for name in before} == before
-    assert len(after) - len(before) == (11 if interrupted else 0)
+    assert len(after) - len(before) == (13 if interrupted else 0)
     assert f"{2 if interrupted else 0} are new" in summary
 
 

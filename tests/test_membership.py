@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from daydream.config import Stage
 from daydream.errors import InputError
+from daydream.files import write_text
 from daydream.membership import (
     Generation,
     codec,
     expand,
+    membership_text,
     own_axes,
     read_membership,
-    write_membership,
 )
 
 
@@ -74,7 +75,7 @@ def test_a_table_gives_back_what_was_written(tmp_path: Path, rows: list[tuple[st
     """Every cell as it was, quotes and delimiters included."""
     path = tmp_path / "membership.csv"
     generations = expanded(rows)
-    write_membership(path, generations, CHAIN)
+    write_text(path, membership_text(generations, CHAIN))
     assert read_membership(path, CHAIN) == generations
     for row in generations:
         fields = codec(CHAIN[row.stage]).decode(row.key)
@@ -101,7 +102,7 @@ def test_an_edited_table_is_refused(tmp_path: Path, old: str, new: str, complain
     """A membership is made, not edited: its rows must still fit their keys."""
     path = tmp_path / "membership.csv"
     row = ("c", "plain", "m", "1", "t", "m", "1", "0", "t", "m", "1")
-    write_membership(path, expanded([row]), CHAIN)
+    write_text(path, membership_text(expanded([row]), CHAIN))
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(InputError, match=complaint):
         read_membership(path, CHAIN)

@@ -302,6 +302,8 @@ def test_bad_input(project: Project, name: str) -> None:
     assert "Traceback" not in output
     assert 'File "' not in output
     made = {path for path in written(project) - before if "cohorts/c1/m" not in str(path)}
+    # What fails in a job leaves the reports of what there is.
+    made = {path for path in made if code != "template" or "reports" not in path.parts}
     assert not made
     assert project.calls() == 0
     if code != "template":
@@ -321,7 +323,10 @@ def test_an_unknown_generation_names_the_cohorts_searched(project: Project) -> N
     """A file of no configured cohort is refused, before and after the membership exists."""
     for _ in range(2):
         output = project.snakemake("data/gens/essay/e_none/parsed.txt", code=1)
-        assert "[generation] found 'e_none', which is no essay of the cohorts c1; " in output
+        assert (
+            "[generation] found 'e_none', which is not the id of any essay of the cohorts c1; "
+            in output
+        )
         assert "Traceback" not in output
 
 
@@ -330,4 +335,4 @@ def test_an_id_of_another_stage_is_unknown(project: Project) -> None:
     project.snakemake("membership")
     draft = project.membership()[0]["gen_id"]
     output = project.snakemake(f"data/gens/essay/{draft}/parsed.txt", code=1)
-    assert f"[generation] found '{draft}', which is no essay" in output
+    assert f"[generation] found '{draft}', which is not the id of any essay" in output

@@ -69,8 +69,8 @@ def test_blanks_around_cells_and_names_are_dropped() -> None:
 
 def test_further_columns_are_kept() -> None:
     """In the order of the header; what they hold is nobody's business here."""
-    [row] = read("x,id,\n1,a,\n", "id")
-    assert list(row.values.items()) == [("x", "1"), ("id", "a"), ("", "")]
+    [row] = read("x,id,\n1,a,2\n", "id")
+    assert list(row.values.items()) == [("x", "1"), ("id", "a"), ("", "2")]
 
 
 def test_an_optional_column_that_is_not_there_counts_as_empty_cells() -> None:
@@ -107,22 +107,97 @@ cells = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(st.tuples(cells, cells), max_size=6),
-    mark=st.sampled_from([b"", BOM]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+    separator=st.sampled_from([",", ";", "\t"]),
     end=st.sampled_from(["\n", "\r\n"]),
 )
 def test_whatever_a_csv_writer_writes_is_read(
-    rows: list[tuple[str, str]], mark: bytes, end: str
+    rows: list[tuple[str, str]], encoding: str, separator: str, end: str
 ) -> None:
-    """Every text comes back without the blanks around it, and with the line it begins on."""
+    """Every text comes back without the blanks around it, and with the line it begins on.
+
+    But for rows that hold blanks alone.
+    """
     file = io.StringIO(newline="")
-    writer = csv.writer(file, lineterminator=end, quoting=csv.QUOTE_ALL)
+    writer = csv.writer(file, delimiter=separator, lineterminator=end, quoting=csv.QUOTE_ALL)
     writer.writerow(["a", "b"])
     expected = []
     for row in rows:
         line = file.getvalue().count("\n") + 1
-        expected.append(Row(line, {"a": row[0].strip(), "b": row[1].strip()}))
+        if any(map(str.strip, row)):
+            expected.append(Row(line, {"a": row[0].strip(), "b": row[1].strip()}))
         writer.writerow(row)
-    assert read(mark + file.getvalue().encode()) == expected
+    assert read(file.getvalue().encode(encoding)) == expected
+
+
+# What spreadsheet programs make of a table
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "id,name\n,\na,x\n , \n\nb,y\n,,,\n",
+        "id,name,,\na,x,,\nb,y,,\n,,,\n",
+        ",id,name\n,a,x\n,b,y\n",
+        "id,,name\na,,x\nb,,y\n",
+        "id,name\na,x,,\nb,y\n",
+        "id,name,,\na,x\nb,y,\n",
+        "id;name\na;x\nb;y\n",
+        "id\tname\na\tx\nb\ty\n",
+        "sep=;\nid;name\na;x\nb;y\n",
+        '"sep=\t"\r\nid\tname\r\na\tx\r\nb\ty\r\n',
+        "SEP=,\nid,name\na,x\nb,y\n",
+        '\n;;\n"id";name;\n"a";x;\n"b";y;\n',
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_blank_rows_and_columns_and_any_separator(content: str, encoding: str) -> None:
+    """The table is what it was before a program wrote it."""
+    rows = read(content.encode(encoding), "id", "name")
+    assert [row.values for row in rows] == [{"id": "a", "name": "x"}, {"id": "b", "name": "y"}]
+
+
+def test_a_row_below_a_stated_separator_knows_its_line() -> None:
+    """The line ``sep=;`` is one of the file's lines; so are blank rows."""
+    rows = read('sep=;\nid;name\n;\na;"1\n2"\nb;3\n', "id")
+    assert [row.line for row in rows] == [4, 6]
+
+
+@pytest.mark.parametrize(
+    ("content", "columns"),
+    [
+        ("a;b,c\nx;y,z\n", None),
+        ("a;b,c\nx,z\n", ["a;b", "c"]),
+        ("a;b,c\nx;y\n", ["a", "b,c"]),
+        ("My picks; by hand\na\nb\n", ["My picks; by hand"]),
+        ("My picks\na;b\n", ["My picks"]),
+        ('"a;b",c\nx,y\n', ["a;b", "c"]),
+        ('"a,b";c\nx;y\n', ["a,b", "c"]),
+        ("a,\tb\nx,\ty\n", ["a", "b"]),
+    ],
+)
+def test_the_separator_is_that_of_the_header(content: str, columns: list[str] | None) -> None:
+    """Where two may be meant, the row below tells; if it does not, the table is refused."""
+    if columns is not None:
+        assert list(read(content)[0].values) == columns
+        return
+    assert refusals(content) == [
+        "[catalog] t.csv, line 1: found a header with commas and semicolons or tabs; "
+        "separate columns by commas, and quote names that hold one"
+    ]
+
+
+def test_a_column_that_is_required_tells_the_separator() -> None:
+    """Whatever else a header holds."""
+    assert read("id,notes; remarks\na,x; y\n", "id") == [
+        Row(2, {"id": "a", "notes; remarks": "x; y"})
+    ]
+
+
+def test_a_cell_may_be_longer_than_pythons_limit() -> None:
+    """An item may be a whole article."""
+    [row] = read(f"id,text\na,{'x' * 200_000}\n", "id")
+    assert len(row.values["text"]) == 200_000
 
 
 # What is refused
@@ -161,17 +236,40 @@ def test_whatever_a_csv_writer_writes_is_read(
         (
             b"id,name\na,\xe9t\xe9\n",
             "t.csv, line 2: found the byte 0xe9 as byte 3, which is not UTF-8; "
-            "save the file as UTF-8",
+            "save the file as UTF-8 (in Excel: Save As, CSV UTF-8)",
         ),
         (
             BOM + b"id,name\r\na,b\r\n\xff",
             "t.csv, line 3: found the byte 0xff as byte 1, which is not UTF-8; "
-            "save the file as UTF-8",
+            "save the file as UTF-8 (in Excel: Save As, CSV UTF-8)",
         ),
         (
-            "id,name".encode("utf-16"),
-            "t.csv, line 1: found the byte 0xff as byte 1, which is not UTF-8; "
-            "save the file as UTF-8",
+            "id,name".encode("utf-16")[:-1],
+            "t.csv: begins as UTF-16, but is not; "
+            "save the file as UTF-8 (in Excel: Save As, CSV UTF-8)",
+        ),
+        (
+            "id,name\n".encode("utf-32"),
+            "t.csv, line 1: found a NUL character; save the file as UTF-8 text",
+        ),
+        (
+            "id,name\ra,b\r",
+            "t.csv, line 1: found lines that end in a carriage return alone; "
+            "save the file with LF or CRLF (in Excel: Save As, CSV UTF-8)",
+        ),
+        (
+            "id;name\na;b\n\nc;d;e\n",
+            "t.csv, line 4: found 3 cells under 2 columns; "
+            "give each column one cell, and quote a cell that holds a semicolon",
+        ),
+        (
+            "sep=;\nid;name\na;\n",
+            "t.csv, line 3, column name: found an empty cell; fill it",
+        ),
+        (
+            "id,,name,\na,1,b,2\n",
+            "t.csv, line 1: found 2 columns that hold cells, but have no name; "
+            "name them, or empty them",
         ),
         (
             b"id,name\na,b\nc\0,d\n",
@@ -286,6 +384,8 @@ def test_a_scan_yields_what_can_be_read_and_notes_the_rest() -> None:
         (b"a\r\nb\rc\n\n", "a\r\nb\rc\n\n"),
         (BOM + "é 🜁".encode(), "é 🜁"),
         (BOM + BOM, "\ufeff"),
+        ("é 🜁\r\n".encode("utf-16"), "é 🜁\r\n"),
+        (b"\xfe\xff" + "é".encode("utf-16-be"), "é"),
         (b" \0\x0b ", " \0\x0b "),
     ],
 )

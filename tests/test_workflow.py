@@ -79,15 +79,18 @@ def test_a_second_run_has_nothing_to_do(project: Project) -> None:
     assert NOTHING in project.snakemake()
 
 
-def test_a_dry_run_shows_the_checkpoint_and_then_every_job(project: Project) -> None:
-    """Before the membership exists only the checkpoint is known; after it, each job and why."""
-    assert "build_membership" in project.snakemake("-n")
-    assert not project.path("data/cohorts/c1/membership.csv").exists()
+def test_a_dry_run_shows_every_job(project: Project) -> None:
+    """Before the membership exists as after it, with the reason of each; nothing is written."""
+    fresh = project.snakemake("-n")
+    assert "build_membership" in fresh
+    assert not list(project.path("data").glob("cohorts/c1/[!s]*"))
     project.snakemake("membership")
-    output = project.snakemake("-n")
-    for row in project.membership():
-        for rule in ("render_prompt", "generate_raw", "parse_response"):
-            assert f"{rule} stage={row['stage']} gen_id={row['gen_id']}  # Missing" in output
+    later = project.snakemake("-n")
+    assert "build_membership" not in later
+    for output in (fresh, later):
+        for row in project.membership():
+            for rule in ("render_prompt", "generate_raw", "parse_response"):
+                assert f"{rule} stage={row['stage']} gen_id={row['gen_id']}  # Missing" in output
     assert not project.path("data/gens").exists()
 
 

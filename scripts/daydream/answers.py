@@ -163,9 +163,16 @@ def call_record(answer: Answer, model: Model) -> dict[str, object]:
 
 
 def parsed_text(
-    experiment: Experiment, generation: Generation, raw: str, metadata: Mapping[str, Any]
+    experiment: Experiment,
+    generation: Generation,
+    raw: str,
+    metadata: Mapping[str, Any],
+    *,
+    edited: bool = False,
 ) -> str:
     """Return what the generation's parser makes of an answer; a copy is left as it is.
+
+    An answer `edited` by hand is no longer cut where the model's was.
 
     Raises:
         ParseError: as `parse_response`; the line names the generation.
@@ -174,7 +181,7 @@ def parsed_text(
         return raw
     where = f"{generation.stage} {generation.gen_id}"
     stage = experiment.stage(generation)
-    if metadata["truncated"]:
+    if metadata["truncated"] and not edited:
         limit = metadata["sampling"].get("max_tokens")
         if not limit:
             raise ParseError(

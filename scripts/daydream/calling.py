@@ -41,13 +41,18 @@ class Calls:
     ) -> None:
         self._settings = settings
         self._models = models
-        self._providers = providers
+        self.providers = providers
         self._stop = stop
         # Processes that a run starts, such as its shards, are part of it.
         self.run = os.environ.setdefault("DAYDREAM_RUN", f"{time.time_ns():x}-{os.getpid()}")
         self.ledger = Ledger(
             LEDGER, run=self.run, budget=settings.budget, cohort_budget=settings.cohort_budget
         )
+
+    @property
+    def started_ns(self) -> int:
+        """When the run began, in nanoseconds since the epoch; its name begins with it."""
+        return int(self.run.partition("-")[0], 16)
 
     def ask(self, generation: Generation, request: Request) -> Response:
         """Make a call and journal its answer.
@@ -70,7 +75,7 @@ class Calls:
             with file:
                 call = self._begin(generation, request, model) if kind != "local" else None
                 try:
-                    response = self._providers.complete(request, pool=model.pool)
+                    response = self.providers.complete(request, pool=model.pool)
                 except BaseException as error:
                     if call is not None:
                         reason = type(error).__name__

@@ -5,7 +5,7 @@ Columns, those of metadata.json:
     stage, gen_id, template_id, llm_model_id
     mode                 llm, or copy for a text taken from its parent; empty: not answered yet
     prompt_tokens, completion_tokens   as the provider counted them
-    cost_usd             price of the call; empty if unknown
+    cost_usd             price of the call by the catalog; empty if unknown
     duration_s           seconds that the call took
     attempts             times it was sent until it was answered
     reused               true if the answer was in the journal already, else false
@@ -18,12 +18,15 @@ from __future__ import annotations
 
 import csv
 import io
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
+from daydream.calling import cost_usd
 from daydream.experiment import Experiment
 from daydream.files import write_text
 from daydream.membership import Generation
+from daydream.provenance import Account
+from daydream.reports import covered
 from daydream.store import generation_file, read_json
 
 COLUMNS = (
@@ -42,18 +45,9 @@ COLUMNS = (
 )
 
 
-def listed(experiment: Experiment, cohort: str) -> list[Generation]:
-    """Return the selected generations of a cohort, in membership order."""
-    return [row for row in experiment.memberships[cohort] if row.gen_id in experiment.selected]
-
-
-def metadata_files(experiment: Experiment, cohort: str) -> list[str]:
-    """Return the metadata.json of every expanded generation of a cohort."""
-    rows = listed(experiment, cohort)
-    return [_metadata_file(row) for row in rows if row.gen_id in experiment.expanded]
-
-
-def write_calls(experiment: Experiment, cohort: str, path: str) -> None:
+def write_calls(
+    experiment: Experiment, cohort: str, accounts: Mapping[str, Account], path: str
+) -> None:
     """Write the table of a cohort.
 
     Raises:
@@ -62,22 +56,21 @@ def write_calls(experiment: Experiment, cohort: str, path: str) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    for generation in listed(experiment, cohort):
-        writer.writerow({**_call(generation), "slice": experiment.slice})
+    for generation in covered(experiment, cohort):
+        answered = accounts[generation.gen_id].raw.kind == "current"
+        call = _call(experiment, generation) if answered else {}
+        writer.writerow({**call, **generation._asdict(), "slice": experiment.slice})
     write_text(path, text.getvalue())
 
 
-def _call(generation: Generation) -> dict[str, Any]:
-    path = Path(_metadata_file(generation))
-    metadata = read_json(path) if path.exists() else {}
+def _call(experiment: Experiment, generation: Generation) -> dict[str, Any]:
+    metadata = read_json(generation_file(generation.stage, generation.gen_id, "metadata.json"))
+    usage = metadata.get("usage") or {}
+    model = experiment.catalog.models.get(generation.llm_model_id)
     reused = metadata.get("reused")
     return {
         **metadata,
-        **(metadata.get("usage") or {}),
-        **generation._asdict(),
+        **usage,
+        "cost_usd": None if model is None else cost_usd(usage, model),
         "reused": "" if reused is None else str(reused).lower(),
     }
-
-
-def _metadata_file(generation: Generation) -> str:
-    return generation_file(generation.stage, generation.gen_id, "metadata.json")

@@ -9,14 +9,13 @@
     <root>/replication_config.csv                         stage, replicates (optional)
     <items>                                               item_id, and whatever templates name
 
-The tables are small records here, by id and in the order of their rows; the texts stay files, of
-which just the existence is checked. A combo has a row for each of its concepts, which need not be
-adjacent. A workflow may take the rows of a table of items instead of combos: all their columns are
-kept, for templates to name. Templates and concepts name their text, so their ids must be file
-names; the ids of models, combos and items may be any text. Other columns are ignored.
-
-It all runs each time Snakemake reads the workflow, hence one directory scan for all texts of a
-kind, and one check for all rows that use a text.
+The tables are small records here, by id and in the order of their rows. Only the tables are read,
+and only their form is judged: a row that no cohort uses may name a concept, a parser or a text that
+is not there. `daydream.uses` judges what rows of a cohort use. A combo has a row for each of its
+concepts, which need not be adjacent. A workflow may take the rows of a table of items instead of
+combos: all their columns are kept, for templates to name. Templates and concepts name their text,
+so their ids must be file names; the ids of models, combos and items may be any text. Other columns
+are ignored.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
 from typing import Literal
 
 from daydream.errors import Problems, nearest
-from daydream.tables import Row, scan_table
+from daydream.tables import Row, decimal_comma, scan_table
 
 CODE = "catalog"
 ITEM = "item_id"
@@ -39,6 +38,7 @@ Generator = Literal["llm", "copy"]
 
 _GENERATORS: dict[str, Generator] = {"llm": "llm", "copy": "copy"}
 _DIRECTORY = "descriptions-"
+_MODELS = "llm_models.csv"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _WHOLE = re.compile(r"[0-9]{1,9}")
@@ -54,15 +54,19 @@ class Concept:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Combo:
-    """Concepts in order, each as (concept_id, level of description)."""
+    """Concepts in order, each as (concept_id, level of description), and on which lines."""
 
     combo_id: str
     concepts: tuple[tuple[str, str], ...]
+    lines: tuple[int, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Template:
-    """A template of a stage; `score_min` and `score_max` bound what a score may be."""
+    """A template of a stage; `score_min` and `score_max` bound what a score may be.
+
+    `path` is None for a copy without a text of its own, whose prompt is its parent's text.
+    """
 
     stage: str
     template_id: str
@@ -72,7 +76,8 @@ class Template:
     generator: Generator
     score_min: float
     score_max: float
-    path: Path
+    path: Path | None
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,16 +95,17 @@ class Model:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Catalog:
-    """All catalogs by id. `files`: each table read, and each text that it or a combo refers to."""
+    """All catalogs by id. `tables`: the tables that were read."""
 
     root: Path
+    combo_mappings: Path | None
     concepts: Mapping[str, Concept]
     combos: Mapping[str, Combo]
     items: Mapping[str, Mapping[str, str]]
     templates: Mapping[str, Mapping[str, Template]]
     models: Mapping[str, Model]
     replicates: Mapping[str, int]
-    files: tuple[Path, ...]
+    tables: tuple[Path, ...]
 
     @property
     def subjects(self) -> Mapping[str, object]:
@@ -108,19 +114,37 @@ class Catalog:
 
     def concept_path(self, concept_id: str, level: str) -> Path:
         """Return the file of a concept's text at a level."""
-        return _concept_path(self.root, concept_id, level)
+        return self.root / "concepts" / f"{_DIRECTORY}{level}" / f"{concept_id}.txt"
+
+    def levels(self, concept_id: str) -> list[str]:
+        """Return the levels of description at which there is a text of a concept, sorted."""
+        directories = (self.root / "concepts").glob(f"{_DIRECTORY}*")
+        return sorted(
+            directory.name.removeprefix(_DIRECTORY)
+            for directory in directories
+            if (directory / f"{concept_id}.txt").is_file()
+        )
+
+    def templates_table(self, stage: str) -> Path:
+        """Return the table of a stage's templates, which may be missing if no cohort uses it."""
+        return _templates_table(self.root, stage)
+
+    @property
+    def models_table(self) -> Path:
+        """The table of the models."""
+        return self.root / _MODELS
 
 
 def load_catalog(
     root: Path, combo_mappings: Path | None, stages: Sequence[str], *, items: Path | None = None
 ) -> Catalog:
-    """Read all catalogs of a workflow with these stages.
+    """Read the tables of a workflow with these stages.
 
     A workflow without concepts has no `combo_mappings`, or neither that file nor the metadata; one
-    with `items` takes these instead.
+    with `items` takes these instead. A stage whose table is missing has no templates.
 
     Raises:
-        InputError: everything that is wrong with any of them.
+        InputError: everything that is wrong with the form of any of them.
     """
     loader = _Loader(root)
     concepts, combos = loader.concepts_and_combos(combo_mappings if items is None else None)
@@ -129,25 +153,30 @@ def load_catalog(
     models = loader.models()
     replicates = loader.replicates(stages)
     loader.problems.check()
-    used = dict.fromkeys(concept for combo in combos.values() for concept in combo.concepts)
     return Catalog(
         root=root,
+        combo_mappings=combo_mappings,
         concepts=concepts,
         combos=combos,
         items=by_item,
         templates=templates,
         models=models,
         replicates=replicates,
-        files=(
-            *loader.tables,
-            *(template.path for of_stage in templates.values() for template in of_stage.values()),
-            *(_concept_path(root, *concept) for concept in used),
-        ),
+        tables=tuple(loader.tables),
     )
 
 
-def _concept_path(root: Path, concept_id: str, level: str) -> Path:
-    return root / "concepts" / f"{_DIRECTORY}{level}" / f"{concept_id}.txt"
+def is_file_name(name: str) -> bool:
+    """Tell whether a file of a directory can be called so, and neither lie elsewhere nor hide."""
+    return not (name.startswith(".") or "/" in name or "\\" in name or _CONTROL.search(name))
+
+
+def _is_there(path: Path) -> bool:
+    return os.path.lexists(path)  # a link to nothing is a text that is missing
+
+
+def _templates_table(root: Path, stage: str) -> Path:
+    return root / f"{stage}_templates.csv"
 
 
 class _Loader:
@@ -168,23 +197,15 @@ class _Loader:
         metadata = self.root / "concepts_metadata.csv"
         if mappings is None or not (mappings.exists() or metadata.exists()):
             return {}, {}
-        rows = list(self._scan(metadata, required=("concept_id", "name")))
-        # A row without a name still tells its id; others that cannot be read may hold any id.
-        complete = all(problem.column == "name" for problem in self.problems.found)
+        rows = self._scan(metadata, required=("concept_id", "name"))
         by_id = self._by_id(metadata, "concept_id", rows, name_files=True)
         concepts = {
             name: Concept(concept_id=name, name=row.values["name"]) for name, row in by_id.items()
         }
-        combos, uses = self._combos(mappings)
-        if complete:
-            self._check_uses(mappings, uses, concepts)
-        return concepts, combos
+        return concepts, self._combos(mappings)
 
-    def _combos(self, path: Path) -> tuple[dict[str, Combo], dict[tuple[str, str], list[int]]]:
-        """Return the combos, and the lines that use each (concept_id, level)."""
-        concepts: dict[str, list[tuple[str, str]]] = {}
-        uses: dict[tuple[str, str], list[int]] = {}
-        seen: dict[tuple[str, str], int] = {}
+    def _combos(self, path: Path) -> dict[str, Combo]:
+        concepts: dict[str, dict[str, tuple[str, int]]] = {}
         columns = ("combo_id", "concept_id", "description_level")
         cells = itemgetter(*columns)
         for row in self._scan(path, required=columns):
@@ -192,40 +213,22 @@ class _Loader:
             if not (combo_id and concept and level):
                 continue
             if combo_id not in concepts:
-                concepts[combo_id] = []
+                concepts[combo_id] = {}
                 self._check_id(path, row, "combo_id")
-            first = seen.setdefault((combo_id, concept), row.line)
-            if first != row.line:
+            if concept in concepts[combo_id]:
+                first = concepts[combo_id][concept][1]
                 why = f"which line {first} has in combo {combo_id!r} already"
                 self._refuse(path, row, "concept_id", why, "give each concept of a combo once")
-            pair = concept, level
-            concepts[combo_id].append(pair)
-            uses.setdefault(pair, []).append(row.line)
-        combos = {name: Combo(combo_id=name, concepts=tuple(concepts[name])) for name in concepts}
-        return combos, uses
-
-    def _check_uses(
-        self,
-        path: Path,
-        uses: Mapping[tuple[str, str], Sequence[int]],
-        concepts: Mapping[str, Concept],
-    ) -> None:
-        """Refuse each concept that is unknown or has no text at the level, once for all rows."""
-        directories = (self.root / "concepts").glob(f"{_DIRECTORY}*")
-        texts = {found.name.removeprefix(_DIRECTORY): _texts(found) for found in directories}
-        for (concept, level), lines in uses.items():
-            line, more = lines[0], f" (in {len(lines)} rows)" if len(lines) > 1 else ""
-            if concept not in concepts:
-                found = f"found {concept!r}, which is no concept{more}"
-                remedy = nearest(concept, concepts)
-                self.problems.add(path, found, remedy, line=line, column="concept_id")
-            elif concept not in texts.get(level, ()) and _is_file_name(concept):
-                text = _concept_path(self.root, concept, level)
-                there = sorted(name for name, ids in texts.items() if concept in ids)
-                found = f"found {level!r}, but there is no {text}{more}"
-                levels = f", or use a level that is there: {', '.join(map(repr, there))}"
-                remedy = f"write it{levels if there else ''}"
-                self.problems.add(path, found, remedy, line=line, column="description_level")
+                continue
+            concepts[combo_id][concept] = (level, row.line)
+        return {
+            name: Combo(
+                combo_id=name,
+                concepts=tuple((concept, level) for concept, (level, _) in rows.items()),
+                lines=tuple(line for _, line in rows.values()),
+            )
+            for name, rows in concepts.items()
+        }
 
     def items(self, path: Path | None) -> dict[str, dict[str, str]]:
         if path is None:
@@ -236,17 +239,16 @@ class _Loader:
         return {name: dict(row.values) for name, row in by_id.items()}
 
     def templates(self, stage: str) -> dict[str, Template]:
-        path = self.root / f"{stage}_templates.csv"
+        path = _templates_table(self.root, stage)
+        if not path.exists():
+            return {}
         optional = ("template_name", "description", "parser", "generator", "score_min", "score_max")
         rows = self._scan(path, required=("template_id",), optional=optional)
         by_id = self._by_id(path, "template_id", rows, name_files=True)
         directory = self.root / "templates" / stage
-        texts = _texts(directory)
         templates = {}
         for name, row in by_id.items():
             text = directory / f"{name}.txt"
-            if name not in texts and _is_file_name(name):
-                self._refuse(path, row, "template_id", f"but there is no {text}", "write it")
             generator = _GENERATORS.get(row.values["generator"] or "llm")
             if generator is None:
                 remedy = nearest(row.values["generator"], _GENERATORS)
@@ -261,12 +263,13 @@ class _Loader:
                 generator=generator or "llm",
                 score_min=score_min,
                 score_max=score_max,
-                path=text,
+                path=text if generator != "copy" or _is_there(text) else None,
+                line=row.line,
             )
         return templates
 
     def models(self) -> dict[str, Model]:
-        path = self.root / "llm_models.csv"
+        path = self.root / _MODELS
         prices = ("usd_per_mtok_in", "usd_per_mtok_out")
         optional = ("display_name", "pool", *prices)
         rows = self._scan(path, required=("id", "model", "provider"), optional=optional)
@@ -326,7 +329,7 @@ class _Loader:
 
     def _check_id(self, path: Path, row: Row, column: str, *, names_file: bool = False) -> None:
         name = row.values[column]
-        if names_file and not _is_file_name(name):
+        if names_file and not is_file_name(name):
             remedy = "leave out slashes, backslashes, control characters and a leading dot"
             self._refuse(path, row, column, "which cannot name a file", remedy)
         elif _CONTROL.search(name):
@@ -339,7 +342,10 @@ class _Loader:
             return None
         number = float(cell) if _DECIMAL.fullmatch(cell) else math.nan
         if not math.isfinite(number):
-            self._refuse(path, row, column, "which is no number", "write one such as 9 or 0.5")
+            remedy = "write one such as 9 or 0.5"
+            if pointed := decimal_comma(cell):
+                remedy = f"write a decimal point: {pointed}"
+            self._refuse(path, row, column, "which is no number", remedy)
             return None
         return number
 
@@ -361,17 +367,3 @@ class _Loader:
             remedy = "write USD for a million tokens, or leave the cell empty"
             self._refuse(path, row, column, "which is no price", remedy)
         return price
-
-
-def _is_file_name(name: str) -> bool:
-    return not (name.startswith(".") or "/" in name or "\\" in name or _CONTROL.search(name))
-
-
-def _texts(directory: Path) -> frozenset[str]:
-    """Return the ids whose text stands in a directory: one scan, however many are asked for."""
-    try:
-        with os.scandir(directory) as entries:
-            names = [entry.name for entry in entries if entry.is_file()]
-    except OSError:
-        return frozenset()
-    return frozenset(name.removesuffix(".txt") for name in names if name.endswith(".txt"))

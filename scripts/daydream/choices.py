@@ -1,16 +1,19 @@
 """Which answer of a generation counts, where that is not the first: `data/choices.json`.
 
-    {"<gen_id>": {"sample": 2}}                 the answer of the third sample, asked for anew
+    {"<gen_id>": {"sample": 2, "run": "…"}}     the answer of the third sample, asked for by a refresh
     {"<gen_id>": {"request": "<sha256>"}}       a journaled answer, restored
 
-A refresh and a restoration are entries here, not edits of the store: each becomes a param of the
-generation's job, so that the next run makes the files anew, from the journal or by a call.
+A refresh and a restoration are entries here, not edits of the store: each is part of what an answer
+is made of, so that the next run makes the files again, from the journal or by a call. `run` is the
+run that asked for the sample: its other processes, and a second try, take what it has decided.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from daydream.errors import StoreError
 from daydream.files import write_text
 
 CHOICES = Path("data/choices.json")
+LOCK = Path("data/choices.lock")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +31,7 @@ class Choice:
 
     sample: int = 0
     request: str = ""
+    run: str = ""
 
 
 FIRST = Choice()
@@ -47,27 +52,60 @@ def read_choices() -> dict[str, Choice]:
         raise StoreError(f"{CHOICES}: cannot be read ({error}); restore or delete it") from error
 
 
-def write_choices(choices: Mapping[str, Choice]) -> None:
-    """Write the choices, one generation a line."""
+def choose(gen_id: str, choice: Choice) -> None:
+    """Enter a choice."""
+    with _held():
+        _write({**read_choices(), gen_id: choice})
+
+
+def commit_refresh(samples: Mapping[str, Iterable[int]], *, run: str) -> dict[str, Choice]:
+    """Enter a new sample for each generation of `samples` that this run has not chosen one for.
+
+    Returns:
+        The choices of these generations, by gen_id.
+    """
+    with _held():
+        choices = read_choices()
+        chosen = refreshed(choices, samples, run=run)
+        if chosen != choices:
+            _write(chosen)
+    return {gen_id: chosen[gen_id] for gen_id in samples if gen_id in chosen}
+
+
+def refreshed(
+    choices: Mapping[str, Choice], samples: Mapping[str, Iterable[int]], *, run: str
+) -> dict[str, Choice]:
+    """Return the choices with a new sample for each generation of `samples`.
+
+    `samples` are the numbers of the samples that were answered, by gen_id. A generation whose
+    choice was never answered, as after an interrupted refresh, keeps it; so does one that this run
+    has chosen a sample for already.
+    """
+    result = dict(choices)
+    for gen_id, answered in samples.items():
+        known = list(answered)
+        current = result.get(gen_id, FIRST)
+        if current.run != run and (current.request or current.sample in known):
+            result[gen_id] = Choice(sample=max(known, default=-1) + 1, run=run)
+    return result
+
+
+@contextmanager
+def _held() -> Iterator[None]:
+    """Keep other threads and processes from changing the choices."""
+    LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _write(choices: Mapping[str, Choice]) -> None:
+    """Write the choices, one generation per line."""
     lines = [f"{json.dumps(name)}: {json.dumps(_entry(choices[name]))}" for name in sorted(choices)]
     write_text(CHOICES, "{\n" + ",\n".join(lines) + "\n}\n", durable=True)
 
 
 def _entry(choice: Choice) -> dict[str, Any]:
-    return {"request": choice.request} if choice.request else {"sample": choice.sample}
-
-
-def refreshed(
-    choices: Mapping[str, Choice], samples: Mapping[str, Iterable[int]]
-) -> dict[str, Choice]:
-    """Return the choices with a new sample for each generation of `samples`.
-
-    `samples` are the numbers of the samples that were answered, by gen_id. A generation whose
-    choice was never answered, as after an interrupted refresh, keeps it.
-    """
-    result = dict(choices)
-    for gen_id, answered in samples.items():
-        known = list(answered)
-        if result.get(gen_id, FIRST).request or result.get(gen_id, FIRST).sample in known:
-            result[gen_id] = Choice(sample=max(known, default=-1) + 1)
-    return result
+    if choice.request:
+        return {"request": choice.request}
+    return {"sample": choice.sample, **({"run": choice.run} if choice.run else {})}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
 
 import yaml
@@ -11,8 +13,8 @@ import yaml
 from daydream.catalog import Catalog
 from daydream.config import Settings, Stage, as_setting, chain
 from daydream.design import Design
-from daydream.errors import Problems, StoreError, nearest
-from daydream.files import file_sha256, write_json
+from daydream.errors import InputError, Problem, Problems, StoreError, nearest
+from daydream.files import file_sha256
 from daydream.membership import (
     Generation,
     expand,
@@ -20,12 +22,10 @@ from daydream.membership import (
     own_axes,
     read_given_membership,
     with_ancestors,
-    write_membership,
 )
-from daydream.prompts import check
 from daydream.spec import Spec, load_spec
 from daydream.store import generation_file, read_json
-from daydream.tables import read_text
+from daydream.uses import texts
 
 COHORTS = Path("data/cohorts")
 
@@ -83,27 +83,41 @@ def check_cohorts(settings: Settings, cohorts: Iterable[str]) -> None:
     problems.check()
 
 
-def compile_cohort(
-    cohort: str, *, settings: Settings, catalog: Catalog, membership: Path, manifest: Path
-) -> None:
-    """Write the membership of a cohort and, beside it, the manifest of what it was made from.
+def manifest(
+    cohort: str, rows: Sequence[Generation], *, settings: Settings, catalog: Catalog
+) -> dict[str, object]:
+    """Return what stands in manifest.json: how many rows there are, and what they are made from.
+
+    That are the spec, the tables, and of the texts those that these rows use, which must be there.
+    """
+    files = [*sources(settings, cohort), *catalog.tables, *texts(rows, catalog)]
+    return {
+        "cohort": cohort,
+        "generations": dict(Counter(map(itemgetter(0), rows))),
+        "levels": _levels_of(rows, settings.stages),
+        "sha256": {str(path): file_sha256(path) for path in sorted(set(files))},
+    }
+
+
+def compile_cohorts(
+    settings: Settings, catalog: Catalog, cohorts: Iterable[str]
+) -> dict[str, list[Generation]]:
+    """Return the rows of each cohort.
 
     Raises:
-        InputError: what is wrong with the spec, with everything found in one go.
+        InputError: what is wrong with any of their specs, each said once.
     """
-    generations = cohort_rows(cohort, settings=settings, catalog=catalog)
-    _check_templates(generations, catalog)
-    write_membership(membership, generations, settings.stages)
-    files = [*sources(settings, cohort), *catalog.files]
-    write_json(
-        manifest,
-        {
-            "cohort": cohort,
-            "generations": dict(Counter(generation.stage for generation in generations)),
-            "levels": _levels_of(generations, settings.stages),
-            "sha256": {str(path): file_sha256(path) for path in files},
-        },
-    )
+    rows = {}
+    problems: dict[Problem, None] = {}
+    for cohort in cohorts:
+        try:
+            rows[cohort] = cohort_rows(cohort, settings=settings, catalog=catalog)
+        except InputError as error:
+            for problem in error.problems:
+                problems[replace(problem, code=problem.code or error.code)] = None
+    if problems:
+        raise InputError(next(iter(problems)).code, problems)
+    return rows
 
 
 def cohort_rows(
@@ -210,14 +224,6 @@ def _levels_of(
     return {axis: list(values) for axis, values in levels.items()}
 
 
-def _check_templates(generations: Iterable[Generation], catalog: Catalog) -> None:
-    """Refuse a cohort one of whose templates cannot be compiled, before any job meets it."""
-    used = {(generation.stage, generation.template_id) for generation in generations}
-    for stage, template_id in sorted(used):
-        path = catalog.templates[stage][template_id].path
-        check(read_text(path, code="catalog"), str(path))
-
-
 def _complete(
     spec: Spec, stages: Mapping[str, Stage], catalog: Catalog
 ) -> tuple[dict[str, Stage], Design]:
@@ -279,6 +285,11 @@ def _check_levels(
         known[f"{name}_llm"] = ("model", catalog.models)
     for axis, (noun, values) in known.items():
         stage = axis.removesuffix("_llm")
+        table = catalog.templates_table(axis.removesuffix("_template"))
+        if axis.endswith("_template") and axis in axes and table not in catalog.tables:
+            found = f"found the axis {axis!r}, but there is no {table}"
+            problems.add(path, found, "write the table of its templates", column=f"axes.{axis}")
+            continue
         for level in axes.get(axis, ()):
             if level in values:
                 continue

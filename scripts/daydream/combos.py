@@ -21,7 +21,7 @@ from daydream.catalog import Catalog
 from daydream.errors import Problems, nearest
 from daydream.files import write_text
 from daydream.keys import KeyCodec, gen_id
-from daydream.tables import read_text
+from daydream.tables import header_of
 
 CODE = "combos"
 LIMIT = 100_000
@@ -122,12 +122,19 @@ def _check_ids(catalog: Catalog, path: Path, new: Mapping[str, Concepts], *, lev
 
 def _extended(path: Path, new: Mapping[str, Concepts], *, level: str) -> str:
     """Return the table's text with rows for the new combos, in its own columns and line ends."""
-    before = path.read_bytes().decode() if path.exists() else ""
-    header = _header(path)
+    before = _before(path)
+    separator, header = header_of(before.removeprefix("\ufeff"), COLUMNS[:1])
     newline = "\r\n" if before.partition("\n")[0].endswith("\r") else "\n"
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, header, restval="", extrasaction="ignore", lineterminator=newline)
-    if not before:
+    writer = csv.DictWriter(
+        text,
+        header or list(COLUMNS),
+        delimiter=separator,
+        restval="",
+        extrasaction="ignore",
+        lineterminator=newline,
+    )
+    if not header:
         writer.writeheader()
     elif not before.endswith("\n"):
         text.write(newline)
@@ -139,11 +146,19 @@ def _extended(path: Path, new: Mapping[str, Concepts], *, level: str) -> str:
     return before + text.getvalue()
 
 
-def _header(path: Path) -> list[str]:
+def _before(path: Path) -> str:
+    """Return the table as it is, a byte order mark included, which new rows are appended to."""
     if not path.exists():
-        return list(COLUMNS)
-    first = next(csv.reader(io.StringIO(read_text(path, code=CODE)), skipinitialspace=True), [])
-    return [name.strip() for name in first] or list(COLUMNS)
+        return ""
+    data = path.read_bytes()
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        problems = Problems(CODE)
+        remedy = "save the file as UTF-8 (in Excel: Save As, CSV UTF-8)"
+        problems.add(path, "found UTF-16, which rows are not appended to", remedy)
+        problems.check()
+        raise
 
 
 def _summary(

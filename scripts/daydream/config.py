@@ -58,6 +58,7 @@ class Settings:
     views: Mapping[str, Mapping[str, Any]]
     refresh: bool
     expand: str
+    report_failures: bool
     budget: Budget
     cohort_budget: Budget
     raw_dir: Path
@@ -84,6 +85,7 @@ class Settings:
             views=config["views"],
             refresh=config["refresh"],
             expand=config["expand"],
+            report_failures=config["report_failures"],
             budget=_budget(config["budget"]),
             cohort_budget=_budget(config["budget"].get("cohort", {})),
             raw_dir=Path(config["raw_dir"]),

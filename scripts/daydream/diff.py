@@ -45,6 +45,7 @@ from daydream.files import read_text, write_text
 from daydream.keys import gen_id
 from daydream.membership import Generation, codec, own_axes
 from daydream.plan import forecasts
+from daydream.provenance import accounts
 from daydream.store import RESPONSES, generation_file
 
 LIMIT = 200_000
@@ -101,7 +102,8 @@ class Store:
         if not Path(generation_file(generation.stage, generation.gen_id, RESPONSES)).exists():
             return True
         lineage = self.experiment.lineage(generation)
-        expected = forecasts(self.experiment, lineage)
+        known = accounts(self.experiment, lineage)
+        expected = forecasts(self.experiment, known, lineage)
         return expected[generation.gen_id].state in ("call", "waiting")
 
     def unanswered(self, stage: str, template_id: str, name: str) -> bool:
@@ -342,7 +344,8 @@ def compare(experiment: Experiment, *, left: object, right: object) -> str:
     """
     memberships_of(experiment.settings, (left, right))
     cohorts = tuple(dict.fromkeys((str(left), str(right))))
-    experiment = Experiment(replace(experiment.settings, cohorts=cohorts, refresh=False))
+    settings = replace(experiment.settings, cohorts=cohorts, refresh=False)
+    experiment = Experiment(settings, mode=experiment.mode)
     counts = _shared(experiment, str(left), str(right))
     store = Store(experiment)
     coverages = [

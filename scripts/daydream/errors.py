@@ -26,7 +26,8 @@ class Problem:
     """One thing that is wrong with one place of one input file.
 
     `line` counts from 1 as an editor does (a table's header is line 1); `column` is a table's
-    column or a YAML path such as ``rules.pairs.bundle.left``.
+    column or a YAML path such as ``rules.pairs.bundle.left``. `code` is that of the whole error
+    where it is empty.
     """
 
     file: str
@@ -34,6 +35,7 @@ class Problem:
     remedy: str
     line: int | None = None
     column: str | None = None
+    code: str = ""
 
     def __str__(self) -> str:
         place = self.file
@@ -53,7 +55,7 @@ class InputError(DaydreamError):
         super().__init__(*self.problems)
 
     def __str__(self) -> str:
-        return "\n".join(f"[{self.code}] {problem}" for problem in self.problems)
+        return "\n".join(f"[{problem.code or self.code}] {problem}" for problem in self.problems)
 
 
 class Problems:
@@ -93,6 +95,10 @@ class TemplateError(DaydreamError):
     """A template that cannot be compiled or rendered."""
 
     code = "template"
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        super().__init__(problem)
 
 
 class CallError(DaydreamError):

@@ -1,33 +1,41 @@
 """One experiment as the rules see it: the settings, the catalogs and the cohorts' generations.
 
-The rules ask it what a job needs (`prompt_inputs`, `raw_inputs`), what else the job depends on
-(`prompt_variables`, `call_settings`, `parser_settings`: short texts that Snakemake records and
-compares) and which generations there are.
+The rules ask it what a job needs (`prompt_inputs`, `raw_inputs`, `parsed_inputs`), and
+`daydream.provenance` what a text depends on beside those files: `prompt_variables`,
+`call_settings` and `parser_settings`, short texts that are compared by their digests.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Iterable, Mapping
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from daydream.calling import Calls
 from daydream.catalog import Catalog, Combo, Template, load_catalog
-from daydream.choices import Choice, read_choices, refreshed, write_choices
-from daydream.cohort import COHORTS, check_cohorts, compile_cohort, sources
+from daydream.choices import Choice, commit_refresh, read_choices, refreshed
+from daydream.cohort import (
+    COHORTS,
+    check_cohorts,
+    cohort_rows,
+    compile_cohorts,
+    manifest,
+    sources,
+)
 from daydream.config import Settings, Stage, chain
-from daydream.errors import Problems, UnknownGenerationError, nearest
+from daydream.errors import UnknownGenerationError, nearest
+from daydream.files import text_sha256
 from daydream.llm import Providers
-from daydream.membership import Generation, read_membership
+from daydream.membership import Generation, membership_text, read_membership
 from daydream.parsers import Parsers, load_parsers
+from daydream.prompts import COPY
 from daydream.selection import check_dimensions, select
-from daydream.shards import share
 from daydream.stop import Stop
 from daydream.store import answered_samples, generation_file
 from daydream.tables import read_text
-from daydream.targets import targets
+from daydream.uses import check_uses
 
 Mode = Literal["run", "dry-run", "job"]
 CONFIG = "config/config.yaml"
@@ -41,8 +49,8 @@ class Experiment:
     def __init__(self, settings: Settings, *, mode: Mode = "job") -> None:
         """Read the catalogs and the users' parsers.
 
-        A run decides which answers are to be asked for anew and writes it down; a dry run decides
-        it too; a job of a run takes what is written.
+        A run, or a dry run, compiles its cohorts itself; a job of a run takes the memberships
+        that the run has written.
 
         Raises:
             InputError: everything that is wrong with the first of them that has an error.
@@ -59,39 +67,62 @@ class Experiment:
             items=settings.items,
         )
         self._texts: dict[str, str] = {}
+        self._digests: dict[str, str] = {}
         self.parsers: Parsers = load_parsers(settings.parsers)
         self.stop = Stop()
         providers = Providers(
             settings.providers, base_dir=Path(), pools=settings.pools, stop=self.stop.event
         )
         self.calls = Calls(settings, self.catalog.models, providers, self.stop)
-        self.ask = self.calls.ask
-        self._mode = mode
-        _check_parsers(self.catalog, self.parsers)
+        self.mode = mode
+        self._untouched = set(settings.cohorts)
 
     # Cohorts
 
     def cohort_inputs(self, cohort: str) -> list[str]:
         """Return the files that the membership of a cohort is made from."""
-        return [str(path) for path in (*sources(self.settings, cohort), *self.catalog.files)]
+        return [str(path) for path in (*sources(self.settings, cohort), *self.catalog.tables)]
 
-    def compile_cohort(self, cohort: str, *, membership: str, manifest: str) -> None:
-        """Write the membership and the manifest of a cohort."""
-        compile_cohort(
-            cohort,
-            settings=self.settings,
-            catalog=self.catalog,
-            membership=Path(membership),
-            manifest=Path(manifest),
-        )
+    def membership_text(self, cohort: str) -> str:
+        """Return the membership of a cohort as the table that it is written as."""
+        return membership_text(self._rows(cohort), self.settings.stages)
+
+    def manifest_text(self, cohort: str) -> str:
+        """Return the manifest of a cohort: its counts, its levels, and what it is made from."""
+        found = manifest(cohort, self._rows(cohort), settings=self.settings, catalog=self.catalog)
+        return json.dumps(found, ensure_ascii=False, indent=1) + "\n"
 
     @cached_property
     def memberships(self) -> dict[str, list[Generation]]:
-        """The generations of each configured cohort; its membership.csv must be there."""
-        return {
-            cohort: read_membership(COHORTS / cohort / "membership.csv", self.settings.stages)
-            for cohort in self.settings.cohorts
-        }
+        """The generations of each configured cohort.
+
+        They are compiled, not read: so they are those of today's inputs before the checkpoint has
+        written them as after it, and nothing that was read once can outlive an edit. Only a job of
+        a run takes what the run has written.
+
+        Raises:
+            InputError: everything that is wrong with the specs, or with what their rows use.
+        """
+        tables = {name: COHORTS / name / "membership.csv" for name in self.settings.cohorts}
+        if self.mode == "job" and all(path.exists() for path in tables.values()):
+            stages = self.settings.stages
+            return {name: read_membership(path, stages) for name, path in tables.items()}
+        rows = compile_cohorts(self.settings, self.catalog, self.settings.cohorts)
+        check_uses(
+            rows,
+            settings=self.settings,
+            catalog=self.catalog,
+            parsers=self.parsers,
+            read=self.text,
+        )
+        return rows
+
+    def _rows(self, cohort: str) -> list[Generation]:
+        """Return the generations of a cohort, which need not be one of the configured."""
+        if cohort in self.settings.cohorts:
+            return self.memberships[cohort]
+        check_cohorts(self.settings, [cohort])
+        return cohort_rows(cohort, settings=self.settings, catalog=self.catalog)
 
     @cached_property
     def generations(self) -> dict[str, Generation]:
@@ -127,17 +158,46 @@ class Experiment:
         """Which answer counts, by gen_id, where that is not the first.
 
         With the setting `refresh` each generation that matches the slice, its ancestors left aside,
-        is to have a new one; that is written down here, so that it holds when the run ends early.
+        is to have a new one. That is only thought here; `choose` writes it down.
         """
         choices = read_choices()
-        if not self.settings.refresh or self._mode == "job":
+        if not self.settings.refresh:
             return choices
-        rows = [row for row in self._select(ancestors=False) if not self.is_copy(row)]
-        samples = {row.gen_id: answered_samples(row.stage, row.gen_id) for row in rows}
-        anew = refreshed(choices, samples)
-        if anew != choices and self._mode == "run":
-            write_choices(anew)
-        return anew
+        return refreshed(choices, self._answered(self._refreshable), run=self.calls.run)
+
+    @cached_property
+    def _refreshable(self) -> dict[str, Generation]:
+        rows = self._select(ancestors=False) if self.settings.refresh else []
+        return {row.gen_id: row for row in rows if not self.is_copy(row)}
+
+    @staticmethod
+    def _answered(rows: Mapping[str, Generation]) -> dict[str, list[int]]:
+        return {name: answered_samples(row.stage, row.gen_id) for name, row in rows.items()}
+
+    def choose(self, requested: Iterable[str]) -> None:
+        """Write down which of the requested generations are to have a new answer.
+
+        Jobs call it before they ask: so a run that only looks leaves no trace, and one that ends
+        early knows what it was to do.
+        """
+        rows = {name: self._refreshable[name] for name in requested if name in self._refreshable}
+        if rows:
+            self.choices.update(commit_refresh(self._answered(rows), run=self.calls.run))
+
+    def take_reports_of(self, generation: Generation) -> list[str]:
+        """Return the cohorts whose reports a text of a generation belongs to, each once a process.
+
+        So that only the first text of a cohort costs anything.
+        """
+        if not self._untouched:
+            return []
+        found = [name for name in self._untouched if generation.gen_id in self._ids(name)]
+        self._untouched.difference_update(found)
+        return found
+
+    @cache  # noqa: B019 - an experiment lives as long as its process
+    def _ids(self, cohort: str) -> frozenset[str]:
+        return frozenset(row.gen_id for row in self.memberships[cohort])
 
     def generation(self, stage: str, gen_id: str) -> Generation:
         """Return a generation.
@@ -151,7 +211,7 @@ class Experiment:
         cohorts = ", ".join(self.settings.cohorts)
         known = [row.gen_id for row in self.generations.values() if row.stage == stage]
         raise UnknownGenerationError(
-            f"found {gen_id!r}, which is no {stage} of the cohorts {cohorts}; "
+            f"found {gen_id!r}, which is not the id of any {stage} of the cohorts {cohorts}; "
             f"add its cohort to `cohorts`, or correct the id: {nearest(gen_id, known)}"
         )
 
@@ -164,45 +224,10 @@ class Experiment:
         if gen_id not in self.generations:
             cohorts = ", ".join(self.settings.cohorts)
             raise UnknownGenerationError(
-                f"found {gen_id!r}, which is no generation of the cohorts {cohorts}; "
-                f"{nearest(gen_id, self.generations)}"
+                f"found {gen_id!r}, which is not the id of any generation of the cohorts "
+                f"{cohorts}; {nearest(gen_id, self.generations)}"
             )
         return self.generations[gen_id]
-
-    @cached_property
-    def expanded(self) -> dict[str, Generation]:
-        """The selected generations that targets name: of this shard, and with `expand` pending."""
-        shard = self.settings.shard
-        own = self.selected
-        if shard is not None:
-            rows = share(own.values(), shard=shard, shards=self.settings.shards)
-            own = {row.gen_id: row for row in rows}
-        if self.settings.expand == "all":
-            return own
-        from daydream.pending import pending  # noqa: PLC0415 - it looks at experiments itself
-
-        waiting = pending(self, own.values())
-        return {name: row for name, row in own.items() if name in waiting}
-
-    def targets(self, stage: str | None = None) -> list[str]:
-        """Return the files that stand for all of the expanded generations of a stage, or of all."""
-        return targets([row for row in self.expanded.values() if stage in (None, row.stage)])
-
-    def scored(self, cohort: str) -> list[Generation]:
-        """Return the selected generations of a cohort's scored stages, in membership order."""
-        return [
-            row
-            for row in self.memberships[cohort]
-            if self.settings.stages[row.stage].scored and row.gen_id in self.selected
-        ]
-
-    def scored_targets(self, cohort: str) -> list[str]:
-        """Return the parsed.txt of every expanded generation of a cohort's scored stages."""
-        return [
-            generation_file(row.stage, row.gen_id, "parsed.txt")
-            for row in self.scored(cohort)
-            if row.gen_id in self.expanded
-        ]
 
     @property
     def slice(self) -> str:
@@ -221,6 +246,24 @@ class Experiment:
         """Return the template of a generation."""
         return self.catalog.templates[generation.stage][generation.template_id]
 
+    def template_file(self, generation: Generation) -> str:
+        """Return the file of a generation's template; empty for a copy whose template has none."""
+        return str(self.template(generation).path or "")
+
+    def template_text(self, generation: Generation) -> str:
+        """Return the source of a generation's template.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        path = self.template_file(generation)
+        return self.text(path) if path else COPY
+
+    def template_sha256(self, generation: Generation) -> str:
+        """Return the digest of that source."""
+        path = self.template_file(generation)
+        return self.sha256(path) if path else text_sha256(COPY)
+
     def is_copy(self, generation: Generation) -> bool:
         """Tell whether a generation takes its parent's text instead of calling a model."""
         return self.template(generation).generator == "copy"
@@ -236,7 +279,7 @@ class Experiment:
         item = self.catalog.items[generation.combo_id]
         if not generation.parent_gen_id:
             return {"item": item, **item}
-        return {"item": item} if self._names(generation, "item") else {}
+        return {"item": item} if "item" in self.template_text(generation) else {}
 
     def lineage(self, generation: Generation) -> list[Generation]:
         """Return the ancestors of a generation, the first stage first, and itself last."""
@@ -245,35 +288,40 @@ class Experiment:
             line.insert(0, self.generations[line[0].parent_gen_id])
         return line
 
-    def parent_file(self, generation: Generation) -> str:
-        """Return the parsed.txt of a generation's parent."""
-        parent = self.settings.stages[generation.stage].parent
-        assert parent is not None, "the first stage has no parent"  # noqa: S101
-        return generation_file(parent, generation.parent_gen_id, "parsed.txt")
+    def named_ancestors(self, generation: Generation) -> list[Generation]:
+        """Return the ancestors whose texts a prompt may take, the parent last.
 
-    def prompt_inputs(self, generation: Generation) -> dict[str, str | list[str]]:
+        A template that does not name `ancestors` takes its parent's text alone.
+        """
+        ancestors = self.lineage(generation)[:-1]
+        return ancestors if self.names_ancestors(generation) else ancestors[-1:]
+
+    def names_ancestors(self, generation: Generation) -> bool:
+        """Tell whether a generation's template names more than its parent."""
+        return "ancestors" in self.template_text(generation)
+
+    def concept_files(self, generation: Generation) -> dict[str, str]:
+        """Return the texts of the concepts that a generation of the first stage is made from."""
+        if generation.parent_gen_id:
+            return {}
+        combo = self.catalog.combos.get(generation.combo_id, NO_CONCEPTS)
+        return {
+            concept: str(self.catalog.concept_path(concept, level))
+            for concept, level in combo.concepts
+        }
+
+    def prompt_inputs(self, generation: Generation) -> dict[str, list[str]]:
         """Return the files a prompt is rendered from, by what they are to it."""
-        inputs: dict[str, str | list[str]] = {"template": str(self.template(generation).path)}
-        if not generation.parent_gen_id:
-            combo = self.catalog.combos.get(generation.combo_id, NO_CONCEPTS)
-            inputs["concepts"] = [
-                str(self.catalog.concept_path(*concept)) for concept in combo.concepts
-            ]
-        elif self.uses_ancestors(generation):
+        template = self.template_file(generation)
+        inputs = {"template": [template] if template else []}
+        if generation.parent_gen_id:
             inputs["ancestors"] = [
                 generation_file(row.stage, row.gen_id, "parsed.txt")
-                for row in self.lineage(generation)[:-1]
+                for row in self.named_ancestors(generation)
             ]
         else:
-            inputs["ancestors"] = [self.parent_file(generation)]
+            inputs["concepts"] = list(self.concept_files(generation).values())
         return inputs
-
-    def uses_ancestors(self, generation: Generation) -> bool:
-        """Tell whether a generation's template names more than its parent."""
-        return self._names(generation, "ancestors")
-
-    def _names(self, generation: Generation, variable: str) -> bool:
-        return variable in self.text(str(self.template(generation).path))
 
     def prompt_variables(self, generation: Generation) -> str:
         """Return what a prompt depends on beside its input files: names and dimensions."""
@@ -298,7 +346,8 @@ class Experiment:
         """Return the files an answer is made from: the prompt, and the text that a copy takes."""
         inputs = {"prompt": generation_file(generation.stage, generation.gen_id, "prompt.txt")}
         if self.is_copy(generation):
-            inputs["copied"] = self.parent_file(generation)
+            parent = self.generations[generation.parent_gen_id]
+            inputs["copied"] = generation_file(parent.stage, parent.gen_id, "parsed.txt")
         return inputs
 
     def parsed_inputs(self, generation: Generation) -> dict[str, str]:
@@ -368,25 +417,18 @@ class Experiment:
         """Return a text of the catalogs, read once a run.
 
         Raises:
-            InputError: it is no UTF-8.
+            InputError: it is not UTF-8.
         """
         if path not in self._texts:
             self._texts[path] = read_text(Path(path), code="catalog")
         return self._texts[path]
 
+    def sha256(self, path: str) -> str:
+        """Return the digest of a text of the catalogs."""
+        if path not in self._digests:
+            self._digests[path] = text_sha256(self.text(path))
+        return self._digests[path]
+
 
 def _canonical(value: Mapping[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
-
-
-def _check_parsers(catalog: Catalog, parsers: Parsers) -> None:
-    """Refuse templates whose parser nobody defines."""
-    problems = Problems("catalog")
-    for stage, templates in catalog.templates.items():
-        for template in templates.values():
-            if template.parser not in parsers:
-                found = f"template {template.template_id!r} names the parser {template.parser!r}"
-                remedy = f"which nobody defines; {nearest(template.parser, parsers)}"
-                file = catalog.root / f"{stage}_templates.csv"
-                problems.add(file, found, remedy, column="parser")
-    problems.check()

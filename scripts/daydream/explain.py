@@ -1,31 +1,24 @@
 """Why a generation is as it is: its lineage, what has changed since, and what a run would do.
 
-Each phase has recorded the digests of what went into it (`daydream.generation`). A phase is made
-anew if one of its files is missing, if a recorded digest is not that of today, or if the phase
-before it is made anew. Where there is no record, as after an import, a file counts as changed if it
-is newer than what was made from it. What a run then asks, and what that costs, is the plan's
-forecast (`daydream.plan`).
+What is current and why the rest is not is the account of `daydream.provenance`; what a run then
+asks, and what that costs, is the plan's forecast (`daydream.plan`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from daydream.calling import cost_usd
 from daydream.errors import Problems
-from daydream.experiment import NO_CONCEPTS, Experiment
-from daydream.files import read_text, text_sha256
-from daydream.generation import PARSED_INPUTS, PROMPT_INPUTS, read_inputs
+from daydream.experiment import Experiment
 from daydream.membership import Generation
-from daydream.plan import Forecast, Means, call_tokens, forecasts, recipe
+from daydream.plan import SAMPLE, Forecast, Means, call_tokens, forecasts, recipe
+from daydream.provenance import FILES, PHASES, RULES, Account, Change, accounts
 from daydream.store import OUTPUTS, generation_file, journaled, read_json
 
-_SAMPLE = 20
-_LABELS = {"variables": "names and dimensions", "raw": "answer"}
 _STATES = {
     "done": "the same answer",
     "journal": "an answer from the journal",
@@ -35,43 +28,23 @@ _STATES = {
 }
 
 
-class _Input(NamedTuple):
-    """Something that a phase is made of, as it is now: a file or a setting, and its digest."""
-
-    file: str
-    sha256: str | None
-
-
-class Change(NamedTuple):
-    """An input that is not what it was; None: it is not there now, or was not recorded then."""
-
-    name: str
-    file: str
-    old: str | None
-    new: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """One of the rules that make a generation; a run does it if there are `reasons`."""
-
-    rule: str
-    changes: tuple[Change, ...]
-    reasons: tuple[str, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One generation of a lineage: its phases, and what a run would do about its answer."""
+    """One generation of a lineage: the state of its phases, and what a run would do about it."""
 
     generation: Generation
-    phases: tuple[Phase, ...]
+    account: Account
     forecast: Forecast
+
+    @property
+    def jobs(self) -> int:
+        """The number of phases that a run makes."""
+        return sum(state.kind != "current" for state in self.account)
 
     @property
     def asks(self) -> bool:
         """Whether a run may ask the model; for certain, unless it waits for its parent."""
-        return bool(self.phases[1].reasons) and self.forecast.state in ("call", "waiting")
+        return self.forecast.state in ("call", "waiting")
 
 
 def steps(experiment: Experiment, gen_id: str) -> list[Step]:
@@ -81,111 +54,9 @@ def steps(experiment: Experiment, gen_id: str) -> list[Step]:
         UnknownGenerationError: no configured cohort has the generation.
     """
     lineage = experiment.lineage(experiment.generation_of(gen_id))
-    expected = forecasts(experiment, lineage)
-    found: list[Step] = []
-    for generation in lineage:
-        parent_anew = bool(found) and bool(found[-1].phases[-1].reasons)
-        phases = _phases(experiment, generation, parent_anew=parent_anew)
-        found.append(Step(generation, phases, expected[generation.gen_id]))
-    return found
-
-
-def _phases(
-    experiment: Experiment, generation: Generation, *, parent_anew: bool
-) -> tuple[Phase, ...]:
-    directory = Path(generation_file(generation.stage, generation.gen_id, ""))
-    answered = read_inputs(directory / "metadata.json")
-    of_answer = dict(answered.get("inputs", {}))
-    settings = of_answer.pop("settings", None)
-    asked = {"settings": settings, "prompt": answered.get("prompt_sha256")}
-    prompt = _phase(
-        "render_prompt",
-        (directory / "prompt.txt",),
-        recorded=_flat(read_inputs(directory / PROMPT_INPUTS) or of_answer),
-        now=_prompt_inputs(experiment, generation),
-        before="the parent is made anew" if parent_anew else "",
-    )
-    raw = _phase(
-        "generate_raw",
-        (directory / "raw.txt", directory / "metadata.json"),
-        recorded={name: digest for name, digest in asked.items() if digest},
-        now={
-            "prompt": _file(str(directory / "prompt.txt")),
-            "settings": _Input("", text_sha256(experiment.call_settings(generation))),
-        },
-        before="the prompt is made anew" if prompt.reasons else "",
-    )
-    parsed = _phase(
-        "parse_response",
-        (directory / "parsed.txt",),
-        recorded=read_inputs(directory / PARSED_INPUTS),
-        now={
-            "raw": _file(str(directory / "raw.txt")),
-            "parser": _Input("", text_sha256(experiment.parser_settings(generation))),
-        },
-        before="the answer is made anew" if raw.reasons else "",
-    )
-    return prompt, raw, parsed
-
-
-def _phase(
-    rule: str,
-    outputs: Sequence[Path],
-    *,
-    recorded: Mapping[str, str],
-    now: Mapping[str, _Input],
-    before: str,
-) -> Phase:
-    missing = [path.name for path in outputs if not path.exists()]
-    changes = () if missing else tuple(_changes(outputs, recorded, now))
-    reasons = [f"{name} is missing" for name in missing]
-    reasons += [f"{change.name} changed" for change in changes]
-    return Phase(rule, changes, (*reasons, before) if before else tuple(reasons))
-
-
-def _changes(
-    outputs: Iterable[Path], recorded: Mapping[str, str], now: Mapping[str, _Input]
-) -> Iterator[Change]:
-    made = min(path.stat().st_mtime_ns for path in outputs)
-    for name in dict.fromkeys([*recorded, *now]):
-        file, digest = now.get(name, _Input("", None))
-        old = recorded.get(name)
-        if old != digest if old else _is_newer(file, made):
-            yield Change(_LABELS.get(name, name), file, old, digest)
-
-
-def _is_newer(file: str, time_ns: int) -> bool:
-    return bool(file) and Path(file).exists() and Path(file).stat().st_mtime_ns > time_ns
-
-
-def _flat(recorded: Mapping[str, Any]) -> dict[str, str]:
-    """Return the digests of a prompt's inputs under the names of `_prompt_inputs`."""
-    flat = {name: digest for name, digest in recorded.items() if isinstance(digest, str)}
-    for kind, digests in (("concept", "concepts"), ("ancestor", "ancestors")):
-        flat |= {f"{kind} {name}": digest for name, digest in recorded.get(digests, {}).items()}
-    return flat
-
-
-def _prompt_inputs(experiment: Experiment, generation: Generation) -> dict[str, _Input]:
-    inputs = experiment.prompt_inputs(generation)
-    template = str(inputs["template"])
-    now = {
-        "template": _Input(template, text_sha256(experiment.text(template))),
-        "variables": _Input("", text_sha256(experiment.prompt_variables(generation))),
-    }
-    combo = experiment.catalog.combos.get(generation.combo_id, NO_CONCEPTS)
-    for (concept, _), path in zip(combo.concepts, inputs.get("concepts", ()), strict=False):
-        now[f"concept {concept}"] = _Input(path, text_sha256(experiment.text(path)))
-    paths = list(inputs.get("ancestors", ()))
-    if paths:
-        now["parent"] = _file(paths.pop())
-    for stage, path in zip(experiment.ancestor_names(generation), paths, strict=False):
-        now[f"ancestor {stage}"] = _file(path)
-    return now
-
-
-def _file(path: str) -> _Input:
-    return _Input(path, text_sha256(read_text(path)) if Path(path).exists() else None)
+    known = accounts(experiment, lineage)
+    expected = forecasts(experiment, known, lineage)
+    return [Step(row, known[row.gen_id], expected[row.gen_id]) for row in lineage]
 
 
 # As text
@@ -244,8 +115,15 @@ def _facts(experiment: Experiment, step: Step) -> Iterator[tuple[str, str]]:
     answers = len(journaled(directory))
     if answers:
         yield "journal", f"{answers} answer{'' if answers == 1 else 's'}"
-    changes = [change for phase in step.phases for change in phase.changes]
-    yield from _column("changed", _aligned(map(_change_cells, changes)))
+    edited = [
+        FILES[phase][0]
+        for phase, state in zip(PHASES, step.account, strict=True)
+        if state.edited and state.kind == "current"
+    ]
+    if edited:
+        yield "edited", f"{'  '.join(edited)} (by hand)"
+    changes = [change for state in step.account for change in state.changes]
+    yield from _column("changed", _aligned(_change_cells(experiment, step, c) for c in changes))
     yield from _column("a run", _aligned(_work_cells(experiment, step)))
 
 
@@ -283,19 +161,37 @@ def _aligned(rows: Iterable[Sequence[str]]) -> list[str]:
     ]
 
 
-def _change_cells(change: Change) -> tuple[str, str, str]:
+def _change_cells(experiment: Experiment, step: Step, change: Change) -> tuple[str, str, str]:
     old = change.old[:12] if change.old else "not recorded"
     new = change.new[:12] if change.new else "not there"
-    return change.name, f"{old} → {new}", change.file
+    return change.name, f"{old} → {new}", _file_of(experiment, step.generation, change.name)
+
+
+def _file_of(experiment: Experiment, generation: Generation, name: str) -> str:
+    """Return the file that a change is about; empty where it is a setting."""
+    kind, _, which = name.partition(" ")
+    own = {"prompt": "prompt.txt", "answer": "raw.txt"}
+    if name in own:
+        return generation_file(generation.stage, generation.gen_id, own[name])
+    if kind == "template":
+        return experiment.template_file(generation)
+    if kind == "concept":
+        return experiment.concept_files(generation).get(which, "")
+    for row in experiment.lineage(generation)[:-1]:
+        if (kind == "ancestor" and row.stage == which) or (
+            kind == "parent" and row.gen_id == generation.parent_gen_id
+        ):
+            return generation_file(row.stage, row.gen_id, "parsed.txt")
+    return ""
 
 
 def _work_cells(experiment: Experiment, step: Step) -> Iterator[tuple[str, str]]:
-    for phase in step.phases:
-        if phase.reasons:
-            reasons = ", ".join(phase.reasons)
-            if phase.rule == "generate_raw":
+    for phase, state in zip(PHASES, step.account, strict=True):
+        if state.kind != "current":
+            reasons = ", ".join(state.reasons)
+            if phase == "raw":
                 reasons += f": {_answer(experiment, step)}"
-            yield phase.rule, reasons
+            yield RULES[phase], reasons
 
 
 def _answer(experiment: Experiment, step: Step) -> str:
@@ -325,7 +221,7 @@ def _finished(experiment: Experiment, generation: Generation) -> Means:
     names = ("prompt_tokens", "completion_tokens")
     counts = [
         [usage[name] for name in names]
-        for usage in islice(told, _SAMPLE)
+        for usage in islice(told, SAMPLE)
         if all(usage.get(name) is not None for name in names)
     ]
     if not counts:
@@ -339,8 +235,7 @@ def _money(usd: float | None) -> str:
 
 
 def _verdict(experiment: Experiment, found: Sequence[Step]) -> str:
-    phases = [phase for step in found for phase in step.phases]
-    jobs = sum(bool(phase.reasons) for phase in phases)
+    jobs = sum(step.jobs for step in found)
     if not jobs:
         return "Nothing has changed since; a run does nothing for it."
     asked = [step for step in found if step.asks]
@@ -355,6 +250,6 @@ def _verdict(experiment: Experiment, found: Sequence[Step]) -> str:
     last = found[-1].generation
     target = generation_file(last.stage, last.gen_id, "parsed.txt")
     return (
-        f"A run does {jobs} of {len(phases)} jobs and makes {calls}:\n"
+        f"A run does {jobs} of {len(found) * len(PHASES)} jobs and makes {calls}:\n"
         f"  snakemake --cores 4 {target}"
     )

@@ -157,6 +157,14 @@ def read_text(path: str | Path) -> str:
         ) from error
 
 
+def holds(path: str | Path, text: str) -> bool:
+    """Tell whether a file is there and holds just that text."""
+    try:
+        return read_bytes(path) == text.encode()
+    except OSError:
+        return False
+
+
 def text_sha256(text: str) -> str:
     """Return the SHA-256 of `text` in UTF-8, as 64 hexadecimal digits."""
     return hashlib.sha256(text.encode()).hexdigest()

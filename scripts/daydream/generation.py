@@ -1,107 +1,71 @@
 """The three phases of a generation, each a function of files: prompt, raw, parsed.
 
 They run as threads of one Snakemake, some 100,000 times: whatever is the same for many jobs is
-held by the `Experiment`, not made again here.
-
-What a text was made of is kept as digests: of the prompt in prompt.json and, with the settings of
-the call, as `inputs` in metadata.json; of the parsed text in parsed.json. These two are no outputs
-of a rule: nothing is made from them, `snakemake explain` alone compares them with what is there.
+held by the `Experiment`, not made again here. Each phase records what its text is made of
+(`daydream.records`) and then writes the text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from daydream.answers import call_record, find_answer, parsed_text
 from daydream.experiment import Experiment
 from daydream.files import read_text, text_sha256, write_json, write_text
 from daydream.membership import Generation
-from daydream.prompts import PromptConcept, render
+from daydream.prompts import PARENT_NAMES, PromptConcept, render
+from daydream.provenance import of_parsed, of_prompt, of_raw
+from daydream.records import Made, read_record, record_made
+from daydream.reports import withdraw
 from daydream.store import read_json
-
-PROMPT_INPUTS = "prompt.json"
-PARSED_INPUTS = "parsed.json"
 
 
 def render_prompt(
     experiment: Experiment,
     generation: Generation,
     *,
-    template: str,
-    concepts: Sequence[str] = (),
     ancestors: Sequence[str] = (),
     output: str,
 ) -> None:
     """Render a template with the concept texts, or with the ancestors' texts (the parent last)."""
-    prompt, inputs = prompt_of(
-        experiment, generation, template=template, concepts=concepts, ancestors=ancestors
-    )
-    write_json(Path(output).with_name(PROMPT_INPUTS), inputs)
+    withdraw(experiment, generation)
+    texts = {
+        row.stage: read_text(path)
+        for row, path in zip(experiment.named_ancestors(generation), ancestors, strict=True)
+    }
+    prompt = prompt_of(experiment, generation, texts)
+    digests = {stage: text_sha256(text) for stage, text in texts.items()}
+    made = Made(of_prompt(experiment, generation, digests), text_sha256(prompt))
+    record_made(Path(output).parent, "prompt", made)
     write_text(output, prompt)
 
 
-def prompt_of(
-    experiment: Experiment,
-    generation: Generation,
-    *,
-    template: str,
-    concepts: Sequence[str] = (),
-    ancestors: Sequence[str] = (),
-) -> tuple[str, dict[str, object]]:
-    """Return a generation's prompt, and the digests of the texts and values that it is made of."""
-    return prompt_from(
-        experiment,
-        generation,
-        template=template,
-        concepts=concepts,
-        ancestors=[read_text(path) for path in ancestors],
-    )
+def prompt_of(experiment: Experiment, generation: Generation, ancestors: Mapping[str, str]) -> str:
+    """Return a generation's prompt; `ancestors` are the texts that it may name, by stage.
 
-
-def prompt_from(
-    experiment: Experiment,
-    generation: Generation,
-    *,
-    template: str,
-    concepts: Sequence[str],
-    ancestors: Sequence[str],
-) -> tuple[str, dict[str, object]]:
-    """Return the same as `prompt_of`, from the ancestors' texts, which need not be files yet."""
-    source = experiment.text(template)
-    inputs: dict[str, object] = {
-        "template": text_sha256(source),
-        "variables": text_sha256(experiment.prompt_variables(generation)),
-    }
+    Raises:
+        TemplateError: the template cannot be rendered.
+    """
     variables: dict[str, object] = {
         **experiment.dimensions(generation),
         **experiment.item_variables(generation),
     }
     if ancestors:
-        texts = list(ancestors)
-        stages = experiment.ancestor_names(generation)[-len(texts) :]
-        variables["ancestors"] = dict(zip(stages, texts, strict=True))
-        # The first name is ours; the others are those of templates that already exist.
-        for name in ("parent", "draft_block", "links_block", "response"):
-            variables[name] = texts[-1]
-        digests = dict(zip(stages, map(text_sha256, texts), strict=True))
-        inputs["parent"] = digests.pop(stages[-1])
-        if digests:
-            inputs["ancestors"] = digests
+        variables["ancestors"] = dict(ancestors)
+        variables |= dict.fromkeys(PARENT_NAMES, list(ancestors.values())[-1])
     elif experiment.settings.items is None:
-        combo = experiment.catalog.combos[generation.combo_id]
-        shown = [
+        variables["concepts"] = [
             PromptConcept(
-                name=experiment.catalog.concepts[concept_id].name,
+                name=experiment.catalog.concepts[concept].name,
                 content=experiment.text(path),
-                concept_id=concept_id,
+                concept_id=concept,
             )
-            for (concept_id, _), path in zip(combo.concepts, concepts, strict=True)
+            for concept, path in experiment.concept_files(generation).items()
         ]
-        variables["concepts"] = shown
-        inputs["concepts"] = {concept.concept_id: text_sha256(concept.content) for concept in shown}
-    return render(source, variables, name=template), inputs
+    source = experiment.template_text(generation)
+    name = experiment.template_file(generation) or generation.template_id
+    return render(source, variables, name=name)
 
 
 def generate_raw(
@@ -119,29 +83,25 @@ def generate_raw(
         CallError: the provider gave no answer.
         StoreError: a file cannot be read or written.
     """
+    withdraw(experiment, generation)
     text = read_text(prompt)
     directory = Path(raw).parent
     ancestors = experiment.lineage(generation)[:-1]
-    known = {
-        **identity(experiment, generation, ancestors=ancestors, prompt=text),
-        "inputs": {
-            **read_inputs(directory / PROMPT_INPUTS),
-            "settings": text_sha256(experiment.call_settings(generation)),
-        },
-    }
+    known = identity(experiment, generation, ancestors=ancestors, prompt=text)
+    parent: str | None = None
     if copied is not None:
-        write_text(raw, read_text(copied))
-        write_json(metadata, {**known, "mode": "copy"})
-        return
-    answer = find_answer(experiment, generation, text, directory, ask=experiment.ask)
-    write_text(raw, answer.response.text)
-    model = experiment.catalog.models[generation.llm_model_id]
-    write_json(metadata, {**known, "mode": "llm", **call_record(answer, model)})
-
-
-def read_inputs(path: Path) -> dict[str, Any]:
-    """Return the digests that a phase has recorded, or none: an imported text has no record."""
-    return read_json(path) if path.exists() else {}
+        answer_text = read_text(copied)
+        parent = text_sha256(answer_text)
+        known["mode"] = "copy"
+    else:
+        answer = find_answer(experiment, generation, text, directory, ask=experiment.calls.ask)
+        answer_text = answer.response.text
+        model = experiment.catalog.models[generation.llm_model_id]
+        known |= {"mode": "llm", **call_record(answer, model)}
+    of = of_raw(experiment, generation, prompt=text_sha256(text), parent=parent)
+    record_made(directory, "raw", Made(of, text_sha256(answer_text)))
+    write_text(raw, answer_text)
+    write_json(metadata, known)
 
 
 def identity(
@@ -170,16 +130,28 @@ def identity(
 def parse_response(
     experiment: Experiment, generation: Generation, *, raw: str, metadata: str, output: str
 ) -> None:
-    """Parse an answer.
+    """Parse an answer; one that was edited by hand is parsed as it stands.
 
     Raises:
         ParseError: the answer is truncated, blank, too short, or refused by its parser.
     """
+    withdraw(experiment, generation)
     answer = read_text(raw)
-    parsed = parsed_text(experiment, generation, answer, read_json(metadata))
-    inputs = {
-        "raw": text_sha256(answer),
-        "parser": text_sha256(experiment.parser_settings(generation)),
-    }
-    write_json(Path(output).with_name(PARSED_INPUTS), inputs)
+    digest = text_sha256(answer)
+    directory = Path(output).parent
+    parsed = parsed_text(
+        experiment,
+        generation,
+        answer,
+        read_json(metadata),
+        edited=is_edited(directory, "raw", digest),
+    )
+    made = Made(of_parsed(experiment, generation, raw=digest), text_sha256(parsed))
+    record_made(directory, "parsed", made)
     write_text(output, parsed)
+
+
+def is_edited(directory: Path, phase: str, sha256: str) -> bool:
+    """Tell whether a text of this digest is not the one that its phase has written."""
+    made = read_record(directory).get(phase)
+    return made is not None and made.sha256 != sha256

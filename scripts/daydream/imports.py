@@ -14,18 +14,14 @@ the cohort, and reported with its kind:
     contradiction   its files contradict each other, the catalogs, or what the store has already
     descendant      its parent is left out
 
-Times. Snakemake has no record of files that it has not made, so it goes by their time alone, and
-makes them anew if an input is newer. All files of one import therefore get one time, that of the
-import or, if it is later, that of the newest catalog file; equal times are not newer. And texts are
-copied, not linked: a link shares its time with the source, and whatever is written there later.
+A text counts as made of what is there today: the template, the settings and the parser of the
+import's day are recorded with it, and an edit after that makes it again like any other.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import os
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,11 +33,13 @@ from daydream.cohort import COHORTS, spec_dir
 from daydream.config import Stage
 from daydream.errors import DaydreamError, Problems, StoreError, nearest
 from daydream.experiment import Experiment
-from daydream.files import read_text, write_json, write_text
+from daydream.files import read_text, text_sha256, write_json, write_text
 from daydream.generation import identity
 from daydream.keys import is_gen_id
 from daydream.llm.request import Response
 from daydream.membership import Generation, catalog_contradictions, codec, further_dimensions
+from daydream.provenance import of_parsed, of_prompt, of_raw
+from daydream.records import Made, read_record, record_made
 from daydream.store import (
     GENS,
     OUTPUTS,
@@ -52,6 +50,7 @@ from daydream.store import (
     record_response,
     reserve_entry,
 )
+from daydream.uses import check_uses
 
 CODE = "import"
 TEXTS = ("prompt.txt", "raw.txt", "parsed.txt")
@@ -133,8 +132,17 @@ def import_store(experiment: Experiment, *, source: str | None, cohort: str | No
     membership = spec_dir(experiment.settings, cohort) / "membership.csv"
     table = _membership(entries, experiment.settings.stages)
     _check_membership(membership, table, report)
-    time_ns = _import_time(experiment)
-    new = sum([_place(experiment, entry, time_ns) for entry in entries])
+    check_uses(
+        {cohort: [entry.generation for entry in entries]},
+        settings=experiment.settings,
+        catalog=experiment.catalog,
+        parsers=experiment.parsers,
+        read=experiment.text,
+    )
+    parsed = {
+        entry.generation.gen_id: read_text(entry.directory / "parsed.txt") for entry in entries
+    }
+    new = sum([_place(experiment, entry, parsed) for entry in entries])
     _write_if_new(membership, table)
     return _summary(cohort, entries, omissions, new=new, report=report)
 
@@ -332,25 +340,22 @@ def _store_faults(experiment: Experiment, entry: _Entry) -> Iterator[_Fault]:
 # Writing
 
 
-def _import_time(experiment: Experiment) -> int:
-    """Return the time that imported files get, in nanoseconds since the epoch."""
-    return max(time.time_ns(), *(path.stat().st_mtime_ns for path in experiment.catalog.files))
+def _place(experiment: Experiment, entry: _Entry, parsed: Mapping[str, str]) -> bool:
+    """Write what the store lacks of a generation; tell whether that was anything.
 
-
-def _place(experiment: Experiment, entry: _Entry, time_ns: int) -> bool:
-    """Write what the store lacks of a generation; tell whether that was anything."""
+    `parsed` are the parsed texts of all imported generations by id.
+    """
     generation, target = entry.generation, entry.target
-    texts = {name: read_text(entry.directory / name) for name in TEXTS}
-    prompt = texts["prompt.txt"]
+    found = {name: read_text(entry.directory / name) for name in TEXTS}
+    prompt = found["prompt.txt"]
     metadata = identity(experiment, generation, ancestors=entry.ancestors, prompt=prompt)
-    metadata["inputs"] = {}
     if experiment.is_copy(generation):
         metadata |= {"mode": "copy"}
     else:
         request = build_request(experiment, generation, prompt)
         response = find_response(target, request)
         if response is None:
-            response = _response(entry.directory, texts["raw.txt"])
+            response = _response(entry.directory, found["raw.txt"])
             with reserve_entry(target, request) as file:
                 record_response(file, request, response, client="import")
         model = experiment.catalog.models[generation.llm_model_id]
@@ -359,14 +364,33 @@ def _place(experiment: Experiment, entry: _Entry, time_ns: int) -> bool:
             **call_record(Answer(request, response, reused=True, refused=()), model),
         }
     target.mkdir(parents=True, exist_ok=True)
+    _record(experiment, entry, found, parsed)
     lacking = [target / name for name in OUTPUTS if not (target / name).exists()]
     for path in lacking:
         if path.name == METADATA:
             write_json(path, {**metadata, "imported": True})
         else:
-            write_text(path, texts[path.name])
-        os.utime(path, ns=(time_ns, time_ns))
+            write_text(path, found[path.name])
     return bool(lacking)
+
+
+def _record(
+    experiment: Experiment, entry: _Entry, texts: Mapping[str, str], parsed: Mapping[str, str]
+) -> None:
+    """Record what the texts count as made of, where that is not recorded already."""
+    row = entry.generation
+    named = entry.ancestors if experiment.names_ancestors(row) else entry.ancestors[-1:]
+    ancestors = {link.stage: text_sha256(parsed[link.gen_id]) for link in named}
+    prompt, raw, own = (text_sha256(texts[name]) for name in TEXTS)
+    parent = text_sha256(parsed[row.parent_gen_id]) if row.parent_gen_id else None
+    known = read_record(entry.target)
+    for phase, made in {
+        "prompt": Made(of_prompt(experiment, row, ancestors), prompt),
+        "raw": Made(of_raw(experiment, row, prompt=prompt, parent=parent), raw),
+        "parsed": Made(of_parsed(experiment, row, raw=raw), own),
+    }.items():
+        if phase not in known:
+            record_made(entry.target, phase, made)
 
 
 def _response(directory: Path, raw: str) -> Response:

@@ -23,7 +23,6 @@ from typing import Any, NamedTuple
 from daydream.catalog import Catalog
 from daydream.config import Stage
 from daydream.errors import Problems, nearest
-from daydream.files import write_text
 from daydream.keys import KeyCodec, KeyCodecError, gen_id, is_gen_id, stage_fields
 from daydream.tables import read_table
 
@@ -184,21 +183,19 @@ def with_ancestors(rows: Mapping[str, Generation], chosen: Iterable[str]) -> set
     return kept
 
 
-def write_membership(
-    path: Path, generations: Iterable[Generation], stages: Mapping[str, Stage]
-) -> None:
-    """Write a membership table, atomically."""
+def membership_text(generations: Iterable[Generation], stages: Mapping[str, Stage]) -> str:
+    """Return a membership table as the text of its file."""
     further = further_dimensions(stages)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*IDENTITY, *further, "key"])
     if not further:
-        writer.writerows((*row[:8], row.key) for row in generations)
+        writer.writerows([(*row[:8], row[9]) for row in generations])
     else:
         for row in generations:
             own = dict(zip(stages[row.stage].dimensions, row.dimensions, strict=True))
             writer.writerow([*row[:8], *(own.get(name, "") for name in further), row.key])
-    write_text(path, text.getvalue())
+    return text.getvalue()
 
 
 def read_membership(path: Path, stages: Mapping[str, Stage]) -> list[Generation]:
@@ -271,6 +268,7 @@ def read_given_membership(
     required = ("stage", "gen_id", "combo_id", "template_id", "replicate")
     optional = ("cohort_id", "parent_gen_id", "llm_model_id", *further, "key")
     given: dict[str, _Given] = {}
+    unknown: dict[tuple[str, str, str], list[int]] = {}
     for row in read_table(path, code=CODE, required=required, optional=optional):
         values = row.values
         stage = stages.get(values["stage"])
@@ -293,10 +291,16 @@ def read_given_membership(
         )
         generation = generation._replace(key=codec(stage).encode_values(generation.key_values))
         for column, found, remedy in _contradictions(
-            generation, values, stage=stage, cohort=cohort, given=given, catalog=catalog
+            generation, values, stage=stage, cohort=cohort, given=given
         ):
             problems.add(path, found, remedy, line=row.line, column=column)
+        for finding in catalog_contradictions(generation, catalog):
+            unknown.setdefault(finding, []).append(row.line)
         given.setdefault(generation.gen_id, _Given(row.line, generation))
+    for (column, found, remedy), lines in unknown.items():
+        more = f" (in {len(lines):,} rows)" if len(lines) > 1 else ""
+        problems.add(path, f"{found}{more}", remedy, line=lines[0], column=column)
+    problems.found.sort(key=lambda problem: problem.line or 0)
     if not given and not problems.found:
         problems.add(path, "the table has no row", "give a row for each generation", line=1)
     problems.check()
@@ -312,9 +316,8 @@ def _contradictions(
     stage: Stage,
     cohort: str,
     given: Mapping[str, _Given],
-    catalog: Catalog,
 ) -> Iterable[tuple[str, str, str]]:
-    """Yield (column, what was found, what to do) for all that is wrong with one given row."""
+    """Yield (column, what was found, what to do) for what contradicts itself in a given row."""
     row_id, parent_id = generation.gen_id, generation.parent_gen_id
     if not is_gen_id(row_id):
         form = "use up to 64 letters, digits, _ and -, beginning with a letter or digit"
@@ -338,7 +341,6 @@ def _contradictions(
             found = f"found {values['key']!r}, but the columns make {generation.key!r}"
             yield "key", found, "correct one of them, or leave the column out"
     yield from _parent_contradictions(generation, stage, parent_id, given)
-    yield from catalog_contradictions(generation, catalog)
 
 
 def _parent_contradictions(

@@ -1,18 +1,19 @@
 """What a run would ask and what that may cost, before anything is spent.
 
-Each generation is carried as far as texts are known: its prompt is rendered, its request looked up
-in the journal, the answer there parsed for its children. Nothing is written. So the count is exact
-wherever the parent's text is known, or follows from the journal:
+What is current stays (`daydream.provenance`). Any other generation is carried as far as texts are
+known: its prompt is rendered, its request looked up in the journal, the answer there parsed for its
+children. Nothing is written. So the count is exact wherever the parent's text is known, or follows
+from the journal:
 
-    done       its files are there, and are those of its request
-    journal    its answer is paid for already, and is taken from there
+    done       nothing is to be made
+    journal    its answer is there or in the journal: it is made without a call
     call       a run asks the model
     waiting    its parent is asked first; it is then asked too, unless the journal has its answer
     copy       it takes its parent's text; no model is asked
     refused    its answer is there, and its parser refuses it: nothing is asked
     blocked    its prompt cannot be made: its parent is refused, or its template is wrong
 
-Tokens of a call are the mean of the finished calls of its template and model, else a token for four
+Tokens of a call are the mean of some finished calls of its template and model, else a token for four
 characters of the prompt, and max_tokens for the answer.
 """
 
@@ -24,26 +25,29 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
-from daydream.answers import Answer, find_answer, parsed_text
+from daydream.answers import find_answer, parsed_text
 from daydream.calling import DEFAULT_MAX_TOKENS, cost_usd
 from daydream.errors import CallError, DaydreamError, ParseError
 from daydream.experiment import Experiment
-from daydream.files import read_text, write_text
-from daydream.generation import prompt_from
+from daydream.files import read_text, text_sha256, write_text
+from daydream.generation import is_edited, prompt_of
 from daydream.llm.request import Request
 from daydream.membership import Generation
-from daydream.store import OUTPUTS, generation_file, read_json
+from daydream.provenance import Account
+from daydream.store import generation_file, read_json
 
 CHARACTERS_PER_TOKEN = 4
+# Finished calls that a mean is taken of.
+SAMPLE = 20
 STATES = ("done", "journal", "call", "waiting", "copy", "refused", "blocked")
 FINISHED, LENGTH = "finished calls", "prompt length and max_tokens"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Forecast:
-    """What a run would do for a generation; `text` is its parsed text where that is known."""
+    """What a run would do for a generation; `text` is the parsed text that it would get."""
 
     generation: Generation
     state: str
@@ -51,92 +55,105 @@ class Forecast:
     prompt: str | None = None
     usage: Mapping[str, int] | None = None
 
+    def parsed(self) -> str | None:
+        """Return the generation's parsed text, where it is known."""
+        if self.state != "done":
+            return self.text
+        row = self.generation
+        return read_text(generation_file(row.stage, row.gen_id, "parsed.txt"))
 
-class _Pending(Exception):  # noqa: N818 - no error: it carries a request out of a search
-    def __init__(self, request: Request) -> None:
-        super().__init__()
-        self.request = request
+
+class _Pending(Exception):  # noqa: N818 - not an error: it ends a search
+    """The answer is not in the journal."""
 
 
-def _would_ask(_: Generation, request: Request) -> NoReturn:
-    raise _Pending(request)
+def _would_ask(_generation: Generation, _request: Request) -> NoReturn:
+    raise _Pending
 
 
 def forecasts(
-    experiment: Experiment, generations: Iterable[Generation] | None = None
+    experiment: Experiment,
+    accounts: Mapping[str, Account],
+    generations: Iterable[Generation] | None = None,
 ) -> dict[str, Forecast]:
     """Return the forecast of each of the generations, or of all selected ones, by id.
 
-    Parents stand before children in `generations`.
+    `accounts` are of all of them; parents stand before children in `generations`.
     """
     found: dict[str, Forecast] = {}
     for generation in experiment.selected.values() if generations is None else generations:
-        found[generation.gen_id] = _forecast(experiment, generation, found)
+        account = accounts[generation.gen_id]
+        found[generation.gen_id] = _forecast(experiment, generation, account, found)
     return found
 
 
 def _forecast(
-    experiment: Experiment, generation: Generation, known: Mapping[str, Forecast]
+    experiment: Experiment, generation: Generation, account: Account, known: Mapping[str, Forecast]
 ) -> Forecast:
+    if account.complete:
+        return Forecast(generation=generation, state="done")
+    if account.raw.kind == "current":
+        return _parsed(experiment, generation)
     ancestors = [known[row.gen_id] for row in experiment.lineage(generation)[:-1]]
     copies = experiment.is_copy(generation)
-    if ancestors and ancestors[-1].text is None:
-        blocked = ancestors[-1].state in ("refused", "blocked")
-        state = "blocked" if blocked else "copy" if copies else "waiting"
-        return Forecast(generation=generation, state=state)
+    if ancestors and ancestors[-1].state in ("refused", "blocked"):
+        return Forecast(generation=generation, state="blocked")
+    if ancestors and ancestors[-1].parsed() is None:
+        return Forecast(generation=generation, state="copy" if copies else "waiting")
     if copies:
-        return Forecast(generation=generation, state="copy", text=ancestors[-1].text)
+        return Forecast(generation=generation, state="copy", text=ancestors[-1].parsed())
     try:
-        prompt = _prompt(experiment, generation, ancestors)
+        prompt = _prompt(experiment, generation, account, ancestors)
     except DaydreamError:
         return Forecast(generation=generation, state="blocked")
     directory = Path(generation_file(generation.stage, generation.gen_id, ""))
     try:
         answer = find_answer(experiment, generation, prompt, directory, ask=_would_ask)
-    except _Pending as pending:
-        if _is_done(directory, pending.request):
-            text = read_text(directory / "parsed.txt")
-            return Forecast(generation=generation, state="done", text=text, prompt=prompt)
+    except _Pending:
         return Forecast(generation=generation, state="call", prompt=prompt)
-    return _answered(experiment, generation, prompt, directory, answer)
-
-
-def _answered(
-    experiment: Experiment, generation: Generation, prompt: str, directory: Path, answer: Answer
-) -> Forecast:
     response = answer.response
-    told = {
-        "mode": "llm",
-        "truncated": response.truncated,
-        "sampling": answer.request.sampling,
-    }
+    told = {"mode": "llm", "truncated": response.truncated, "sampling": answer.request.sampling}
+    return _parse(experiment, generation, response.text, told, prompt=prompt, usage=response.usage)
+
+
+def _parsed(experiment: Experiment, generation: Generation) -> Forecast:
+    """Return the forecast of a generation whose answer stays, and is only to be parsed."""
+    directory = Path(generation_file(generation.stage, generation.gen_id, ""))
+    raw, metadata = read_text(directory / "raw.txt"), read_json(directory / "metadata.json")
+    edited = is_edited(directory, "raw", text_sha256(raw))
+    return _parse(experiment, generation, raw, metadata, edited=edited)
+
+
+def _parse(
+    experiment: Experiment,
+    generation: Generation,
+    raw: str,
+    metadata: Mapping[str, Any],
+    *,
+    edited: bool = False,
+    prompt: str | None = None,
+    usage: Mapping[str, int] | None = None,
+) -> Forecast:
     try:
-        text = parsed_text(experiment, generation, response.text, told)
+        text = parsed_text(experiment, generation, raw, metadata, edited=edited)
     except (CallError, ParseError):
         return Forecast(generation=generation, state="refused", prompt=prompt)
-    state = "done" if _is_done(directory, answer.request) else "journal"
-    return Forecast(
-        generation=generation, state=state, text=text, prompt=prompt, usage=response.usage
-    )
+    return Forecast(generation=generation, state="journal", text=text, prompt=prompt, usage=usage)
 
 
-def _prompt(experiment: Experiment, generation: Generation, ancestors: list[Forecast]) -> str:
-    inputs = experiment.prompt_inputs(generation)
-    texts = [ancestor.text or "" for ancestor in ancestors]
-    prompt, _ = prompt_from(
-        experiment,
-        generation,
-        template=str(inputs["template"]),
-        concepts=list(inputs.get("concepts", [])),
-        ancestors=texts if experiment.uses_ancestors(generation) else texts[-1:],
-    )
-    return prompt
-
-
-def _is_done(directory: Path, request: Request) -> bool:
-    if not all((directory / name).exists() for name in OUTPUTS):
-        return False
-    return bool(read_json(directory / "metadata.json").get("request_sha256") == request.sha256)
+def _prompt(
+    experiment: Experiment, generation: Generation, account: Account, ancestors: list[Forecast]
+) -> str:
+    """Return the prompt that a run sends: the one that is there if it stays, edited or not."""
+    if account.prompt.kind == "current":
+        return read_text(generation_file(generation.stage, generation.gen_id, "prompt.txt"))
+    named = {row.gen_id for row in experiment.named_ancestors(generation)}
+    texts = {
+        ancestor.generation.stage: ancestor.parsed() or ""
+        for ancestor in ancestors
+        if ancestor.generation.gen_id in named
+    }
+    return prompt_of(experiment, generation, texts)
 
 
 class Row(NamedTuple):
@@ -158,9 +175,9 @@ class Row(NamedTuple):
     estimated_from: str
 
 
-def plan(experiment: Experiment) -> list[Row]:
-    """Return a row a stage and model; tokens and USD are of the calls to come."""
-    found = forecasts(experiment)
+def plan(experiment: Experiment, accounts: Mapping[str, Account]) -> list[Row]:
+    """Return a row per stage and model; tokens and USD are of the calls to come."""
+    found = forecasts(experiment, accounts)
     means = _means(found.values())
     groups: dict[tuple[str, str], list[Forecast]] = defaultdict(list)
     for forecast in found.values():
@@ -176,17 +193,26 @@ def _means(found: Iterable[Forecast]) -> Means:
     """Return the mean tokens of prompt and answer of finished calls by stage, template, model."""
     usages: dict[tuple[str, str, str], list[tuple[int, int]]] = defaultdict(list)
     for forecast in found:
-        usage = forecast.usage or {}
+        counts = usages[recipe(forecast.generation)]
+        usage = _usage(forecast) if len(counts) < SAMPLE else {}
         if usage.get("prompt_tokens") is not None and usage.get("completion_tokens") is not None:
-            counts = usage["prompt_tokens"], usage["completion_tokens"]
-            usages[recipe(forecast.generation)].append(counts)
+            counts.append((usage["prompt_tokens"], usage["completion_tokens"]))
     return {
         recipe: (
             sum(prompt for prompt, _ in counts) / len(counts),
             sum(completion for _, completion in counts) / len(counts),
         )
         for recipe, counts in usages.items()
+        if counts
     }
+
+
+def _usage(forecast: Forecast) -> Mapping[str, Any]:
+    if forecast.state != "done":
+        return forecast.usage or {}
+    row = forecast.generation
+    metadata = read_json(generation_file(row.stage, row.gen_id, "metadata.json"))
+    return metadata.get("usage") or {}
 
 
 def recipe(generation: Generation) -> tuple[str, str, str]:
@@ -231,15 +257,15 @@ def call_tokens(
     limit = experiment.sampling(generation).get("max_tokens") or DEFAULT_MAX_TOKENS
     if forecast.prompt is not None:
         return len(forecast.prompt) / CHARACTERS_PER_TOKEN, limit, LENGTH
-    template = len(experiment.text(str(experiment.template(generation).path)))
+    template = len(experiment.template_text(generation))
     parent = experiment.generations[generation.parent_gen_id]
     answer = experiment.sampling(parent).get("max_tokens") or DEFAULT_MAX_TOKENS
     return template / CHARACTERS_PER_TOKEN + answer, limit, LENGTH
 
 
-def report(experiment: Experiment, csv_path: str) -> str:
+def report(experiment: Experiment, accounts: Mapping[str, Account], csv_path: str) -> str:
     """Write the plan as CSV, and return it as a table to be read."""
-    rows = plan(experiment)
+    rows = plan(experiment, accounts)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(Row._fields)

@@ -14,17 +14,25 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from daydream.errors import TemplateError, nearest
+from daydream.errors import Problem, TemplateError, nearest
 
 # Importing Jinja2 takes 80 ms, which every call of the workflow would pay; only renders need it.
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Template, nodes
     from jinja2.sandbox import SandboxedEnvironment
+
+# What a template calls its parent's text: the first name is ours, the others are those of templates
+# that already exist.
+PARENT_NAMES = ("parent", "draft_block", "links_block", "response")
+# The template of a copy that has no text of its own.
+COPY = "{{ parent }}"
+# Names that Jinja2 gives a meaning in some places.
+_SPECIAL = frozenset(["loop", "self", "super", "caller", "varargs", "kwargs"])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +75,88 @@ def check(template_text: str, name: str) -> None:
         TemplateError: the source is no template, or needs another one.
     """
     _compile(name, template_text)
+
+
+def undefined(template_text: str, variables: Mapping[str, object], *, name: str) -> list[Problem]:
+    """Return where a template, whatever its values, asks for what `variables` do not have.
+
+    A value that is a mapping says which members its variable has. What stands behind a condition,
+    or has a default, is not looked at: it may never be asked for.
+    """
+    from jinja2 import nodes  # noqa: PLC0415 - as above
+
+    environment = _environment()
+    tree = environment.parse(template_text, name, name)
+    own = {node.name for node in tree.find_all(nodes.Macro)}
+    own |= {node.name for node in tree.find_all(nodes.Name) if node.ctx != "load"}
+    known = {*variables, *environment.globals, *_SPECIAL, *own}
+    found: dict[str, Problem] = {}
+    for variable, member, line in _asked(tree.body):
+        value = variables.get(variable)
+        if variable not in known:
+            text = f"{variable!r} is undefined"
+        elif (
+            isinstance(value, Mapping)
+            and variable not in own
+            and member is not None
+            and member not in value
+            and not hasattr(value, member)
+        ):
+            text = f"{variable!r} has no {member!r}"
+        else:
+            continue
+        problem = Problem(
+            file=name, found=text, remedy=_available(text, variables), line=line, code="template"
+        )
+        found.setdefault(text, problem)
+    return list(found.values())
+
+
+def _asked(statements: Iterable[nodes.Node]) -> Iterator[tuple[str, str | None, int]]:
+    """Yield (variable, member of it, line) for all that running statements is sure to ask for."""
+    from jinja2 import nodes  # noqa: PLC0415 - as above
+
+    for node in statements:
+        if isinstance(node, nodes.Output):
+            for expression in node.nodes:
+                yield from _needed(expression)
+        elif isinstance(node, nodes.If):
+            yield from _needed(node.test)
+        elif isinstance(node, nodes.For):
+            yield from _needed(node.iter)
+            if node.test is None and not node.else_:
+                yield from _asked(node.body)
+        elif isinstance(node, (nodes.With, nodes.FilterBlock, nodes.Scope, nodes.Block)):
+            yield from _asked(node.body)
+
+
+def _needed(node: nodes.Node) -> Iterator[tuple[str, str | None, int]]:
+    """Yield the same for all that the value of an expression cannot be without."""
+    from jinja2 import nodes  # noqa: PLC0415 - as above
+
+    if isinstance(node, nodes.Name):
+        yield node.name, None, node.lineno
+    elif isinstance(node, (nodes.Getattr, nodes.Getitem)):
+        member = node.attr if isinstance(node, nodes.Getattr) else None
+        if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
+            member = node.arg.value if isinstance(node.arg.value, str) else None
+        if isinstance(node.node, nodes.Name) and member is not None:
+            yield node.node.name, member, node.lineno
+        else:
+            yield from _needed(node.node)
+    elif isinstance(node, nodes.Filter):
+        if node.node is not None and node.name not in ("default", "d"):
+            # A member that is not there may be what the filter is for.
+            yield from ((name, None, line) for name, _, line in _needed(node.node))
+    elif isinstance(node, (nodes.And, nodes.Or)):
+        yield from _needed(node.left)
+    elif isinstance(node, (nodes.Concat, nodes.BinExpr)):
+        for part in node.iter_child_nodes():
+            yield from _needed(part)
+    elif isinstance(node, (nodes.UnaryExpr, nodes.Call)):
+        yield from _needed(node.node)
+    elif isinstance(node, nodes.CondExpr):
+        yield from _needed(node.test)
 
 
 @lru_cache(maxsize=1024)
@@ -160,8 +250,9 @@ def _available(problem: str, variables: Mapping[str, object]) -> str:
 
 
 def _error(name: str, line: int | None, problem: str, remedy: str) -> TemplateError:
-    place = name if line is None else f"{name}, line {line}"
     problem = " ".join(problem.split()).rstrip(".: ")
     if len(problem) > 300:  # it may quote a value, and a value may be a megabyte
         problem = f"{problem[:300]}…"
-    return TemplateError(f"{place}: {problem}; {remedy}")
+    return TemplateError(
+        Problem(file=name, found=problem, remedy=remedy, line=line, code=TemplateError.code)
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from daydream.answers import build_request, restored_answer
-from daydream.choices import Choice, read_choices, write_choices
+from daydream.choices import Choice, choose
 from daydream.errors import StoreError, nearest
 from daydream.experiment import Experiment
 from daydream.files import read_text
@@ -41,5 +41,5 @@ def restore(experiment: Experiment, *, gen_id: object, request: object) -> str:
             f"{directory}: {matching[0]} answers another prompt than that of prompt.txt; restore "
             f"what the prompt is made of instead"
         )
-    write_choices({**read_choices(), gen_id: Choice(request=matching[0])})
+    choose(gen_id, Choice(request=matching[0]))
     return f"{gen_id}: the answer to {matching[0]} counts again; run snakemake to take it."

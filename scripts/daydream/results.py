@@ -8,6 +8,7 @@ scored stage itself (whose id is `gen_id`), then
     score                  number between score_min and score_max; empty if there is none
     score_min, score_max   the scale of the evaluation's template
     error                  why there is no score; empty if there is one
+    edited                 the stages of which a text was changed by hand, with spaces between
     usd                    price of this evaluation's own call in USD; empty if unknown
     prompt_tokens, completion_tokens   as the provider counted them for that call
     slice                  `where` and `exclude` of the run, if the table is not the whole cohort
@@ -17,15 +18,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 
-from daydream.answers import parsed_text
+from daydream.calling import cost_usd
 from daydream.config import chain
-from daydream.errors import DaydreamError
 from daydream.experiment import Experiment
 from daydream.files import read_text, write_text
 from daydream.membership import Generation
+from daydream.provenance import Account
+from daydream.reports import scored
 from daydream.store import generation_file, read_json
 
 OUTCOME = (
@@ -33,6 +35,7 @@ OUTCOME = (
     "score_min",
     "score_max",
     "error",
+    "edited",
     "usd",
     "prompt_tokens",
     "completion_tokens",
@@ -53,7 +56,9 @@ def score_columns(experiment: Experiment, stage: str) -> list[str]:
     return [*names, *OUTCOME]
 
 
-def score_row(experiment: Experiment, generation: Generation) -> dict[str, object]:
+def score_row(
+    experiment: Experiment, generation: Generation, accounts: Mapping[str, Account]
+) -> dict[str, object]:
     """Return the row of one scored generation, by column; `error` says why a score is missing."""
     lineage = experiment.lineage(generation)
     row: dict[str, object] = {
@@ -72,53 +77,52 @@ def score_row(experiment: Experiment, generation: Generation) -> dict[str, objec
             row[f"{link.stage}_{name}"] = value
     template = experiment.template(generation)
     row["score_min"], row["score_max"] = template.score_min, template.score_max
-    row.update(_cost(generation))
-    row.update(_outcome(experiment, lineage))
+    if accounts[generation.gen_id].raw.kind == "current":
+        row.update(_cost(experiment, generation))
+    row["edited"] = " ".join(link.stage for link in lineage if accounts[link.gen_id].edited)
+    row.update(_outcome(lineage, accounts))
     return row
 
 
-def _cost(generation: Generation) -> dict[str, object]:
-    path = _file(generation, "metadata.json")
-    if not path.exists():
-        return {}
-    metadata = read_json(path)
-    usage = metadata.get("usage", {})
+def _cost(experiment: Experiment, generation: Generation) -> dict[str, object]:
+    usage = read_json(_file(generation, "metadata.json")).get("usage") or {}
+    model = experiment.catalog.models.get(generation.llm_model_id)
     return {
-        "usd": metadata.get("cost_usd"),
+        "usd": None if model is None else cost_usd(usage, model),
         "prompt_tokens": usage.get("prompt_tokens"),
         "completion_tokens": usage.get("completion_tokens"),
     }
 
 
-def _outcome(experiment: Experiment, lineage: list[Generation]) -> dict[str, object]:
+def _outcome(lineage: list[Generation], accounts: Mapping[str, Account]) -> dict[str, object]:
     for link in lineage:
-        if not _file(link, "parsed.txt").exists():
-            return {"error": _missing(experiment, link)}
+        if not accounts[link.gen_id].complete:
+            return {"error": lack(link, accounts[link.gen_id])}
     path = _file(lineage[-1], "parsed.txt")
-    text = read_text(path)
     try:
-        return {"score": float(text)}
+        return {"score": float(read_text(path))}
     except ValueError:
-        return {"error": f"{path} holds no number: give the template a parser that returns one"}
+        return {"error": f"{path} does not hold a number: give the template a parser of scores"}
 
 
-def _missing(experiment: Experiment, generation: Generation) -> str:
-    """Say why a generation has no parsed.txt: its parser's reason if there is an answer."""
-    raw, metadata = _file(generation, "raw.txt"), _file(generation, "metadata.json")
-    if not (raw.exists() and metadata.exists()):
+def lack(generation: Generation, account: Account) -> str:
+    """Say why a generation that is not complete is not."""
+    if account.failure:
+        return account.failure
+    if account.prompt.kind == "missing":
         return f"missing {generation.stage}"
-    try:
-        parsed_text(experiment, generation, read_text(raw), read_json(metadata))
-    except DaydreamError as error:
-        return str(error)
-    return f"missing {generation.stage}: answered, not yet parsed"
+    if any(state.kind == "stale" for state in account):
+        return f"stale {generation.stage} {generation.gen_id}: {account.reason}"
+    return f"missing {generation.stage}: {account.reason}"
 
 
 def _file(generation: Generation, name: str) -> Path:
     return Path(generation_file(generation.stage, generation.gen_id, name))
 
 
-def write_scores(experiment: Experiment, cohort: str, path: str) -> None:
+def write_scores(
+    experiment: Experiment, cohort: str, accounts: Mapping[str, Account], path: str
+) -> None:
     """Write the scores of a cohort: its scored stages' generations in membership order."""
     stages = [stage for stage in experiment.settings.stages.values() if stage.scored]
     header = list(
@@ -127,10 +131,7 @@ def write_scores(experiment: Experiment, cohort: str, path: str) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, header, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_scored_rows(experiment, cohort))
+    for generation in scored(experiment, cohort):
+        row = score_row(experiment, generation, accounts)
+        writer.writerow({**row, "slice": experiment.slice})
     write_text(path, text.getvalue())
-
-
-def _scored_rows(experiment: Experiment, cohort: str) -> Iterator[dict[str, object]]:
-    for generation in experiment.scored(cohort):
-        yield {**score_row(experiment, generation), "slice": experiment.slice}

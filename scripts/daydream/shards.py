@@ -16,7 +16,7 @@ import fcntl
 import hashlib
 import subprocess
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from daydream.errors import DaydreamError
@@ -29,14 +29,15 @@ class ShardError(DaydreamError):
     code = "shard"
 
 
-def share(generations: Collection[Generation], *, shard: int, shards: int) -> list[Generation]:
-    """Return the generations of a shard, in their order; parents stand before their children."""
-    roots = [row.gen_id for row in generations if not row.parent_gen_id]
-    own = set(sorted(roots, key=_digest)[shard - 1 :: shards])
-    for row in generations:
-        if row.parent_gen_id in own:
-            own.add(row.gen_id)
-    return [row for row in generations if row.gen_id in own]
+def shards_of(generations: Iterable[Generation], shards: int) -> dict[str, int]:
+    """Return the shard of each generation by its id; parents stand before their children."""
+    rows = list(generations)
+    roots = sorted((row.gen_id for row in rows if not row.parent_gen_id), key=_digest)
+    found = {name: place % shards + 1 for place, name in enumerate(roots)}
+    for row in rows:
+        if row.parent_gen_id:
+            found[row.gen_id] = found[row.parent_gen_id]
+    return found
 
 
 def _digest(gen_id: str) -> bytes:
@@ -44,19 +45,19 @@ def _digest(gen_id: str) -> bytes:
 
 
 def inner_command(
-    target: str,
+    targets: Sequence[str],
     *,
     snakefile: str,
     cores: int,
     configfiles: Iterable[object],
     settings: Iterable[str],
 ) -> list[str]:
-    """Return the command line of a run of `target` within a run.
+    """Return the command line of a run of `targets` within a run.
 
     `configfiles` and `settings` (``name=value``) are those of the outer run's command line, and
     what the inner one is to have otherwise after them: the last of a name counts.
     """
-    command = [sys.executable, "-m", "snakemake", target, "--nolock"]
+    command = [sys.executable, "-m", "snakemake", *targets, "--nolock"]
     # What sent the outer run to a cluster must not send the inner one there too.
     command += ["--executor", "local", "--profile", "none"]
     command += ["--snakefile", snakefile, "--cores", str(cores)]

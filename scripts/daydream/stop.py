@@ -25,6 +25,7 @@ class Stop:
     def __init__(self) -> None:
         self.event = threading.Event()
         self.reason = ""
+        self.by_signal = False
         self._lock = threading.Lock()
         self._in_flight = 0
         self._signals = 0
@@ -83,6 +84,7 @@ class Stop:
             os.write(2, f"Stopped at once by a second signal ({name}).\n".encode())
             os._exit(128 + number)
         # Not here: the signal may have interrupted whoever holds the lock.
+        self.by_signal = True
         reason = f"{name} came (once more: now)"
         threading.Thread(target=self.request, args=(reason,), daemon=True).start()
 

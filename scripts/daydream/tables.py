@@ -1,8 +1,13 @@
 """Tables and texts that users write, read exactly or refused.
 
-A table is a CSV file in UTF-8 whose first row, the header, names its columns. A byte order mark,
-CRLF, quoted cells and blank lines are accepted. A row knows the line it begins on, counted in line
-feeds as an editor does, so that a problem found in it later can still say where it stands.
+A table is a CSV file whose first row, the header, names its columns. What spreadsheet programs make
+of one is taken: a byte order mark, CRLF, quoted cells of several lines, blank rows, blank columns
+without a name, a semicolon or tab in place of the comma, and Excel's first line ``sep=;``. A row
+knows the line it begins on, counted in line feeds as an editor does, so that a problem found in it
+later can still say where it stands.
+
+Texts are UTF-8, or UTF-16 with a byte order mark: the mark says so, hence nothing is guessed. Bytes
+that are neither are refused, as what they mean could only be guessed.
 """
 
 from __future__ import annotations
@@ -10,11 +15,21 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from daydream.errors import InputError, Problems, nearest
+
+_COMMA, _SEMICOLON, _TAB = ",", ";", "\t"
+_SEPARATORS = {_COMMA: "comma", _SEMICOLON: "semicolon", _TAB: "tab"}
+# Excel writes such a line above the header, and reads it, for a separator that is not its own.
+_SEP = re.compile('"?sep=([,;\t])"?\r?\n', re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+")
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# A cell may hold a whole text; Python's limit of 131,072 characters guards nothing here.
+csv.field_size_limit(2**31 - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +44,84 @@ def read_text(path: Path, *, code: str) -> str:
     """Return a text file as it is: newlines are kept, just a byte order mark is dropped.
 
     Raises:
-        InputError: the file cannot be read, or one of its bytes is no UTF-8.
+        InputError: the file cannot be read, or one of its bytes is not UTF-8.
     """
     problems = Problems(code)
     try:
-        data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
-        return data.decode()
+        data = path.read_bytes()
     except OSError as error:
         problems.add(path, f"cannot be read ({error.strerror})", "put a readable file there")
+        raise InputError(code, problems.found) from error
+    table = path.suffix.lower() in (".csv", ".tsv")
+    remedy = "save the file as UTF-8" + (" (in Excel: Save As, CSV UTF-8)" if table else "")
+    try:
+        if data.startswith(_UTF16):
+            return data.decode("utf-16")
+        data = data.removeprefix(codecs.BOM_UTF8)
+        return data.decode()
     except UnicodeDecodeError as error:
-        before = data[: error.start]
-        column = error.start - before.rfind(b"\n")
-        found = f"found the byte 0x{data[error.start]:02x} as byte {column}, which is not UTF-8"
-        problems.add(path, found, "save the file as UTF-8", line=before.count(b"\n") + 1)
-    raise InputError(code, problems.found)
+        if error.encoding != "utf-8":
+            problems.add(path, "begins as UTF-16, but is not", remedy)
+        else:
+            before = data[: error.start]
+            column = error.start - before.rfind(b"\n")
+            found = f"found the byte 0x{data[error.start]:02x} as byte {column}, which is not UTF-8"
+            problems.add(path, found, remedy, line=before.count(b"\n") + 1)
+        raise InputError(code, problems.found) from error
+
+
+def decimal_comma(cell: str) -> str | None:
+    """Return a number that is written with a decimal comma with a point instead, else None."""
+    return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else None
+
+
+def separator_of(text: str, required: Sequence[str] = ()) -> str | None:
+    """Return what separates the cells of a table, None if it may be either of two.
+
+    The header decides. Where more than one separator occurs in it, it is the one that makes the
+    `required` columns, then the one that gives the next row as many cells, then the one that
+    makes more columns.
+    """
+    if stated := _SEP.match(text):
+        return stated[1]
+    ranks: dict[str, tuple[bool, bool, int]] = {}
+    for separator in _SEPARATORS:
+        header, below = _first_rows(text, separator)
+        if len(header) > 1 or separator == _COMMA:
+            # A tab after each comma is a blank, not a separator.
+            others = tuple(other for other in _SEPARATORS if other != separator)
+            named = set(required) <= set(header)
+            named = named and not any(name.endswith(others) for name in header[:-1])
+            fits = not below or len(below) == len(header)
+            ranks[separator] = (named, fits, len(header))
+    best = max(ranks.values())
+    found = [separator for separator, rank in ranks.items() if rank == best]
+    if len(found) == 1:
+        return found[0]
+    return None if best[0] else _COMMA  # what is wrong with the header is said of it as CSV
+
+
+def header_of(text: str, required: Sequence[str] = ()) -> tuple[str, list[str]]:
+    """Return the separator and the header of a table's text, none if it is empty."""
+    separator = separator_of(text, required) or _COMMA
+    stated = _SEP.match(text)
+    return separator, _first_rows(text[stated.end() :] if stated else text, separator)[0]
+
+
+def _first_rows(text: str, separator: str) -> tuple[list[str], list[str]]:
+    """Return the header and the first row under it, as far as they can be read."""
+    reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=separator, skipinitialspace=True)
+    rows: list[list[str]] = []
+    try:
+        for row in reader:
+            cells = list(map(str.strip, row))
+            if any(cells):
+                rows.append(cells)
+            if len(rows) == 2:
+                break
+    except csv.Error:
+        pass  # said of the whole table later
+    return (*rows, [], [])[0], (*rows, [], [])[1]
 
 
 def read_table(
@@ -76,9 +155,15 @@ def scan_table(
         problems.found += error.problems
         return
     before = len(problems.found)
-    records = _records(path, problems, text)
+    separator = separator_of(text, required)
+    if separator is None:
+        remedy = "separate columns by commas, and quote names that hold one"
+        problems.add(path, "found a header with commas and semicolons or tabs", remedy, line=1)
+        return
+    records = _records(path, problems, text, separator)
     begin, header = next(records, (1, []))
     if header:
+        header, records = _without_blank_columns(header, records)
         _check_header(path, problems, begin, header, required=required, optional=optional)
     elif len(problems.found) == before:
         names = ",".join(required)
@@ -90,7 +175,8 @@ def scan_table(
     for line, cells in records:
         if len(cells) != len(header):
             found = f"found {_count(len(cells), 'cell')} under {_count(len(header), 'column')}"
-            remedy = "give each column one cell, and quote a cell that holds a comma"
+            kind = _SEPARATORS[separator]
+            remedy = f"give each column one cell, and quote a cell that holds a {kind}"
             problems.add(path, found, remedy, line=line)
             continue
         values = dict(zip(header, cells, strict=True))
@@ -102,27 +188,68 @@ def scan_table(
         yield Row(line, values)
 
 
-def _records(path: Path, problems: Problems, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the stripped cells of each row with the line it begins on; blank lines are no rows."""
+def _records(
+    path: Path, problems: Problems, text: str, separator: str
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the stripped cells of each row with the line it begins on; blank ones are no rows."""
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         problems.add(path, "found a NUL character", "save the file as UTF-8 text", line=line)
         return
+    if "\r" in text and "\n" not in text:
+        remedy = "save the file with LF or CRLF (in Excel: Save As, CSV UTF-8)"
+        problems.add(path, "found lines that end in a carriage return alone", remedy, line=1)
+        return
     # Split at line feeds alone, so that a lone carriage return is refused, not taken for a row.
     lines = io.StringIO(text, newline="\n")
-    reader = csv.reader(lines, strict=True, skipinitialspace=True)
-    line = 1
+    skipped = 1 if _SEP.match(text) else 0
+    if skipped:
+        next(lines)
+    reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=True)
+    line = 1 + skipped
     try:
-        for cells in reader:
-            if cells:
-                yield line, list(map(str.strip, cells))
-            line = reader.line_num + 1
+        for row in reader:
+            cells = list(map(str.strip, row))
+            if any(cells):
+                yield line, cells
+            line = reader.line_num + 1 + skipped
     except csv.Error as error:
         reason = str(error).partition(" - ")[0]  # what follows is advice to programmers
         remedy = (
             "close each quote, double those inside a quoted cell, and end lines with LF or CRLF"
         )
         problems.add(path, f"found a row that is no CSV ({reason})", remedy, line=line)
+
+
+def _without_blank_columns(
+    header: list[str], records: Iterator[tuple[int, list[str]]]
+) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """Return a header and the rows under it without the columns that hold nothing at all.
+
+    Rows lose empty cells at their end that no column is above, too.
+    """
+    width = len(header)
+
+    def fitted(records: Iterable[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
+        for line, cells in records:
+            while len(cells) > width and not cells[-1]:
+                cells.pop()
+            yield line, cells
+
+    if "" not in header:
+        return header, fitted(records)
+    rows = list(fitted(records))
+    used = [
+        bool(name) or any(len(cells) > place and cells[place] for _, cells in rows)
+        for place, name in enumerate(header)
+    ]
+    kept = [place for place, is_used in enumerate(used) if is_used]
+    last = kept[-1] + 1
+    whole = (
+        (line, [cells[place] for place in kept] if last <= len(cells) <= width else cells)
+        for line, cells in rows
+    )
+    return [header[place] for place in kept], whole
 
 
 def _check_header(
@@ -136,7 +263,11 @@ def _check_header(
 ) -> None:
     for name in dict.fromkeys(name for name in header if header.count(name) > 1):
         found = f"found the column {name!r} {header.count(name)} times"
-        problems.add(path, found, "rename or remove all but one", line=line)
+        remedy = "rename or remove all but one"
+        if not name:
+            found = f"found {header.count(name)} columns that hold cells, but have no name"
+            remedy = "name them, or empty them"
+        problems.add(path, found, remedy, line=line)
     # A column that has a meaning of its own would be a misleading hint.
     free = [name for name in header if name not in required and name not in optional]
     for name in required:

@@ -20,7 +20,7 @@ import gzip
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -30,6 +30,7 @@ from daydream.experiment import Experiment
 from daydream.explorer.outline import build_index, shown_rows
 from daydream.files import read_text
 from daydream.membership import Generation
+from daydream.provenance import Account
 from daydream.store import RESPONSES, generation_file
 
 HERE = Path(__file__).parent
@@ -41,8 +42,10 @@ CHUNK = 500_000
 Texts = tuple[str | None, str | None, str | None, str | None, list[tuple[str, str]]]
 
 
-def write_explorer(experiment: Experiment, cohort: str, *, output: str) -> None:
-    """Write the page of a cohort, with the texts that there are; its scores must be there.
+def write_explorer(
+    experiment: Experiment, cohort: str, accounts: Mapping[str, Account], *, output: str
+) -> None:
+    """Write the page of a cohort, with the texts that are current; its scores must be there.
 
     Raises:
         StoreError: a text is no UTF-8, or the file system refuses the page.
@@ -51,7 +54,7 @@ def write_explorer(experiment: Experiment, cohort: str, *, output: str) -> None:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
     from markupsafe import Markup  # noqa: PLC0415
 
-    book = _Book(experiment, cohort)
+    book = _Book(experiment, cohort, accounts)
     scripts = [*(_source("vendor", name) for name in VENDORED)]
     scripts.append("\n".join(_source("static", name) for name in SCRIPTS))
     style = _source("static", "style.css")
@@ -69,21 +72,15 @@ def write_explorer(experiment: Experiment, cohort: str, *, output: str) -> None:
         page.dump(file, encoding="utf-8")
 
 
-def shown_files(experiment: Experiment, cohort: str) -> list[str]:
-    """Return the parsed.txt of every generation on a cohort's page that the run may make."""
-    return [
-        generation_file(row.stage, row.gen_id, "parsed.txt")
-        for row in shown_rows(experiment, cohort)
-        if row.gen_id in experiment.expanded
-    ]
-
-
 class _Book:
     """What the template asks for, in this order: the chunks one by one, then the index."""
 
-    def __init__(self, experiment: Experiment, cohort: str) -> None:
+    def __init__(
+        self, experiment: Experiment, cohort: str, accounts: Mapping[str, Account]
+    ) -> None:
         self._experiment = experiment
         self._cohort = cohort
+        self._accounts = accounts
         self._rows = shown_rows(experiment, cohort)
         self._states: list[int] = []
         self._starts: list[int] = []
@@ -93,7 +90,7 @@ class _Book:
         entries: list[str] = []
         size = 0
         for number, row in enumerate(self._rows):
-            texts = _texts(row)
+            texts = _texts(row, self._accounts[row.gen_id])
             self._states.append(_state(texts))
             entry = json.dumps(texts, ensure_ascii=False)
             if not entries:
@@ -114,11 +111,16 @@ class _Book:
         return _packed(json.dumps(index, ensure_ascii=False))
 
 
-def _texts(row: Generation) -> Texts:
+def _texts(row: Generation, account: Account) -> Texts:
     directory = Path(generation_file(row.stage, row.gen_id, ""))
+    shown = (
+        ("parsed.txt", account.parsed),
+        ("raw.txt", account.raw),
+        ("prompt.txt", account.prompt),
+        ("metadata.json", account.raw),
+    )
     parsed, raw, prompt, metadata = (
-        read_text(path) if (path := directory / name).exists() else None
-        for name in ("parsed.txt", "raw.txt", "prompt.txt", "metadata.json")
+        read_text(directory / name) if state.kind == "current" else None for name, state in shown
     )
     journal = sorted((directory / RESPONSES).glob("*.json"))
     return parsed, raw, prompt, metadata, [(path.stem, read_text(path)) for path in journal]

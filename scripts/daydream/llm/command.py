@@ -8,6 +8,7 @@ other end only the process holds. So a cluster job or a shard has a server of it
 from __future__ import annotations
 
 import atexit
+import shutil
 import socket
 import subprocess
 import sys
@@ -78,6 +79,18 @@ class CommandProvider:
             if self._client is None:
                 self._client = self._start()
         return self._client.complete(request)
+
+    def check(self) -> None:
+        """Look for the program.
+
+        Raises:
+            CallError: there is none of that name.
+        """
+        if shutil.which(self._command[0]) is None:
+            raise CallError(
+                f"provider {self._name!r}: found no program {self._command[0]!r}; install it, or "
+                f"correct providers.{self._name}.command"
+            )
 
     def close(self) -> None:
         """Stop the server."""

@@ -57,6 +57,14 @@ class FunctionProvider:
             duration_s=duration_s,
         )
 
+    def check(self) -> None:
+        """Load the function.
+
+        Raises:
+            CallError: the file cannot be run, or lacks the function.
+        """
+        self._load()
+
     def close(self) -> None:
         """Forget the function."""
         self._function = None

@@ -91,6 +91,14 @@ class LocalProvider:
             duration_s=duration_s,
         )
 
+    def check(self) -> None:
+        """Look for the model.
+
+        Raises:
+            CallError: there is no such file.
+        """
+        self._find_model()
+
     def close(self) -> None:
         """Free the model."""
         with self._lock:

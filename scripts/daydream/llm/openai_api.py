@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from daydream.errors import CallError
 from daydream.llm.failures import CallFailedError, may_pass, retry_after
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 
 # Threads that wait for an answer hold a connection each.
 CONNECTIONS = 1000
+# Seconds that a server may take to be noticed before the first call.
+PROBE_S = 3
 
 _REMEDIES = {
     400: "change the sampling settings or the model",
@@ -98,6 +103,29 @@ class OpenAIProvider:
             started_at=clock.started_at,
             duration_s=duration_s,
         )
+
+    def check(self) -> None:
+        """Look for the key, and whether anybody listens at `base_url`.
+
+        A network that does not answer in time is not a reason to give up before a call.
+
+        Raises:
+            CallError: there is no key, or the server's name or port is wrong.
+        """
+        self._key()
+        url = urlsplit(self._base_url or "")
+        if not url.hostname or getproxies().get(url.scheme):
+            return
+        port = url.port or (443 if url.scheme == "https" else 80)
+        try:
+            socket.create_connection((url.hostname, port), timeout=PROBE_S).close()
+        except (ConnectionRefusedError, socket.gaierror) as error:
+            raise CallError(
+                f"provider {self._name!r}: nobody answers at {url.hostname}:{port} "
+                f"({error.strerror}); start the server, or correct base_url"
+            ) from error
+        except OSError:
+            return
 
     def close(self) -> None:
         """Close the connections."""

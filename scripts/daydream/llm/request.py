@@ -188,6 +188,13 @@ class Provider(Protocol):
             CallError: there is none; one line says who, why and what to do.
         """
 
+    def check(self) -> None:
+        """Find out what can be known without a call: a key, a file, a server that listens.
+
+        Raises:
+            CallError: no call can be answered.
+        """
+
     def close(self) -> None:
         """Give back connections and memory; the provider is not used again."""
 

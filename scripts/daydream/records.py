@@ -1,0 +1,62 @@
+"""What each text of a generation was made of: `provenance.json`, beside the texts.
+
+    {"prompt": {"of": {name: sha256, ...}, "sha256": ...},
+     "raw":    {"of": {"prompt": ..., "settings": ...}, "sha256": ...},
+     "parsed": {"of": {"raw": ..., "parser": ...}, "sha256": ...}}
+
+`of` has a digest of everything that went into the text, `sha256` is that of the text as it was
+written: a text of another digest was edited by hand. A phase writes its entry before its text, so
+that a text is never older than its entry. It is not an output of any rule, as all three phases
+write it, and like the journal it outlives what Snakemake deletes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from daydream.files import read_bytes, write_text
+
+RECORD = "provenance.json"
+
+
+class Made(NamedTuple):
+    """What a text was made of, as digests by name, and the digest of the text itself."""
+
+    of: Mapping[str, str]
+    sha256: str
+
+
+Record = dict[str, Made]
+
+
+def parse_record(data: bytes) -> Record:
+    """Return the entries of a record by phase; one that is damaged counts as not there."""
+    try:
+        entries = json.loads(data)
+        return {
+            phase: Made(dict(entry["of"]), str(entry["sha256"])) for phase, entry in entries.items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def read_record(directory: Path) -> Record:
+    """Return what is recorded of the texts in a generation's directory."""
+    try:
+        return parse_record(read_bytes(directory / RECORD))
+    except OSError:
+        return {}
+
+
+def record_made(directory: Path, phase: str, made: Made) -> None:
+    """Enter what a text is made of, just before it is written.
+
+    Raises:
+        StoreError: the file system refuses the file.
+    """
+    record = {**read_record(directory), phase: made}
+    entries = {name: entry._asdict() for name, entry in record.items()}
+    write_text(directory / RECORD, json.dumps(entries, ensure_ascii=False) + "\n")
