@@ -15,6 +15,9 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
+include: "rules/tuning.smk"
+
+
 configfile: "config/config.yaml"
 
 
@@ -31,17 +34,23 @@ include: "rules/explore.smk"
 include: "rules/cluster.smk"
 
 
-rule report:
-    input:
-        rules.scores.input,
-        rules.tables.input,
-        rules.figures.input,
-        rules.explorer.input,
+reports = (
+    rules.scores.input,
+    rules.tables.input,
+    rules.figures.input,
+    rules.explorer.input,
+)
 
 
+# The first rule here, and so the default target: where this workflow is imported, too, unless the
+# other one has a rule above that.
 rule all:
-    default_target: True
     input:
         rules.membership.input,
         made_texts,
-        [] if experiment.settings.shard else rules.report.input,
+        *([] if experiment.settings.shard else reports),
+
+
+rule report:
+    input:
+        *reports,

@@ -85,6 +85,7 @@ rule filter_view:
 
 rule tables:
     input:
+        rules.membership.input,
         expand(rules.tabulate_scores.output, cohort=experiment.settings.cohorts),
         rules.unite_scores.output,
         expand(rules.filter_view.output, view=experiment.settings.views),

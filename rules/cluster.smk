@@ -1,14 +1,18 @@
 from daydream.scope import shard_mark
 
-
 # A cluster's job takes seconds to start: only what waits for a model, or computes, is worth one.
-localrules:
-    build_membership,
-    write_manifest,
-    render_prompt,
-    parse_response,
-    aggregate_scores,
+# Not `localrules:`, which does not know the names that a workflow gives the rules it imports.
+LOCAL_RULES = (
+    "build_membership",
+    "write_manifest",
+    "render_prompt",
+    "parse_response",
+    "aggregate_scores",
+)
+workflow.localrules(*filter(None, map(name_here, LOCAL_RULES)))
 
+ALL = name_here("all")
+share_checkpoint("build_membership", key)
 
 # Whether this run hands its work on to shards, and is none itself.
 sharded = experiment.settings.shards > 1 and experiment.settings.shard is None
@@ -36,5 +40,5 @@ if sharded:
             if experiment.settings.refresh:
                 experiment.choose(experiment.selected)
             run_inner(
-                inner_run(resources.calls, f"shard={wildcards.shard}"), log=log[0]
+                inner_run(resources.calls, shard=int(wildcards.shard)), log=log[0]
             )

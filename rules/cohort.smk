@@ -5,8 +5,10 @@ from daydream.provenance import accounts
 
 def remake_membership(cohort):
     """Have a membership made again if its rows are not those of today."""
-    path = f"data/cohorts/{cohort}/membership.csv"
-    if Path(path).exists() and not holds(path, experiment.membership_text(cohort)):
+    path, text = f"data/cohorts/{cohort}/membership.csv", experiment.membership_text(
+        cohort
+    )
+    if Path(path).exists() and not holds(path, text):
         make_again([path])
 
 

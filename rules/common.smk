@@ -1,61 +1,49 @@
-import gc
+import copy
 import json
 import os
-import sys
-from functools import cache
+from contextlib import suppress
+from functools import cache, partial
 from inspect import signature
-from pathlib import Path
 
 from dotenv import load_dotenv
 from snakemake.common import overwrite_function_params
-from snakemake.exceptions import WorkflowError
-from snakemake.settings.types import RerunTrigger
 from snakemake.utils import validate
 
-# Snakemake imports pandas to look for tables in config and params, where this workflow has none:
-# a second of every start. A None here tells Python, and so Snakemake, that there is no pandas.
-# Scripts run in processes of their own, where it is.
-sys.modules.setdefault("pandas", None)
-# A DAG is millions of objects that stay: looking for garbage among them at Python's usual pace was a
-# fifth of the planning time.
-gc.set_threshold(100_000, 50, 100)
-sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
-
-from daydream import console, runlock
 from daydream.commandline import commands, parent_command
-from daydream.console import job_log
-from daydream.files import write_text
 from daydream.config import Settings, check_config, read_words, replace_stages
+from daydream.console import job_log
+from daydream.dry_run import dry_run_summary
 from daydream.errors import DaydreamError
 from daydream.experiment import Experiment
+from daydream.files import write_text
+from daydream.plan import plan as planned
 from daydream.preflight import check_providers
+from daydream.reports import is_report_file
 from daydream.scope import Scope
-from daydream.shards import inner_command, run_inner
+from daydream.shards import inner_command, inner_settings, run_inner
 from daydream.summary import end_of_run
 
-MODE = (
-    "job"
-    if not workflow.is_main_process
-    else "dry-run" if workflow.output_settings.dryrun else "run"
-)
-
-progress = console.attach(
-    dry_run=MODE == "dry-run",
-    others=runlock.enter() if MODE == "run" else [],
-    lists_jobs="rich" not in workflow.output_settings.log_handler_settings,
-)
-
-CONFIG_SCHEMA = Path(workflow.basedir, "config/schemas/config.schema.yaml")
+CONFIG_SCHEMA = ROOT / "config/schemas/config.schema.yaml"
 
 # Keys may stand in .env; what the environment says already wins.
 load_dotenv(".env")
 
+# A workflow that imports this one has its own use for its settings: ours are a copy.
+overlays = files_for(config)
+config = copy.deepcopy(config)
+
 try:
-    replace_stages(config, map(Path, workflow.overwrite_configfiles))
+    replace_stages(config, map(Path, overlays))
     read_words(config)
+    config.update(inner_settings())
     check_config(config, schema=CONFIG_SCHEMA, file="config/config.yaml")
     validate(config, schema=str(CONFIG_SCHEMA))
-    experiment = Experiment(Settings.from_config(config), mode=MODE)
+    key = json.dumps(config, sort_keys=True, default=str)
+    if key not in experiments:
+        experiments[key] = Experiment(Settings.from_config(config), mode=MODE)
+        if MODE == "dry-run":
+            console.at_end_of_dry_run(lambda: tell_the_plan())
+    experiment = experiments[key]
 except DaydreamError as error:
     raise WorkflowError(str(error)) from None
 
@@ -64,30 +52,19 @@ except DaydreamError as error:
 workflow.register_envvars(*experiment.settings.key_names & os.environ.keys())
 
 
-onstart:
-    if not workflow.touch:
-        check_start()
-    experiment.stop.install()
-    if not sys.stderr.isatty():
-        progress.start(experiment.calls.ledger.spent)
-    # Where there is a limit of jobs a second, each round of the scheduler begins another a second
-    # later, and that one too: after some minutes it does nothing else, with a thousand threads that
-    # wait. The profile's limit is none, but can only be said as a large number.
-    if workflow.scheduling_settings.max_jobs_per_timespan.max_jobs >= 100_000:
-        workflow.scheduler.job_rate_limiter = None
-
-
-onsuccess:
-    tell_the_end()
-
-
-onerror:
-    report_failures()
-    tell_the_end()
+def tell_the_plan():
+    """Say at the end of a dry run what there is, and what a run would make."""
+    with suppress(DaydreamError):
+        found = Scope(experiment)
+        forecasts = planned(experiment, found.accounts)
+        console.tell(dry_run_summary(found.rows, found.accounts, forecasts))
 
 
 def tell_the_end():
-    """Say what the run has made, what has failed, and how to go on."""
+    """Say once what the run has made, what has failed, and how to go on."""
+    if experiment in told:
+        return
+    told.add(experiment)
     progress.stop()
     console.tell(
         end_of_run(
@@ -103,6 +80,34 @@ def tell_the_end():
             ),
         )
     )
+
+
+def begin():
+    """Check what the run needs, then prepare it."""
+    if not workflow.touch:
+        check_start()
+    start_run(experiment)
+
+
+def end_in_failure():
+    """Make the reports of what there is, and say how the run has ended."""
+    report_failures()
+    tell_the_end()
+
+
+onstart:
+    begin()
+
+
+onsuccess:
+    tell_the_end()
+
+
+onerror:
+    end_in_failure()
+
+
+run_handlers(begin, tell_the_end, end_in_failure)
 
 
 wildcard_constraints:
@@ -122,45 +127,33 @@ def reported_table(path, name, subcategory):
     )
 
 
-def make_again(files):
-    """Have Snakemake make files again, as `--forcerun` does, of whatever age they are."""
-    workflow.dag.forcefiles.update(files)
-
-
-def settled(file):
-    """Return an input file whose time does not count, unless this run makes the file again."""
-    return file if file in workflow.dag.forcefiles else ancient(file)
-
-
-@cache
-def compare_no_inputs():
-    """Let no job run because it names other inputs than the last time.
-
-    What a report waits for differs from run to run, and says nothing about what it is made of.
-    """
-    given = workflow.dag_settings.rerun_triggers
-    workflow.dag_settings.rerun_triggers = frozenset(given) & {
-        RerunTrigger.MTIME,
-        RerunTrigger.PARAMS,
-    }
-
-
-@cache
 def scope():
     """Return what this run covers, as soon as each configured cohort has its membership.
 
     A dry run does not wait: it shows what is to come of the memberships that a run would write.
     """
+    if key in scopes:
+        return scopes[key]
     compare_no_inputs()
+    if target_rules() == {name_here("top")}:
+        experiment.only_look()
     for cohort in experiment.settings.cohorts:
         if MODE == "dry-run":
             remake_membership(cohort)
-        else:
-            checkpoints.build_membership.get(cohort=cohort)
-    found = Scope(experiment)
+            continue
+        membership = checkpoints.build_membership.get(cohort=cohort).output[0]
+        if not Path(membership).exists():
+            # As with --touch, which takes the checkpoint as done.
+            raise WorkflowError(
+                f"[membership] {membership}: the file is missing; write it with snakemake -c1 "
+                "membership"
+            )
+    scopes[key] = Scope(experiment)
     if MODE != "job":
-        make_again(found.stale_files())
-    return found
+        make_again(scopes[key].stale_files())
+    if MODE == "dry-run":
+        console.give_reasons(scopes[key].reason)
+    return scopes[key]
 
 
 def generation(wildcards):
@@ -178,9 +171,7 @@ def of_generation(question):
 
     def answer(wildcards):
         return {
-            name: (
-                settled(files) if isinstance(files, str) else [*map(settled, files)]
-            )
+            name: (settled(files) if isinstance(files, str) else [*map(settled, files)])
             for name, files in question(generation(wildcards)).items()
         }
 
@@ -226,7 +217,7 @@ def last_texts(stage=None):
 def made_texts(wildcards):
     """Return the files that stand for all that a run makes: texts, or marks of its shards."""
     found = scope()
-    if experiment.settings.partial or MODE == "job":
+    if MODE == "job" or found.takes_what_there_is:
         return []
     marks = found.marks() if found.is_divided else []
     make_again(marks)
@@ -266,65 +257,60 @@ def check_start():
         raise WorkflowError(str(error)) from None
 
 
+LOOKS = (
+    "plan",
+    "explain",
+    "membership",
+    "diff",
+    "combos",
+    "top",
+    "import_store",
+    "restore",
+)
+
+
 def requested_stages():
     """Return the stages whose generations this run may make, by the targets it was given."""
-    rule_names = {job.rule.name for job in workflow.dag.targetjobs}
-    names = list(experiment.settings.stages)
-    if rule_names <= {"plan", "explain", "membership", "diff", "combos", "import_store", "restore"}:
+    targets = target_rules()
+    if targets and targets <= set(map(name_here, LOOKS)):
         return []
-    of_stages = {f"{name}s": name for name in names}
-    if rule_names <= of_stages.keys():
-        return [of_stages[name] for name in rule_names]
-    return names
-
-
-REPORT_RULES = (
-    "aggregate_scores",
-    "collect_calls",
-    "build_explorer",
-    "tabulate_scores",
-    "unite_scores",
-    "filter_view",
-    "draw_figures",
-)
+    of_stages = {name_here(f"{name}s"): name for name in experiment.settings.stages}
+    if targets and targets <= of_stages.keys():
+        return [of_stages[name] for name in targets]
+    return list(experiment.settings.stages)
 
 
 def report_failures():
     """Make the reports that this run was asked for of what there is, as it cannot make the rest."""
     settings = experiment.settings
-    if settings.partial or not settings.report_failures or experiment.stop.by_signal:
+    done_already = settings.partial and settings.shards == 1
+    if done_already or not settings.report_failures or experiment.stop.by_signal:
         return
-    files = [
-        str(file)
-        for job in workflow.dag.needrun_jobs()
-        if job.rule.name.endswith(REPORT_RULES) and not workflow.dag.finished(job)
-        for file in job.output
-    ]
+    files = [file for files in open_outputs() for file in files if is_report_file(file)]
     if not files:
         return
-    console.tell("Making the reports of what there is (partial).")
+    console.tell("Making the reports of what there is.")
     try:
+        cores = workflow.resource_settings.cores or 1
         run_inner(
-            inner_run(workflow.resource_settings.cores or 1, "partial=true", targets=files),
+            inner_run(cores, targets=files, partial=True, shards=1),
             log="logs/partial.log",
         )
     except DaydreamError as error:
         console.tell(str(error))
 
 
-def inner_run(cores, *settings, targets=("all",)):
-    """Return the command line of a run within this one, with its settings."""
+def inner_run(cores, *, targets=None, **settings):
+    """Return the command of a run within this one, of `all` unless told otherwise."""
     return inner_command(
-        targets,
+        [ALL] if targets is None else targets,
         snakefile=workflow.main_snakefile,
         cores=cores,
+        profile=own_profile(),
         configfiles=workflow.overwrite_configfiles,
+        config=workflow.config_settings.config_args,
         # Which answers are to be had anew is decided once, here.
-        settings=[
-            *workflow.config_settings.config_args,
-            "refresh=false",
-            *settings,
-        ],
+        settings={"refresh": False, **settings},
     )
 
 

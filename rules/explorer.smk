@@ -20,4 +20,5 @@ rule build_explorer:
 
 rule explorer:
     input:
+        rules.membership.input,
         expand(rules.build_explorer.output, cohort=experiment.settings.cohorts),

@@ -39,4 +39,5 @@ rule draw_figures:
 
 rule figures:
     input:
+        rules.membership.input,
         expand(rules.draw_figures.output, cohort=experiment.settings.cohorts),

@@ -6,9 +6,10 @@ def requested():
     if MODE == "job":
         return []
     return [
-        job.wildcards.gen_id
-        for job in workflow.dag.needrun_jobs()
-        if job.rule.name.endswith("generate_raw")
+        Path(file).parent.name
+        for files in open_outputs()
+        for file in files
+        if file.endswith("/raw.txt")
     ]
 
 
@@ -74,4 +75,5 @@ for stage in experiment.settings.stages:
         name:
             f"{stage}s"
         input:
+            rules.membership.input,
             last_texts(stage),

@@ -19,4 +19,5 @@ rule aggregate_scores:
 
 rule scores:
     input:
+        rules.membership.input,
         expand(rules.aggregate_scores.output, cohort=experiment.settings.cohorts),

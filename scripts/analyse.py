@@ -10,16 +10,16 @@ from daydream.console import job_log
 from daydream.errors import DaydreamError
 
 job = snakemake  # type: ignore[name-defined]  # noqa: F821 - Snakemake puts it here
-output = dict(job.output.items())
+output, params = dict(job.output.items()), dict(job.params.items())
 
 try:
     with job_log(job.log[0]):
-        match job.rule:
-            case "tabulate_scores":
-                write_tables(job.input[0], output)
-            case "unite_scores":
-                write_union(list(job.input), **output)
-            case "filter_view":
-                write_view(job.input[0], **dict(job.params.items()), **output)
+        # Not by the rule's name, which is another one where this workflow is imported.
+        if "conditions" in params:
+            write_view(job.input[0], **params, **output)
+        elif "rows" in output:
+            write_union(list(job.input), **output)
+        else:
+            write_tables(job.input[0], output)
 except DaydreamError:
     sys.exit(1)

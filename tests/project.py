@@ -51,9 +51,11 @@ def complete(body):
 class Project:
     """A working directory with its own catalogs, one cohort, and the workflow's own files."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, workflow: bool = True) -> None:
+        """Write them; without `workflow`, as where the workflow is used from another directory."""
         self.dir = directory
-        for name in WORKFLOW:
+        self.code = 0  # with which the last run ended
+        for name in WORKFLOW if workflow else ():
             source, target = ROOT / name, directory / name
             target.parent.mkdir(parents=True, exist_ok=True)
             if name == "scripts":
@@ -168,10 +170,16 @@ class Project:
             scores_alone = {"partial=true", "--configfile"} & {*arguments}
             stages = [] if scores_alone else [f"{name}s" for name in self.stages()]
             arguments = (*arguments, "--", "scores", *stages)
+        return self.run("--cores", "4", *arguments, code=code, env=env)
+
+    def run(
+        self, *arguments: str, code: int | None = 0, env: Mapping[str, str] | None = None
+    ) -> str:
+        """Run snakemake with these arguments alone, and return what it printed; check its code."""
         # Beside the directory, where tests look for what a run leaves.
         log = Path(f"{self.dir}.out")
-        found = launcher().run(
-            ["--cores", "4", *arguments],
+        found = self.code = launcher().run(
+            arguments,
             directory=self.dir,
             env={**os.environ, "TEST_API_KEY": "sk-test-secret", "COLUMNS": "200", **(env or {})},
             output=log,

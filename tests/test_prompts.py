@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from daydream import prompts
 from daydream.errors import TemplateError
-from daydream.prompts import PromptConcept, check, render
+from daydream.prompts import PromptConcept, check, render, undefined
 
 NAME = "data/1_raw/templates/essay/grow.txt"
 CONCEPTS = [
@@ -295,3 +295,59 @@ def test_importing_prompts_does_not_import_jinja2() -> None:
         check=False,
     )
     assert done.returncode == 0
+
+
+# What is known of a template before there is a value
+
+NAMES: dict[str, object] = {"parent": None, "ancestors": {"draft": ""}}
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("{{ parnt }}", "line 1: 'parnt' is undefined; did you mean 'parent'?"),
+        ("a\n{{ parnt | upper }}", "line 2: 'parnt' is undefined; did you mean"),
+        ("{% for line in parnt.split() %}{% endfor %}", "line 1: 'parnt' is undefined"),
+        ("{% for c in parent %}\n{{ x }}{% endfor %}", "line 2: 'x' is undefined"),
+        ("{% if concepts %}{% endif %}", "line 1: 'concepts' is undefined"),
+        ("{{ parent ~ 'a' ~ x }}", "line 1: 'x' is undefined"),
+        ("{{ x.y['z']() }}", "line 1: 'x' is undefined"),
+        ("{{ ancestors.drift }}", "line 1: 'ancestors' has no 'drift'; did you mean 'draft'?"),
+        ("{{ ancestors['drift'] }}", "line 1: 'ancestors' has no 'drift'; did you mean 'draft'?"),
+        ("{% with a = 1 %}{{ x }}{% endwith %}", "line 1: 'x' is undefined"),
+    ],
+)
+def test_a_variable_that_is_never_there(source: str, found: str) -> None:
+    """Whatever the values: the same is refused when it is rendered."""
+    (problem,) = undefined(source, NAMES, name="t.txt")
+    assert str(problem).startswith(f"t.txt, {found}")
+    with pytest.raises(TemplateError):
+        render(source, {"parent": "text", "ancestors": {"draft": "text"}}, name="t.txt")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ parent }}{{ ancestors.draft }}{{ ancestors['draft'] }}{{ ancestors.items() }}",
+        "{% if concepts is defined %}{{ concepts }}{% endif %}",
+        "{{ concepts | default('') }}{{ ancestors.other | d('x') | upper }}",
+        "{{ concepts if concepts is defined else parent }}",
+        "{% if parent %}{% else %}{{ concepts }}{% endif %}",
+        "{{ parent or concepts }}",
+        "{% set x = 1 %}{{ x }}",
+        "{% set x = y %}",
+        "{% macro m(a) %}{{ a }}{{ concepts }}{% endmacro %}",
+        "{% macro m(a) %}{{ a }}{% endmacro %}{{ m(1) }}",
+        "{% for c in parent %}{{ loop.index }}{{ c }}{% else %}{{ concepts }}{% endfor %}",
+        "{% for c in parent if false %}{{ concepts }}{% endfor %}",
+        "{{ range(3) | list }}{{ dict(a=1).a }}",
+        "{% filter upper %}{{ parent }}{% endfilter %}",
+        "{% with a = 1 %}{{ a }}{% endwith %}",
+        "{% block b %}{{ parent }}{% endblock %}",
+        "{% raw %}{{ x }}{% endraw %}{# {{ x }} #}",
+    ],
+)
+def test_a_variable_that_may_never_be_asked_for(source: str) -> None:
+    """A template that renders today is not refused."""
+    assert undefined(source, NAMES, name="t.txt") == []
+    render(source, {"parent": "text", "ancestors": {"draft": "text"}}, name="t.txt")

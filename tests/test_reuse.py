@@ -80,6 +80,17 @@ def test_an_edit_of_the_base_expands_the_cohort_again(project: Project) -> None:
     assert len(ids(project, "more") - before) == 4
 
 
+def test_a_cohort_may_be_called_as_a_number(project: Project) -> None:
+    """On the command line and as a base, whose edit counts as well."""
+    other(project, "2026", project.read("data/cohorts/c1/spec/config.yaml"))
+    other(project, "1.10", "base: 2026\n")
+    project.snakemake("membership", *use(project, "2026", "'1.10'"))
+    assert ids(project, "2026") == ids(project, "1.10")
+    project.edit("data/cohorts/2026/spec/config.yaml", "  - trio\n", "")
+    project.snakemake("membership", *use(project, "'1.10'"))
+    assert len(ids(project, "1.10")) == 5
+
+
 def test_cohorts_in_a_circle_are_refused(project: Project) -> None:
     """A cohort cannot be made of itself."""
     other(project, "left", "base: right\n")

@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daydream.membership import Generation, expand, own_axes
-from daydream.shards import ShardError, inner_command, run_inner, shards_of
+from daydream.shards import (
+    Inner,
+    ShardError,
+    inner_command,
+    inner_settings,
+    run_inner,
+    shards_of,
+)
 from project import ROOT, Project
 from test_membership import stage
 
@@ -76,27 +83,45 @@ def test_shards_are_of_equal_size(drafts: int, shards: int) -> None:
     assert max(sizes) - min(sizes) <= 1
 
 
+def inner(*command: str, **settings: object) -> Inner:
+    return Inner(command=list(command), settings=settings)
+
+
 def test_the_command_hands_on_the_settings_of_the_outer_run() -> None:
-    """Its own come last, which is what counts; nothing sends it to a cluster."""
-    command = inner_command(
+    """Nothing sends it to a cluster; its own settings go through the environment."""
+    run = inner_command(
         ["all"],
         snakefile="Snakefile",
         cores=8,
+        profile="/x/profiles/default",
         configfiles=[Path("/x/mine.yaml")],
-        settings=["shards=4", "shard=2"],
+        config=["shards=4"],
+        settings={"shard": 2},
     )
-    text = " ".join(command[1:])
-    assert text == (
-        "-m snakemake all --nolock --executor local --profile none --snakefile Snakefile "
-        "--cores 8 --configfile /x/mine.yaml --config shards=4 shard=2"
+    assert " ".join(run.command[1:]) == (
+        "-m snakemake all --nolock --executor local --profile none "
+        "--workflow-profile /x/profiles/default --snakefile Snakefile "
+        "--cores 8 --configfile /x/mine.yaml --config shards=4"
     )
+    assert run.settings == {"shard": 2}
+
+
+def test_an_inner_run_finds_the_settings_that_it_is_to_have(tmp_path: Path) -> None:
+    """Whatever the process that starts it, and nobody else, has in its environment."""
+    code = "from daydream.shards import inner_settings; print(inner_settings())"
+    log = tmp_path / "1-of-2.log"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(SCRIPTS))
+        run_inner(inner(sys.executable, "-c", code, shard=1, refresh=False), log=str(log))
+    assert log.read_text() == "{'shard': 1, 'refresh': False}\n"
+    assert inner_settings() == {}
 
 
 def test_a_failed_run_is_one_line_at_the_end_of_its_log(tmp_path: Path) -> None:
     """After what the run itself has said."""
     log = tmp_path / "2-of-4.log"
     with pytest.raises(ShardError, match=r"^\[shard\] 2-of-4: ended with code 3; "):
-        run_inner(["sh", "-c", "echo said; exit 3"], log=str(log))
+        run_inner(inner("sh", "-c", "echo said; exit 3"), log=str(log))
     lines = log.read_text().splitlines()
     assert lines[0] == "said"
     assert lines[1].startswith("[shard] 2-of-4: ended with code 3; ")
@@ -105,14 +130,14 @@ def test_a_failed_run_is_one_line_at_the_end_of_its_log(tmp_path: Path) -> None:
 def test_a_shard_waits_for_one_that_outlived_its_run(tmp_path: Path) -> None:
     """The outer run was killed; the shard goes on, and the next run does not join in."""
     log, notes = tmp_path / "1-of-2.log", tmp_path / "notes"
-    command = ["sh", "-c", f"echo in >> {notes}; sleep 1; echo out >> {notes}"]
-    code = f"from daydream.shards import run_inner; run_inner({command!r}, log={str(log)!r})"
+    run = inner("sh", "-c", f"echo in >> {notes}; sleep 1; echo out >> {notes}")
+    code = f"from daydream.shards import Inner, run_inner; run_inner({run!r}, log={str(log)!r})"
     outer = subprocess.Popen([sys.executable, "-c", code], env={"PYTHONPATH": str(SCRIPTS)})
     while not notes.exists():
         time.sleep(0.01)
     outer.kill()
     outer.wait()
-    run_inner(command, log=str(log))
+    run_inner(run, log=str(log))
     assert notes.read_text().split() == ["in", "out"] * 2
 
 
@@ -149,3 +174,10 @@ def test_shards_keep_a_budget_together(project: Project) -> None:
     assert "the budget of this run, 5 calls, allows no further call" in output
     project.snakemake("all", "--config", "shards=2")
     assert project.calls() == 8
+
+
+def test_shards_make_everything_whatever_the_report_waits_for(project: Project) -> None:
+    """`partial` says what the scores take; it does not keep a shard from its work."""
+    project.snakemake("all", "--config", "shards=2", "partial=true")
+    assert project.calls() == 8
+    assert len(project.scores()) == 4

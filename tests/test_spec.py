@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daydream.errors import InputError
-from daydream.spec import Spec, canonical_axis, load_spec
+from daydream.spec import Spec, canonical_axis, load_spec, other_cohorts
 
 MANUAL = Path(__file__).parent.parent / "docs/spec.md"
 STAGES = ("draft", "essay", "evaluation")
@@ -161,6 +161,36 @@ def test_levels_may_come_from_a_file(tmp_path: Path, name: str, content: str) ->
     spec = load(tmp_path, {"axes": {"a": f"@file:{name}"}}, {name: content})
     assert spec.design.axes["a"] == ("x", "1.10", "#y")
     assert spec.files == (tmp_path / "config.yaml", tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "\ufeffLevels;\r\nx;\r\n;\r\ny;\r\n"),
+        ("a.csv", "sep=;\r\nLevels;;\r\nx;;\r\ny;;\r\n"),
+        ("a.tsv", "Levels\nx\ny\n"),
+        ("t.csv", "b;a\r\n1;x\r\n1;y\r\n;\r\n"),
+        ("t.tsv", "a\tb\t\nx\t1\t\ny\t1\t\n"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_tables_may_be_a_spreadsheets(
+    tmp_path: Path, name: str, content: str, encoding: str
+) -> None:
+    """Its blank rows and columns, separators and encodings, in lists and in tuples."""
+    (tmp_path / name).write_bytes(content.encode(encoding))
+    config = f"axes: {{a: '@file:{name}', b: [1]}}"
+    if name.startswith("t"):
+        config = f"rules: {{tuples: {{t: {{axes: [a, b], items: '@file:{name}'}}}}}}"
+    assert rows(load(tmp_path, config)) == ["x 1", "y 1"]
+
+
+def test_a_spec_may_be_utf16(tmp_path: Path) -> None:
+    """As an editor of Windows may save it; its cohorts are found as well."""
+    path = tmp_path / "config.yaml"
+    path.write_bytes("axes: {a: [é]}\r\nbase: [2026, 1.10]\r\n".encode("utf-16"))
+    assert rows(load_spec(path, STAGES)) == ["é"]
+    assert other_cohorts(path) == ["2026", "1.10"]
 
 
 def test_a_table_names_its_columns_in_any_order(tmp_path: Path) -> None:
@@ -359,7 +389,33 @@ REFUSED = {
         "column rules.pairs.p: lacks right and allowed; add it",
     ),
     "rule is null": (A + "rules: {tuples: {t: }}", "rules.tuples.t: found nothing; write a map"),
-    "axis is a text": ("axes: {a: x}", "column axes.a: found 'x'; write a list, such as [a, b]"),
+    "axis is a text": ("axes: {a: x}", "column axes.a: found 'x'; write a list: [x]"),
+    "axis is a number": ("axes: {a: 0.7}", "axes.a: found '0.7'; write a list: [0.7]"),
+    "axis is an empty text": ("axes: {a: ''}", "axes.a: found ''; write a list, such as [a, b]"),
+    "axis is a file": (
+        "axes: {a: items/a.csv}",
+        "found 'items/a.csv'; write '@file:items/a.csv' for the levels that a file holds",
+    ),
+    "axis counts zero": (
+        "axes: {draft_replicate: 0}",
+        "found '0'; write how many there are, from 1 to 999999, or their list, such as [1, 2]",
+    ),
+    "count below zero": ("axes: {draft_replicate: -1}", "found '-1'; write how many there are"),
+    "count of text": ("axes: {draft_replicate: x}", "found 'x'; write how many there are"),
+    "count with a point": ("axes: {draft_llm_replicate: 2.0}", "found '2.0'; write how many"),
+    "block of zero": (
+        "axes: {a: [x]}\nreplicates: {draft_template: 0}",
+        "found '0', which is not a number of replicates; give a whole number from 1",
+    ),
+    "block of text": (
+        "axes: {a: [x]}\nreplicates: {draft_template: x}",
+        "found 'x', which is not a number of replicates; give a whole number from 1",
+    ),
+    "block of a list": (
+        "axes: {a: [x]}\nreplicates: {draft_template: [0]}",
+        "found a list of 1, which is not a number of replicates; "
+        "give a whole number from 1, or list them as the axis draft_replicate",
+    ),
     "axis is a mapping": ("axes: {a: {levels: [x]}}", "axes.a: found a mapping; write a list"),
     "axis is empty": ("axes: {a: []}", "column axes.a: found an empty list; list one"),
     "axis without levels": ("axes: {a: }", "axes.a: the axis 'a' has no levels; list them"),
@@ -373,15 +429,27 @@ REFUSED = {
         "line 5, column axes.a[2]: found the level 'x' again; list it once",
     ),
     "same level twice in other words": ("axes: {a: [1, '1']}", "found the level '1' again"),
-    "replicate zero": ("axes: {draft_replicate: [0, 1]}", "found '0', which is no replicate"),
-    "replicate text": ("axes: {draft_replicate: [one]}", "found 'one', which is no replicate"),
+    "replicate zero": (
+        "axes: {draft_replicate: [0, 1]}",
+        "found '0', which is not the number of a replicate",
+    ),
+    "replicate text": (
+        "axes: {draft_replicate: [one]}",
+        "found 'one', which is not the number of a replicate",
+    ),
     "replicate of a tuple": (
         "rules: {tuples: {t: {axes: [a, draft_replicate], items: [[x, 01]]}}}",
-        "rules.tuples.t.items[0][1]: found '01', which is no replicate",
+        "rules.tuples.t.items[0][1]: found '01', which is not the number of a replicate",
     ),
     "count zero": ("axes: {draft_template: [a]}\nreplicates: {draft_template: 0}", "found '0'"),
-    "count text": ("axes: {a: [x]}\nreplicates: {a: many}", "replicates.a: found 'many'; give a"),
-    "count huge": ("axes: {a: [x]}\nreplicates: {a: 1000000000}", "found '1000000000'; give a"),
+    "count text": (
+        "axes: {a: [x]}\nreplicates: {a: many}",
+        "replicates.a: found 'many', which is not",
+    ),
+    "count huge": (
+        "axes: {a: [x]}\nreplicates: {a: 1000000000}",
+        "give a whole number from 1 to 999999",
+    ),
     "count of no axis": (
         "axes: {essay_template: [a]}\nreplicates: {essay_templat: 2}",
         "line 2, column replicates.essay_templat: found 'essay_templat', which is no axis",
@@ -546,6 +614,12 @@ REFUSED_FILES = {
     "NUL in the name": ("a\0.txt", None, "config.yaml", "which leaves the spec directory"),
     "missing": ("b.txt", None, "config.yaml", "line 2, column axes.a: found '@file:b.txt', which"),
     "directory": ("", None, "config.yaml", "found '@file:', which is no file; name one"),
+    "workbook": (
+        "a.xlsx",
+        "x",
+        "a.xlsx",
+        "found the ending '.xlsx'; save it as CSV UTF-8 in the spreadsheet program",
+    ),
     "unknown ending": ("a.toml", "x", "a.toml", "found the ending '.toml'; give a file that ends"),
     "empty text": ("a.txt", "\n\n", "a.txt", "found an empty list; list one item at least"),
     "several columns": ("a.csv", "a,b\nx,y\n", "a.csv", "line 1: found the columns a, b; keep one"),

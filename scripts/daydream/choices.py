@@ -1,6 +1,6 @@
 """Which answer of a generation counts, where that is not the first: `data/choices.json`.
 
-    {"<gen_id>": {"sample": 2, "run": "…"}}     the answer of the third sample, asked for by a refresh
+    {"<gen_id>": {"sample": 2, "run": "…"}}     the answer of the third sample, of a refresh
     {"<gen_id>": {"request": "<sha256>"}}       a journaled answer, restored
 
 A refresh and a restoration are entries here, not edits of the store: each is part of what an answer

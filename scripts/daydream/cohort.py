@@ -8,8 +8,6 @@ from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path
 
-import yaml
-
 from daydream.catalog import Catalog
 from daydream.config import Settings, Stage, as_setting, chain
 from daydream.design import Design
@@ -23,8 +21,9 @@ from daydream.membership import (
     read_given_membership,
     with_ancestors,
 )
-from daydream.spec import Spec, load_spec
+from daydream.spec import Spec, load_spec, other_cohorts
 from daydream.store import generation_file, read_json
+from daydream.tables import decimal_comma
 from daydream.uses import texts
 
 COHORTS = Path("data/cohorts")
@@ -48,19 +47,9 @@ def sources(settings: Settings, cohort: str) -> list[Path]:
         name = waiting.pop()
         if name not in found:
             found[name] = spec_files(settings, name)
-            waiting += _named(spec_dir(settings, name) / "config.yaml")
+            config = spec_dir(settings, name) / "config.yaml"
+            waiting += other_cohorts(config) if config.is_file() else []
     return [path for paths in found.values() for path in paths]
-
-
-def _named(config: Path) -> list[str]:
-    """Return the cohorts that a spec takes from, none if it is to be refused later anyhow."""
-    try:
-        spec = yaml.safe_load(config.read_bytes())
-    except (OSError, yaml.YAMLError):
-        return []
-    sections = [spec.get(key) or [] for key in ("base", "minus")] if isinstance(spec, dict) else []
-    lists = [section if isinstance(section, list) else [section] for section in sections]
-    return [name for names in lists for name in names if isinstance(name, str)]
 
 
 def check_cohorts(settings: Settings, cohorts: Iterable[str]) -> None:
@@ -76,11 +65,25 @@ def check_cohorts(settings: Settings, cohorts: Iterable[str]) -> None:
         forms = [(directory / name).is_file() for name in ("config.yaml", "membership.csv")]
         if not any(forms):
             found = f"cohort {cohort!r} has neither config.yaml nor membership.csv here"
-            problems.add(directory, found, f"write its spec; {nearest(cohort, known)}")
+            remedy = _misplaced(directory) or f"write its spec; {nearest(cohort, known)}"
+            problems.add(directory, found, remedy)
         if all(forms):
             found = f"cohort {cohort!r} has both config.yaml and membership.csv"
             problems.add(directory, found, "keep one: a design, or its rows given by hand")
     problems.check()
+
+
+def _misplaced(directory: Path) -> str | None:
+    """Return what to do with a file that looks like the spec, but is called otherwise."""
+    for path in (*sorted(directory.glob("*")), *sorted(directory.parent.glob("*"))):
+        if not path.is_file():
+            continue
+        name = path.name.lower()
+        if name in ("config.yaml", "config.yml", "spec.yaml", "spec.yml"):
+            return f"rename {path} to {directory / 'config.yaml'}"
+        if name == "membership.csv" and path.parent == directory:
+            return f"rename {path} to {directory / 'membership.csv'}"
+    return None
 
 
 def manifest(
@@ -312,4 +315,6 @@ def _check_levels(
             try:
                 as_setting(name, level)
             except ValueError as error:
-                problems.add(path, f"found {level!r}", str(error), column=f"axes.{axis}")
+                pointed = decimal_comma(level)
+                remedy = f"write a decimal point: {pointed}" if pointed else str(error)
+                problems.add(path, f"found {level!r}", remedy, column=f"axes.{axis}")

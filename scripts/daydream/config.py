@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ _NUMBERS: Mapping[str, type[int] | type[float]] = {
     "top_p": float,
     "seed": int,
 }
+# What YAML makes of names such as 2026, 1.5 and 2026-11-01.
+_NAMES = (int, float, date)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -201,8 +204,12 @@ def replace_stages(config: dict[str, Any], overlays: Iterable[Path]) -> None:
 def read_words(config: dict[str, Any]) -> None:
     """Turn what Snakemake's ``--config`` hands on as text into what it means, in place.
 
-    That are ``true`` and ``false``, and the numbers of ``budget={calls: 100}``.
+    That are ``true`` and ``false``, and the numbers of ``budget={calls: 100}``. And what YAML takes
+    for a number or a date in ``cohorts=[2026]`` is a name.
     """
+    if isinstance(config.get("cohorts"), list):
+        names = config["cohorts"]
+        config["cohorts"] = [str(name) if type(name) in _NAMES else name for name in names]
     for name, value in config.items():
         if value in ("true", "false"):
             config[name] = value == "true"

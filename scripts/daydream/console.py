@@ -18,7 +18,7 @@ import sys
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
@@ -231,16 +231,53 @@ class OtherRuns(logging.Filter):
 
 
 class DryRunJobs(logging.Filter):
-    """Prints each job of a dry run as one line: rule, wildcards, reason."""
+    """Prints each job of a dry run as one line: rule, wildcards, reason.
+
+    `reason_of` may know better than Snakemake why a rule makes something of these wildcards.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reason_of: Callable[[str, Mapping[str, str]], str] = lambda _rule, _wildcards: ""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Print the job that a record announces; never drop the record."""
         if getattr(record, "event", None) == "job_info":
             fields = vars(record)
             wildcards = " ".join(f"{name}={value}" for name, value in fields["wildcards"].items())
-            reason = " ".join(str(fields["reason"]).split())
+            known = self.reason_of(fields["rule_name"], dict(fields["wildcards"].items()))
+            reason = known or " ".join(str(fields["reason"]).split())
             print(f"{fields['rule_name']} {wildcards}  # {reason}", file=sys.stderr)
         return True
+
+
+class EndOfDryRun(logging.Filter):
+    """Says something once, just before Snakemake says that this was a dry run."""
+
+    def __init__(self, say: Callable[[], None]) -> None:
+        super().__init__()
+        self._say = say
+        self._said = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Never drop the record."""
+        text = str(record.msg)
+        if not self._said and ("This was a dry-run" in text or "Nothing to be done" in text):
+            self._said = True
+            self._say()
+        return True
+
+
+def at_end_of_dry_run(say: Callable[[], None]) -> None:
+    """Have something said at the end of a dry run."""
+    LOGGER.addFilter(EndOfDryRun(say))
+
+
+def give_reasons(reason_of: Callable[[str, Mapping[str, str]], str]) -> None:
+    """Let a dry run show the reasons of `reason_of`, where it has any."""
+    for each in LOGGER.filters:
+        if isinstance(each, DryRunJobs):
+            each.reason_of = reason_of
 
 
 def tell(text: str) -> None:
@@ -257,6 +294,10 @@ def attach(*, dry_run: bool, others: Sequence[str], lists_jobs: bool) -> Progres
 
     `others` are the other runs that are alive here. The `Progress` returned sees what is logged.
     """
+    for known in LOGGER.handlers:
+        if isinstance(known, Progress):
+            # A workflow that imports this one may do so several times.
+            return known
     LOGGER.addFilter(JobErrors(told_by_parent=_is_inner_process(sys.argv)))
     LOGGER.addFilter(ConciseErrors())
     if others:

@@ -174,6 +174,10 @@ class Experiment:
     def _answered(rows: Mapping[str, Generation]) -> dict[str, list[int]]:
         return {name: answered_samples(row.stage, row.gen_id) for name, row in rows.items()}
 
+    def only_look(self) -> None:
+        """Let nothing be asked for again, whatever `refresh` says."""
+        self.choices = read_choices()
+
     def choose(self, requested: Iterable[str]) -> None:
         """Write down which of the requested generations are to have a new answer.
 

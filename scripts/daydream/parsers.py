@@ -271,6 +271,8 @@ def _digest(source: bytes) -> str:
 def _described(error: BaseException) -> str:
     """Return the exception's type and text in one line, its text not longer than an excerpt."""
     text = error.msg if isinstance(error, SyntaxError) else str(error)
+    if isinstance(error, ParseError):
+        text = " ".join(map(str, error.args))  # without its code: this is no answer refused
     kind = type(error).__name__
     text = " ".join(text.split())
     return f"{kind}: {text if len(text) <= 300 else f'{text[:300]}…'}" if text else kind

@@ -13,8 +13,8 @@ from the journal:
     refused    its answer is there, and its parser refuses it: nothing is asked
     blocked    its prompt cannot be made: its parent is refused, or its template is wrong
 
-Tokens of a call are the mean of some finished calls of its template and model, else a token for four
-characters of the prompt, and max_tokens for the answer.
+Tokens of a call are the mean of some finished calls of its template and model, else a token
+per four characters of the prompt, and max_tokens for the answer.
 """
 
 from __future__ import annotations
@@ -102,6 +102,13 @@ def _forecast(
         return Forecast(generation=generation, state="copy" if copies else "waiting")
     if copies:
         return Forecast(generation=generation, state="copy", text=ancestors[-1].parsed())
+    return _made(experiment, generation, account, ancestors)
+
+
+def _made(
+    experiment: Experiment, generation: Generation, account: Account, ancestors: list[Forecast]
+) -> Forecast:
+    """Return the forecast of a generation that is asked for, unless the journal has its answer."""
     try:
         prompt = _prompt(experiment, generation, account, ancestors)
     except DaydreamError:

@@ -151,3 +151,11 @@ def _joined() -> Iterator[Path]:
     for directory in (CROSS, *(CROSS / "views").glob("*")):
         for name in ("scores.csv", "template_model.csv"):
             yield directory / name
+
+
+def is_report_file(path: str) -> bool:
+    """Tell whether a file is a report of a cohort, or joins those of several."""
+    parts = Path(path).parts
+    return Path(path).is_relative_to(CROSS) or (
+        Path(path).is_relative_to(COHORTS) and parts[3:4] == ("reports",)
+    )

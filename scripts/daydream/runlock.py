@@ -16,15 +16,19 @@ from pathlib import Path
 RUNS = Path(".snakemake/runs")
 SNAKEMAKE_LOCKS = Path(".snakemake/locks")
 
+# The lock of this process, and what it found when it took it.
 _held: list[int] = []
+_found: list[str] = []
 
 
 def enter() -> list[str]:
     """Announce this run, and clear what dead ones have locked; return a text on each live one.
 
     The announcement ends with the process. Where the directory cannot be written there is nothing
-    to lock: the list is empty.
+    to lock: the list is empty. A second time in a process says what the first one found.
     """
+    if _held:
+        return _found
     try:
         RUNS.mkdir(parents=True, exist_ok=True)
         mutex = os.open(RUNS / "mutex", os.O_RDWR | os.O_CREAT, 0o644)
@@ -41,6 +45,7 @@ def enter() -> list[str]:
             os.close(mutex)
     except OSError:
         return []
+    _found.extend(others)
     return others
 
 

@@ -14,7 +14,7 @@ from functools import cached_property
 
 from daydream.experiment import Experiment
 from daydream.membership import Generation
-from daydream.provenance import FILES, PHASES, Account, accounts
+from daydream.provenance import FILES, PHASES, RULES, Account, accounts
 from daydream.reports import Report, is_current
 from daydream.shards import shards_of
 from daydream.store import generation_file
@@ -55,6 +55,15 @@ class Scope:
                     for file in FILES[phase]:
                         yield generation_file(row.stage, row.gen_id, file)
 
+    def reason(self, rule: str, wildcards: Mapping[str, str]) -> str:
+        """Return why a job of a generation is to be done; empty for any other job."""
+        account = self.accounts.get(wildcards.get("gen_id", ""))
+        phases = [phase for phase in PHASES if rule.endswith(RULES[phase])]
+        if account is None or not phases:
+            return ""
+        state = account[PHASES.index(phases[0])]
+        return ", ".join(state.reasons)
+
     def targets(self, stage: str | None = None) -> list[str]:
         """Return the files that stand for all requested generations of a stage, or of all."""
         rows = self.requested.values()
@@ -62,7 +71,7 @@ class Scope:
 
     def needs(self, report: Report, cohort: str) -> list[str]:
         """Return the files that a report of a cohort waits for: of shards, their marks."""
-        if self._experiment.settings.partial:
+        if self.takes_what_there_is:
             return []
         rows = [row for row in report.rows(self._experiment, cohort) if row.gen_id in self.rows]
         if self.is_divided:
@@ -72,6 +81,12 @@ class Scope:
     def is_current(self, report: Report, cohort: str) -> bool:
         """Tell whether a report was made of just what there is, and nothing is to come."""
         return is_current(self._experiment, report, cohort, self.accounts)
+
+    @property
+    def takes_what_there_is(self) -> bool:
+        """Whether a partial run makes no text; shards do, and what is partial is their report."""
+        settings = self._experiment.settings
+        return settings.partial and settings.shards == 1
 
     @property
     def is_divided(self) -> bool:

@@ -14,13 +14,19 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
+import os
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from daydream.errors import DaydreamError
 from daydream.membership import Generation
+
+_SETTINGS = "DAYDREAM_INNER_SETTINGS"
 
 
 class ShardError(DaydreamError):
@@ -44,30 +50,52 @@ def _digest(gen_id: str) -> bytes:
     return hashlib.blake2b(gen_id.encode(), digest_size=8).digest()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inner:
+    """A run within a run: its command line, and the settings it is to have otherwise."""
+
+    command: list[str]
+    settings: Mapping[str, object]
+
+
 def inner_command(
     targets: Sequence[str],
     *,
     snakefile: str,
     cores: int,
+    profile: str | None,
     configfiles: Iterable[object],
-    settings: Iterable[str],
-) -> list[str]:
-    """Return the command line of a run of `targets` within a run.
+    config: Iterable[str],
+    settings: Mapping[str, object],
+) -> Inner:
+    """Return a run of `targets` within a run.
 
-    `configfiles` and `settings` (``name=value``) are those of the outer run's command line, and
-    what the inner one is to have otherwise after them: the last of a name counts.
+    `configfiles` and `config` (``name=value``) are those of the outer run's command line. What the
+    inner one is to have otherwise, `settings`, goes through its environment (`inner_settings`):
+    where another workflow has imported this one, it alone knows where in its ``--config`` ours are.
     """
     command = [sys.executable, "-m", "snakemake", *targets, "--nolock"]
     # What sent the outer run to a cluster must not send the inner one there too.
     command += ["--executor", "local", "--profile", "none"]
+    if profile is not None:
+        command += ["--workflow-profile", profile]
     command += ["--snakefile", snakefile, "--cores", str(cores)]
     if files := [str(file) for file in configfiles]:
         command += ["--configfile", *files]
-    return [*command, "--config", *settings]
+    if given := list(config):
+        command += ["--config", *given]
+    return Inner(command=command, settings=settings)
 
 
-def run_inner(command: list[str], *, log: str) -> None:
-    """Run a command, its output in `log`; wait first for an equal one that is still running.
+def inner_settings() -> dict[str, Any]:
+    """Return the settings that the run which started this process has set for it."""
+    settings = json.loads(os.environ.get(_SETTINGS, "{}"))
+    assert isinstance(settings, dict)  # noqa: S101 - our own
+    return settings
+
+
+def run_inner(inner: Inner, *, log: str) -> None:
+    """Run one, its output in `log`; wait first for an equal one that is still running.
 
     There is one if the outer run died alone and was started again. The lock on the file beside the
     log is the command's own: it inherits it, and keeps it however this process ends.
@@ -75,11 +103,13 @@ def run_inner(command: list[str], *, log: str) -> None:
     Raises:
         ShardError: the command failed.
     """
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
     with Path(log).with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with Path(log).open("wb") as file:
             code = subprocess.run(  # noqa: S603 - our own command line
-                command,
+                inner.command,
+                env={**os.environ, _SETTINGS: json.dumps(inner.settings)},
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -39,6 +39,7 @@ _RULES = {
 }
 _BALANCES = {"left": ("left",), "right": ("right",), "both": ("left", "right")}
 _FILE = "@file:"
+_WORKBOOKS = (".xlsx", ".xls", ".ods", ".numbers")
 _COUNT = re.compile("[1-9][0-9]{0,5}")
 # So many unknown levels are reported: to compare each with thousands of levels takes its time.
 _SHOWN = 20
@@ -86,6 +87,25 @@ def load_spec(path: Path, stages: Sequence[str]) -> Spec:
         InputError: everything that is wrong with the bundle, or that its rules leave no row.
     """
     return _Bundle(path, stages).spec()
+
+
+def other_cohorts(path: Path) -> list[str]:
+    """Return the cohorts that the spec whose config.yaml is `path` takes from or leaves out.
+
+    There is none in a spec that cannot be read: `load_spec` says why.
+    """
+    try:
+        document = _Reader(path.parent).read(path)
+    except RecursionError:
+        return []
+    if not isinstance(document, _Value) or not isinstance(document.data, dict):
+        return []
+    names: list[str] = []
+    for key in ("base", "minus"):
+        value = document.data.get(key)
+        items = [] if value is None else value.data if isinstance(value.data, list) else [value]
+        names += [item.data for item in items if isinstance(item.data, str)]
+    return names
 
 
 def canonical_axis(name: str, stages: Sequence[str]) -> str:
@@ -164,6 +184,15 @@ class _Reader:
         self.directory = directory
         self.problems = Problems(CODE)
         self.files: dict[Path, None] = {}
+        # The formats by the ends of names.
+        self.readers: dict[str, Callable[[Path], _Value | _Table | None]] = {
+            ".csv": self._csv,
+            ".tsv": self._csv,
+            ".txt": self._txt,
+            ".yaml": self._yaml,
+            ".yml": self._yaml,
+            ".json": self._json,
+        }
 
     def refuse(self, value: _Value, found: str, remedy: str) -> None:
         """Note a problem at the place of a value."""
@@ -191,16 +220,11 @@ class _Reader:
 
     def read(self, file: Path) -> _Value | _Table | None:
         """Return the content of a file, in the format that its name ends in."""
-        readers = {
-            ".csv": self._csv,
-            ".txt": self._txt,
-            ".yaml": self._yaml,
-            ".yml": self._yaml,
-            ".json": self._json,
-        }
-        reader = readers.get(file.suffix.lower())
+        reader = self.readers.get(file.suffix.lower())
         if reader is None:
-            remedy = f"give a file that ends in {', '.join(readers)}"
+            remedy = f"give a file that ends in {', '.join(self.readers)}"
+            if file.suffix.lower() in _WORKBOOKS:
+                remedy = "save it as CSV UTF-8 in the spreadsheet program, and name that file"
             self.problems.add(file, f"found the ending {file.suffix!r}", remedy)
             return None
         self.files[file] = None
@@ -533,8 +557,19 @@ class _Bundle:
                 self.nulls[axis] = value
             elif _is_count(axis, value):
                 self.levels[axis] = _numbers(value)
+            elif isinstance(value.data, str) and not value.data.startswith(_FILE):
+                self.refuse(value, f"found {value}", self._list_for(axis, value.data))
+                self.broken.add(axis)
             else:
                 self._read_levels(axis, value)
+
+    def _list_for(self, axis: str, text: str) -> str:
+        """Return what to write in place of a text that stands where an axis has its levels."""
+        if axis.endswith("_replicate"):
+            return "write how many there are, from 1 to 999999, or their list, such as [1, 2]"
+        if Path(text).suffix.lower() in self.reader.readers:
+            return f"write '{_FILE}{text}' for the levels that a file holds, else [{text}]"
+        return f"write a list: [{text}]" if text else "write a list, such as [a, b]"
 
     def _read_levels(self, axis: str, value: _Value) -> None:
         items = self._items(value)
@@ -551,7 +586,8 @@ class _Bundle:
 
     def _add(self, axis: str, level: str, item: _Value) -> None:
         if axis.endswith("_replicate") and not _COUNT.fullmatch(level):
-            self.refuse(item, f"found {level!r}, which is no replicate", "number them from 1")
+            found = f"found {level!r}, which is not the number of a replicate"
+            self.refuse(item, found, "number them from 1: 1, 2, 3")
         self.levels[axis][level] = None
 
     def _read_replicates(self, section: Mapping[str, _Value]) -> dict[str, int]:
@@ -566,7 +602,11 @@ class _Bundle:
             if _is_count(axis, value):
                 self.levels[axis] = _numbers(value)
             else:
-                self.refuse(value, f"found {value}", "give a whole number from 1")
+                found = f"found {value}, which is not a number of replicates"
+                remedy = "give a whole number from 1 to 999999"
+                if isinstance(value.data, list):
+                    remedy = f"give a whole number from 1, or list them as the axis {axis}"
+                self.refuse(value, found, remedy)
                 self.broken.add(axis)
             counts[axis] = len(self.levels[axis])
         return counts

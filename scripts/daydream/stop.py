@@ -72,6 +72,8 @@ class Stop:
     def install(self) -> None:
         """Take over SIGINT and SIGTERM, in the main thread, after the scheduler took SIGTERM."""
         previous = signal.getsignal(signal.SIGTERM)
+        if previous == self._on_signal:
+            return
         if callable(previous):
             self._end_scheduler = lambda: _call(previous)
         for number in (signal.SIGINT, signal.SIGTERM):

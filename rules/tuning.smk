@@ -1,0 +1,222 @@
+# All that touches Snakemake's own parts: what this workflow learns from it, what it refuses before
+# anything is read, and what it makes faster.
+import gc
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.iocontainers import Params, Snakemake
+from snakemake.persistence import ParamsChange, PersistenceBase
+from snakemake.settings.types import Batch, RerunTrigger
+from snakemake.sourcecache import LocalSourceFile
+
+# Where this workflow is: `workflow.basedir` is that of another one that imports it.
+here = workflow.current_basedir
+if not isinstance(here, LocalSourceFile):
+    raise WorkflowError(
+        "[module] this workflow holds a Python library, which Snakemake cannot import out of a "
+        "repository; clone it, and name the Snakefile of the clone (docs/deploy.md)"
+    )
+ROOT = Path(here).parent
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from daydream import console, runlock
+
+MODE = (
+    "job"
+    if not workflow.is_main_process
+    else "dry-run" if workflow.output_settings.dryrun else "run"
+)
+
+progress = console.attach(
+    dry_run=MODE == "dry-run",
+    others=runlock.enter() if MODE == "run" else [],
+    lists_jobs="rich" not in workflow.output_settings.log_handler_settings,
+)
+
+if storage := workflow.storage_settings.default_storage_provider:
+    raise WorkflowError(
+        f"[storage] found the default storage provider {storage!r}, which this workflow cannot use: "
+        "it keeps its journal and its ledger in files below the working directory; leave the option "
+        "out, and use a file system that all machines share"
+    )
+if workflow.modifier.modify_path("data/gens/x") != "data/gens/x":
+    raise WorkflowError(
+        "[module] found a prefix, which this workflow cannot use: its files stand where its library "
+        "looks for them, below the working directory; leave it out, and give the project a "
+        "directory of its own with --directory"
+    )
+if not (
+    workflow.modifier.skip_configfile
+    or workflow.overwrite_configfiles
+    or Path("config/config.yaml").exists()
+):
+    raise WorkflowError(
+        f"[config] {Path.cwd()} has no config/config.yaml; copy {ROOT}/config/config.yaml there and "
+        "name your cohorts in it, or name a file of settings with --configfile"
+    )
+
+# A workflow that imports this one runs it again at each `use rule`. What holds for all of these:
+# the experiments, their scopes and checkpoints by their settings, and whose end has been told.
+experiments, scopes, known_checkpoints, told = vars(workflow).setdefault(
+    "daydream", ({}, {}, {}, set())
+)
+
+
+def files_for(settings):
+    """Return the files given with --configfile if they are for these settings: the main Snakefile's."""
+    main = workflow.modifier_stack[0].globals["config"]
+    return workflow.overwrite_configfiles if settings is main else []
+
+
+def name_here(rule):
+    """Return the name that a rule of this workflow has where it is imported, or None."""
+    return workflow.modifier.avail_rulename(rule)
+
+
+def make_again(files):
+    """Have Snakemake make files again, as `--forcerun` does, of whatever age they are."""
+    workflow.dag.forcefiles.update(files)
+
+
+def settled(file):
+    """Return an input file whose time does not count, unless this run makes the file again."""
+    return file if file in workflow.dag.forcefiles else ancient(file)
+
+
+def compare_no_inputs():
+    """Let no job run because it names other inputs than the last time.
+
+    What a report waits for differs from run to run, and says nothing about what it is made of.
+    """
+    given = workflow.dag_settings.rerun_triggers
+    kept = {RerunTrigger.MTIME, RerunTrigger.PARAMS}
+    workflow.dag_settings.rerun_triggers = frozenset(given) & kept
+
+
+def target_rules():
+    """Return the names of the rules that this run was given as targets."""
+    return {rule.name for rule in workflow.dag.targetrules}
+
+
+def open_outputs():
+    """Return the outputs that this run has still to make, by job."""
+    return [
+        [str(file) for file in job.output]
+        for job in workflow.dag.needrun_jobs()
+        if not workflow.dag.finished(job)
+    ]
+
+
+def share_checkpoint(name, key):
+    """Let rules that are imported without the checkpoint wait for the one imported before."""
+    if hasattr(checkpoints, name):
+        known_checkpoints[key] = getattr(checkpoints, name)
+    elif key in known_checkpoints:
+        setattr(checkpoints, name, known_checkpoints[key])
+
+
+def own_profile():
+    """Return the profile of a run within this one, if Snakemake would find none by itself."""
+    found = any(
+        Path(place, "profiles/default").exists() for place in (".", workflow.basedir)
+    )
+    return None if found else str(ROOT / "profiles/default")
+
+
+def run_handlers(start, success, failure):
+    """Have an imported workflow's handlers run, too: Snakemake runs the main Snakefile's alone.
+
+    A main Snakefile that has handlers below the import calls them itself (docs/deploy.md).
+    """
+    if workflow.modifier.is_main_snakefile():
+        return
+    for name, own in (
+        ("_onstart", start),
+        ("_onsuccess", success),
+        ("_onerror", failure),
+    ):
+
+        def both(log, given=getattr(workflow, name), own=own):
+            given(log)
+            own()
+
+        setattr(workflow, name, both)
+
+
+def start_run(experiment):
+    """Prepare a run, before its first job."""
+    experiment.stop.install()
+    if not sys.stderr.isatty():
+        progress.start(experiment.calls.ledger.spent)
+    # Where there is a limit of jobs a second, each round of the scheduler begins another a second
+    # later, and that one too: after some minutes it does nothing else, with a thousand threads that
+    # wait. The profile's limit is none, but can only be said as a large number.
+    if workflow.scheduling_settings.max_jobs_per_timespan.max_jobs >= 100_000:
+        workflow.scheduler.job_rate_limiter = None
+    if not workflow.use_threads:
+        console.tell(
+            "[run] without force-use-threads each job starts a Snakemake of its own, which takes "
+            f"seconds: add --workflow-profile {ROOT}/profiles/default, or copy that directory to "
+            "profiles/default here"
+        )
+
+
+# A DAG is millions of objects that stay: looking for garbage among them at Python's usual pace was a
+# fifth of the planning time.
+gc.set_threshold(100_000, 50, 100)
+
+
+def start_fast():
+    """Let Snakemake import pandas only for a parameter that is of pandas.
+
+    It imports it, a second of every start, to see whether a parameter is a table. What a parameter
+    is recorded as stays the same.
+    """
+    serialize = PersistenceBase._serialize_param_pandas
+    store = Snakemake._safely_store_params
+
+    def is_table(value):
+        packages = {base.__module__.partition(".")[0] for base in type(value).__mro__}
+        return not packages.isdisjoint(("pandas", "numpy", "polars"))
+
+    def serialize_param(self, value):
+        return (
+            serialize(self, value)
+            if is_table(value)
+            else self._serialize_param_builtin(value)
+        )
+
+    def store_params(self, params):
+        if any(map(is_table, params)):
+            store(self, params)
+            return
+        self._params_store = Params(toclone=list(params))
+        self._params_store._take_names(params._get_names())
+        self._params_types = {}
+
+    PersistenceBase._serialize_param_pandas = serialize_param
+    Snakemake._safely_store_params = store_params
+
+
+def refuse_batches():
+    """Let --batch for a rule of this workflow end in one line; those of another one are not ours."""
+    divide, own = Batch.get_batch, workflow.modifier.rules
+
+    def get_batch(self, items):
+        if self.rulename in [known.name for known in own]:
+            raise WorkflowError(
+                f"[run] found --batch {self.rulename}={self.idx}/{self.batches}, which Snakemake cannot "
+                "do: what a rule here takes is not known before the cohorts are expanded; give "
+                "--config shards=N to divide a run (docs/cluster.md), 'where={...}' to make a part"
+            )
+        return divide(self, items)
+
+    Batch.get_batch = get_batch
+
+
+# `--list-changes params` names every file that has parameters, changed or not.
+ParamsChange.__iter__ = lambda self: iter(self.files if self else ())
+
+start_fast()
+refuse_batches()
