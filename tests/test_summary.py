@@ -96,6 +96,14 @@ def test_after_a_failure_both_command_lines_are_told() -> None:
         "To go on; what was paid for is kept:\n"
         "  snakemake --cores 4"
     )
+    made = run_summary(
+        rows,
+        accounts(rows, d_1=failed("[call] draft d_1: no; wait")),
+        spent=NOTHING,
+        results=["scores.csv (partial)"],
+        commands=AGAIN,
+    )
+    assert "Scores of what there is" not in made, "they are there"
     nothing = run_summary(
         rows, dict.fromkeys(rows, TO_DO), spent=NOTHING, stopped="SIGINT came", commands=AGAIN
     )
@@ -153,12 +161,12 @@ def test_the_reports_that_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (root / name).parent.mkdir(parents=True)
         (root / name).touch()
     os.utime(root / "explorer/index.html", (1000, 1000))
-    assert reports(["c1", "c2"], since=2000, outdated=False) == [
+    assert reports(["c1", "c2"], since=2000, lacking=["c2"]) == [
         f"{root}/parsing/aggregated_scores.csv",
         f"{root}/explorer/index.html",
     ]
-    assert reports(["c1"], since=2000, outdated=True) == [
-        f"{root}/parsing/aggregated_scores.csv",
+    assert reports(["c1"], since=2000, lacking=["c1"]) == [
+        f"{root}/parsing/aggregated_scores.csv (partial)",
         f"{root}/explorer/index.html (of an earlier run)",
     ]
 
@@ -231,7 +239,7 @@ def test_the_end_of_runs(project: Project) -> None:
     assert "all                0       2        8" in output
     assert "2 × [call] echo.py:2: KeyError" in output
     assert "for example draft d_" in output
-    assert "aggregated_scores.csv (of an earlier run)" in output
+    assert "aggregated_scores.csv (partial)" in output
     assert "\n  snakemake --cores 4 -- scores drafts essays evaluations\n" in output
     project.snakemake("scores", "--config", "partial=true", code=None)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from daydream.experiment import Experiment
 
 CAUSES = 8
+_PARTIAL, _EARLIER = " (partial)", " (of an earlier run)"
 Standing = Literal["complete", "failed", "waiting"]
 
 
@@ -79,7 +80,7 @@ def run_summary(
         _by_stage(rows, found),
         _causes(rows, accounts, failures),
         "\n".join(_facts(spent, stopped, results)),
-        "\n".join(_how_to_go_on(found, failures, stopped, commands)),
+        "\n".join(_how_to_go_on(found, failures, stopped, results, commands)),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -165,11 +166,13 @@ def _how_to_go_on(
     found: Mapping[str, Standing],
     failures: Sequence[Failure],
     stopped: str,
+    results: Sequence[str],
     commands: Commands | None,
 ) -> Iterator[str]:
     if commands is None or not (failures or stopped or "failed" in found.values()):
         return
-    if len({*found.values()}) > 1 and "complete" in found.values():
+    some = "complete" in found.values() and {*found.values()} != {"complete"}
+    if some and not any(result.endswith(_PARTIAL) for result in results):
         yield "Scores of what there is:"
         yield f"  {commands.partial}"
     first = " (raise or remove `budget` first)" if "budget" in stopped else ""
@@ -177,11 +180,11 @@ def _how_to_go_on(
     yield f"  {commands.again}"
 
 
-def reports(cohorts: Iterable[str], *, since: float, outdated: bool) -> list[str]:
+def reports(cohorts: Iterable[str], *, since: float, lacking: Collection[str]) -> list[str]:
     """Return the reports that there are of the cohorts.
 
-    Where generations are not complete (`outdated`), those that were made before the time `since`
-    say so.
+    Those of cohorts whose generations are not complete (`lacking`) say that they are partial, or
+    that they were made before the time `since`.
     """
     found = []
     for cohort in cohorts:
@@ -195,8 +198,8 @@ def reports(cohorts: Iterable[str], *, since: float, outdated: bool) -> list[str
         ):
             path = root / name / file
             if path.exists():
-                old = outdated and path.stat().st_mtime < since
-                found.append(f"{root}/{name}{' (of an earlier run)' if old else ''}")
+                made = _PARTIAL if path.stat().st_mtime >= since else _EARLIER
+                found.append(f"{root}/{name}{made if cohort in lacking else ''}")
     return found
 
 
@@ -229,14 +232,24 @@ def end_of_run(
         except (DaydreamError, OSError):
             # What keeps the memberships from being read is among the failures.
             rows = {}
-    outdated = {*standings(rows, found, failures).values()} != {"complete"}
-    cohorts = () if shard else experiment.settings.cohorts
+    standing = standings(rows, found, failures)
+    lacking = {
+        cohort
+        for cohort in experiment.settings.cohorts
+        if not rows
+        or any(
+            standing.get(row.gen_id, "complete") != "complete"
+            for row in experiment.memberships[cohort]
+        )
+    }
     return run_summary(
         rows,
         found,
         failures=failures,
         spent=spent,
         stopped=stopped,
-        results=reports(cohorts, since=started_at, outdated=outdated),
+        results=[]
+        if shard
+        else reports(experiment.settings.cohorts, since=started_at, lacking=lacking),
         commands=None if shard else commands,
     )
