@@ -193,7 +193,7 @@ class Lab:
         self.output = ""
         self._numbers = itertools.count(1)
         self._written: list[Path] = []
-        self._hands: dict[str, Hand] = {}
+        self.hands: dict[str, Hand] = {}
         # Entries of the journal that were deleted while the answer's files stayed.
         self._lost: dict[str, bytes] = {}
         self._tables = json.loads(json.dumps(TEMPLATES))
@@ -326,8 +326,8 @@ class Lab:
                     self._lost[self._name(path)] = path.read_bytes()
                 path.unlink()
             name = self._name(path)
-            for hand in [hand for hand in self._hands if hand.startswith(name)]:
-                del self._hands[hand]
+            for hand in [hand for hand in self.hands if hand.startswith(name)]:
+                del self.hands[hand]
             if kind == "store":
                 self._lost.clear()
             elif name.startswith("data/gens/"):
@@ -348,7 +348,7 @@ class Lab:
             raw = path.parent.parent / "raw.txt"
             raw.unlink(missing_ok=True)
             self._find_lost(raw.parent)
-            self._hands.pop(self._name(raw), None)
+            self.hands.pop(self._name(raw), None)
             self._disturb(path.parts[-4])
 
     def touch(self, kind: str, place: int) -> None:
@@ -367,7 +367,7 @@ class Lab:
             for path in sorted(self.dir.glob(f"data/gens/*/*/{file}"))
             if str(path.parent.relative_to(self.dir / "data/gens")) in reached
         ]
-        if not found or len(self._hands) > 1:
+        if not found or len(self.hands) > 1:
             return
         path = found[place % len(found)]
         stage = path.parts[-3]
@@ -375,9 +375,9 @@ class Lab:
         if stage == "evaluation" and file != "prompt.txt":
             text = f"by hand\nSCORE: {number}\n" if file == "raw.txt" else f"{number}.0\n"
         name = self._name(path)
-        base = self._hands[name].base if name in self._hands else path.read_text()
+        base = self.hands[name].base if name in self.hands else path.read_text()
         self._disturb(stage, but=name)
-        self._hands[name] = Hand(text, base)
+        self.hands[name] = Hand(text, base)
         path.write_text(text)
 
     def restore(self, place: int) -> None:
@@ -444,7 +444,7 @@ class Lab:
 
     def _disturb(self, stage: str, but: str = "") -> None:
         """Note that what hand edits of this stage and later ones were made of may be another."""
-        for name, hand in self._hands.items():
+        for name, hand in self.hands.items():
             if name != but and STAGES.index(name.split("/")[2]) >= STAGES.index(stage):
                 hand.disturbed = True
 
@@ -522,14 +522,14 @@ class Lab:
     def _within_reach(self, run: Run) -> Run:
         """Return the run with its target as a path; hand edits are tried on whole stages."""
         values = dict(vars(run))
-        if self._hands and (run.where or run.partial or run.target.startswith("file")):
+        if self.hands and (run.where or run.partial or run.target.startswith("file")):
             values |= {"where": "", "partial": False, "target": "evaluations scores"}
         if run.target.startswith("file"):
             rows = self.membership()
             place = int(run.target.split(":")[1])
             row = rows[place % len(rows)] if rows else None
             path = f"data/gens/{row['stage']}/{row['gen_id']}/parsed.txt" if row else "drafts"
-            values["target"] = path if not self._hands else "evaluations scores"
+            values["target"] = path if not self.hands else "evaluations scores"
         if run.partial:
             values["target"] = "scores"
         if run.shards > 1:
@@ -567,8 +567,8 @@ class Lab:
             return order.index(f"{stage}/{file}")
 
         reached = self._stages_of(run)
-        for name in sorted(self._hands, key=place):
-            hand = self._hands[name]
+        for name in sorted(self.hands, key=place):
+            hand = self.hands[name]
             if name.split("/")[2] not in reached:
                 continue
             fresh.snakemake(
@@ -699,7 +699,7 @@ class Lab:
         own, other = read(self.dir), read(fresh.dir)
         missing = {name for name in other.keys() - own.keys() if name not in self._lost}
         found = [f"{name}: is in one journal only" for name in sorted(own.keys() - other.keys())]
-        if not self._hands:
+        if not self.hands:
             found += [f"{name}: was asked for there, not here" for name in sorted(missing)]
         found += [
             f"{name}: holds another answer"
@@ -734,9 +734,9 @@ class Lab:
             self._fail("the second run does not try again", [output])
 
     def _forget(self) -> None:
-        for name, hand in list(self._hands.items()):
+        for name, hand in list(self.hands.items()):
             if self._content(self.dir / name) != hand.text.encode():
-                del self._hands[name]
+                del self.hands[name]
         self._lost = {
             name: data for name, data in self._lost.items() if not (self.dir / name).exists()
         }

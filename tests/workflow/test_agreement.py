@@ -10,9 +10,9 @@ from agreement import disagreements, table
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("seed", [1, 2])
-def test_all_that_foretells_a_run_agrees_with_it(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize(("seed", "store"), [(1, False), (2, False), (1, True), (2, True)])
+def test_all_that_foretells_a_run_agrees_with_it(tmp_path: Path, seed: int, store: bool) -> None:
     """`-n`, `expand=pending`, `plan` and `explain`, after single edits and pairs of edits."""
-    found = list(disagreements(tmp_path / "lab", edits_made=5, seed=seed))
+    found = list(disagreements(tmp_path / "lab", edits_made=4, seed=seed, store=store))
     wrong = [finding for finding in found if finding.disagreements]
     assert not wrong, "\n".join(table(wrong))
