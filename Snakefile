@@ -15,9 +15,6 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
-configfile: "config/config.yaml"
-
-
 include: "rules/common.smk"
 include: "rules/cohort.smk"
 include: "rules/generation.smk"

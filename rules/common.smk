@@ -9,7 +9,6 @@ from pathlib import Path
 from dotenv import load_dotenv
 from snakemake.common import overwrite_function_params
 from snakemake.exceptions import WorkflowError
-from snakemake.utils import validate
 
 # Snakemake imports pandas to look for tables in config and params, where this workflow has none:
 # a second of every start. A None here tells Python, and so Snakemake, that there is no pandas.
@@ -22,9 +21,9 @@ sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 
 from daydream import console, runlock
 from daydream.console import job_log
-from daydream.config import Settings, check_config, read_words, replace_stages
 from daydream.errors import DaydreamError
 from daydream.experiment import Experiment
+from daydream.settings import CONFIG, load_settings, read_file
 from daydream.shards import inner_command
 from daydream.summary import run_summary
 
@@ -40,17 +39,27 @@ console.attach(
     lists_jobs="rich" not in workflow.output_settings.log_handler_settings,
 )
 
-CONFIG_SCHEMA = Path(workflow.basedir, "config/schemas/config.schema.yaml")
+# Read here first, as what is wrong with it is told in one line here, and not by Snakemake.
+try:
+    if CONFIG.exists():
+        read_file(CONFIG)
+except DaydreamError as error:
+    raise WorkflowError(str(error)) from None
+
+
+configfile: "config/config.yaml"
+
 
 # Keys may stand in .env; what the environment says already wins.
 load_dotenv(".env")
 
 try:
-    replace_stages(config, map(Path, workflow.overwrite_configfiles))
-    read_words(config)
-    check_config(config, schema=CONFIG_SCHEMA, file="config/config.yaml")
-    validate(config, schema=str(CONFIG_SCHEMA))
-    experiment = Experiment(Settings.from_config(config), mode=MODE)
+    settings = load_settings(
+        config,
+        overlays=workflow.overwrite_configfiles,
+        arguments=workflow.config_settings.config_args,
+    )
+    experiment = Experiment(settings, mode=MODE)
 except DaydreamError as error:
     raise WorkflowError(str(error)) from None
 
@@ -125,9 +134,9 @@ def pool_resources():
     themselves wait for their turn (`daydream.llm.limits`).
     """
     limits = {
-        f"pool_{pool}": settings["concurrent"] * 5 // 4
+        f"pool_{pool}": settings.concurrent * 5 // 4
         for pool, settings in experiment.settings.pools.items()
-        if "concurrent" in settings
+        if settings.concurrent is not None
     }
     for name, limit in limits.items():
         workflow.register_resource(name, limit)

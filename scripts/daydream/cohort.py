@@ -9,7 +9,6 @@ from pathlib import Path
 import yaml
 
 from daydream.catalog import Catalog
-from daydream.config import Settings, Stage, as_setting, chain
 from daydream.design import Design
 from daydream.errors import Problems, StoreError, nearest
 from daydream.files import file_sha256, write_json
@@ -23,6 +22,7 @@ from daydream.membership import (
     write_membership,
 )
 from daydream.prompts import check
+from daydream.settings import Settings, Stage, as_setting, chain
 from daydream.spec import Spec, load_spec
 from daydream.store import generation_file, read_json
 from daydream.tables import read_text

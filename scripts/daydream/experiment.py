@@ -17,12 +17,12 @@ from daydream.calling import Calls
 from daydream.catalog import Catalog, Combo, Template, load_catalog
 from daydream.choices import Choice, read_choices, refreshed, write_choices
 from daydream.cohort import COHORTS, check_cohorts, compile_cohort, sources
-from daydream.config import Settings, Stage, chain
 from daydream.errors import Problems, UnknownGenerationError, nearest
 from daydream.llm import Providers
 from daydream.membership import Generation, read_membership
 from daydream.parsers import Parsers, load_parsers
 from daydream.selection import check_dimensions, select
+from daydream.settings import Settings, Stage, chain
 from daydream.shards import share
 from daydream.stop import Stop
 from daydream.store import answered_samples, generation_file
@@ -30,7 +30,6 @@ from daydream.tables import read_text
 from daydream.targets import targets
 
 Mode = Literal["run", "dry-run", "job"]
-CONFIG = "config/config.yaml"
 # What a row of a table of items has instead of a combo.
 NO_CONCEPTS = Combo(combo_id="", concepts=())
 
@@ -51,7 +50,7 @@ class Experiment:
         check_cohorts(settings, settings.cohorts)
         for setting in ("where", "exclude"):
             conditions = getattr(settings, setting)
-            check_dimensions(conditions, settings.stages, setting=setting, file=CONFIG)
+            check_dimensions(conditions, settings.stages, setting=setting, origin=settings.origin)
         self.catalog: Catalog = load_catalog(
             settings.raw_dir,
             settings.combo_mappings,
@@ -118,7 +117,7 @@ class Experiment:
             exclude=self.settings.exclude,
             stages=self.settings.stages,
             catalog=self.catalog,
-            file=CONFIG,
+            origin=self.settings.origin,
             ancestors=ancestors,
         )
 

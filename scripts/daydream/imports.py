@@ -34,7 +34,6 @@ from typing import Any, NamedTuple
 
 from daydream.answers import Answer, build_request, call_record
 from daydream.cohort import COHORTS, spec_dir
-from daydream.config import Stage
 from daydream.errors import DaydreamError, Problems, StoreError, nearest
 from daydream.experiment import Experiment
 from daydream.files import read_text, write_json, write_text
@@ -42,6 +41,7 @@ from daydream.generation import identity
 from daydream.keys import is_gen_id
 from daydream.llm.request import Response
 from daydream.membership import Generation, catalog_contradictions, codec, further_dimensions
+from daydream.settings import Stage
 from daydream.store import (
     GENS,
     OUTPUTS,

@@ -21,11 +21,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from daydream.answers import parsed_text
-from daydream.config import chain
 from daydream.errors import DaydreamError
 from daydream.experiment import Experiment
 from daydream.files import read_text, write_text
 from daydream.membership import Generation
+from daydream.settings import chain
 from daydream.store import generation_file, read_json
 
 OUTCOME = (
