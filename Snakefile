@@ -16,11 +16,6 @@ min_version("9.27")
 
 
 include: "rules/tuning.smk"
-
-
-configfile: "config/config.yaml"
-
-
 include: "rules/common.smk"
 include: "rules/cohort.smk"
 include: "rules/generation.smk"

@@ -56,12 +56,10 @@ def compile_once(directory: Path) -> dict[str, float]:
 
     sys.path.insert(0, str(ROOT / "scripts"))
     os.chdir(directory)
-    from snakemake.utils import validate  # noqa: PLC0415
-
     from daydream.catalog import load_catalog  # noqa: PLC0415
     from daydream.cohort import compile_cohort  # noqa: PLC0415
-    from daydream.config import Settings  # noqa: PLC0415
     from daydream.prompts import check  # noqa: PLC0415
+    from daydream.settings import load_settings  # noqa: PLC0415
 
     config = {
         "cohorts": ["big"],
@@ -73,8 +71,7 @@ def compile_once(directory: Path) -> dict[str, float]:
         "providers": {"local": {"type": "local"}},
         "default_provider": "local",
     }
-    validate(config, schema=str(ROOT / "config/schemas/config.schema.yaml"))
-    settings = Settings.from_config(config)
+    settings = load_settings(config)
     check("", "imports, which cost the same at every size, are not counted")
     begin = time.perf_counter()
     catalog = load_catalog(settings.raw_dir, settings.combo_mappings, list(settings.stages))

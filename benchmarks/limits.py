@@ -29,9 +29,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from daydream.llm import Providers
 from daydream.llm.request import Request
+from daydream.settings import OpenAI, Pool
 directory, url, seconds = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
-settings = {"type": "openai", "base_url": url, "api_key_env": None}
-pools = {"r": {"requests_per_minute": 600}}
+settings = OpenAI(base_url=url, api_key_env=None)
+pools = {"r": Pool(requests_per_minute=600)}
 providers = Providers({"r": settings}, base_dir=directory, pools=pools)
 request = Request(provider="r", model="m", messages=({"role": "user", "content": "x"},))
 end = time.monotonic() + seconds

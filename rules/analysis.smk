@@ -78,7 +78,9 @@ rule filter_view:
         "../environment.yml"
     params:
         name="{view}",
-        conditions=lambda wildcards: experiment.settings.views[wildcards.view],
+        conditions=lambda wildcards: experiment.settings.views[
+            wildcards.view
+        ].model_dump(),
     script:
         "../scripts/analyse.py"
 

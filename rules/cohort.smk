@@ -20,6 +20,7 @@ def cohort_inputs(wildcards):
     """
     if MODE != "job":
         remake_membership(wildcards.cohort)
+        check_start()
     return [ancient(file) for file in experiment.cohort_inputs(wildcards.cohort)]
 
 

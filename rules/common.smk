@@ -7,10 +7,8 @@ from inspect import signature
 
 from dotenv import load_dotenv
 from snakemake.common import overwrite_function_params
-from snakemake.utils import validate
 
 from daydream.commandline import commands, parent_command
-from daydream.config import Settings, check_config, read_words, replace_stages
 from daydream.console import job_log
 from daydream.dry_run import dry_run_summary
 from daydream.errors import DaydreamError
@@ -18,29 +16,43 @@ from daydream.experiment import Experiment
 from daydream.files import write_text
 from daydream.plan import plan as planned
 from daydream.preflight import check_providers
-from daydream.reports import is_report_file
+from daydream.reports import is_report_file, withdraw_outdated
 from daydream.scope import Scope
-from daydream.shards import inner_command, inner_settings, run_inner
+from daydream.settings import CONFIG, load_settings, read_file
+from daydream.shards import inner_arguments, inner_command, run_inner
 from daydream.summary import end_of_run
 
-CONFIG_SCHEMA = ROOT / "config/schemas/config.schema.yaml"
+# Read here first, as what is wrong with it is told in one line here, and not by Snakemake.
+try:
+    if CONFIG.exists() and not workflow.modifier.skip_configfile:
+        read_file(CONFIG)
+except DaydreamError as error:
+    raise WorkflowError(str(error)) from None
+
+
+configfile: "config/config.yaml"
+
 
 # Keys may stand in .env; what the environment says already wins.
 load_dotenv(".env")
 
 # A workflow that imports this one has its own use for its settings: ours are a copy.
-overlays = files_for(config)
-config = copy.deepcopy(config)
-
 try:
-    replace_stages(config, map(Path, overlays))
-    read_words(config)
-    config.update(inner_settings())
-    check_config(config, schema=CONFIG_SCHEMA, file="config/config.yaml")
-    validate(config, schema=str(CONFIG_SCHEMA))
+    # What another workflow gives us is not what stands in files here, or on the command line.
+    ours = is_main(config)
+    config = copy.deepcopy(config)
+    settings = load_settings(
+        config,
+        base=CONFIG if ours else Path("the importing workflow"),
+        overlays=workflow.overwrite_configfiles if ours else (),
+        arguments=[
+            *(workflow.config_settings.config_args if ours else ()),
+            *inner_arguments(),
+        ],
+    )
     key = json.dumps(config, sort_keys=True, default=str)
     if key not in experiments:
-        experiments[key] = Experiment(Settings.from_config(config), mode=MODE)
+        experiments[key] = Experiment(settings, mode=MODE)
         if MODE == "dry-run":
             console.at_end_of_dry_run(lambda: tell_the_plan())
     experiment = experiments[key]
@@ -82,13 +94,6 @@ def tell_the_end():
     )
 
 
-def begin():
-    """Check what the run needs, then prepare it."""
-    if not workflow.touch:
-        check_start()
-    start_run(experiment)
-
-
 def end_in_failure():
     """Make the reports of what there is, and say how the run has ended."""
     report_failures()
@@ -96,7 +101,7 @@ def end_in_failure():
 
 
 onstart:
-    begin()
+    start_run(experiment)
 
 
 onsuccess:
@@ -107,7 +112,7 @@ onerror:
     end_in_failure()
 
 
-run_handlers(begin, tell_the_end, end_in_failure)
+run_handlers(partial(start_run, experiment), tell_the_end, end_in_failure)
 
 
 wildcard_constraints:
@@ -134,6 +139,7 @@ def scope():
     """
     if key in scopes:
         return scopes[key]
+    check_start()
     compare_no_inputs()
     if target_rules() == {name_here("top")}:
         experiment.only_look()
@@ -188,9 +194,9 @@ def pool_resources():
     themselves wait for their turn (`daydream.llm.limits`).
     """
     limits = {
-        f"pool_{pool}": settings["concurrent"] * 5 // 4
+        f"pool_{pool}": settings.concurrent * 5 // 4
         for pool, settings in experiment.settings.pools.items()
-        if "concurrent" in settings
+        if settings.concurrent is not None
     }
     for name, limit in limits.items():
         workflow.register_resource(name, limit)
@@ -247,14 +253,21 @@ def needs(report):
     return inputs
 
 
+@cache
 def check_start():
-    """Refuse a run whose calls cannot be answered, before its first job."""
-    try:
-        if stages := requested_stages():
-            check_providers(experiment, Scope(experiment), stages)
-    except DaydreamError as error:
-        report_failures()
-        raise WorkflowError(str(error)) from None
+    """Refuse a run whose calls cannot be answered, before its first job.
+
+    Reports that it would have made again are taken away, as after any other failure.
+    """
+    if not is_to_run() or experiment.settings.partial:
+        return
+    if stages := requested_stages():
+        found = Scope(experiment)
+        try:
+            check_providers(experiment, found, stages)
+        except DaydreamError:
+            withdraw_outdated(experiment, found.accounts)
+            raise
 
 
 LOOKS = (

@@ -63,10 +63,9 @@ experiments, scopes, known_checkpoints, told = vars(workflow).setdefault(
 )
 
 
-def files_for(settings):
-    """Return the files given with --configfile if they are for these settings: the main Snakefile's."""
-    main = workflow.modifier_stack[0].globals["config"]
-    return workflow.overwrite_configfiles if settings is main else []
+def is_main(settings):
+    """Tell whether settings are those of the main Snakefile, to which files and --config belong."""
+    return settings is workflow.modifier_stack[0].globals["config"]
 
 
 def name_here(rule):
@@ -92,6 +91,13 @@ def compare_no_inputs():
     given = workflow.dag_settings.rerun_triggers
     kept = {RerunTrigger.MTIME, RerunTrigger.PARAMS}
     workflow.dag_settings.rerun_triggers = frozenset(given) & kept
+
+
+def is_to_run():
+    """Tell whether jobs are to be done: not in a dry run, a summary, or any other look."""
+    return (
+        MODE == "run" and workflow.executor_plugin is not None and not workflow.touch
+    )
 
 
 def target_rules():

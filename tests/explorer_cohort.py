@@ -8,13 +8,12 @@ from contextlib import chdir
 from pathlib import Path
 
 import yaml
-from snakemake.utils import validate
 
-from daydream.config import Settings
 from daydream.experiment import Experiment
 from daydream.explorer import write_explorer
 from daydream.membership import Generation
 from daydream.results import write_scores
+from daydream.settings import load_settings
 from daydream.store import generation_file
 from project import Project
 
@@ -50,8 +49,7 @@ class Cohort:
     def experiment(self) -> Experiment:
         """Return the experiment as its configuration stands."""
         config = yaml.safe_load(self.project.read("config/config.yaml"))
-        validate(config, schema=str(self.project.path("config/schemas/config.schema.yaml")))
-        return Experiment(Settings.from_config(config))
+        return Experiment(load_settings(config))
 
     def fill(self) -> None:
         """Write every generation's files, parents before children."""

@@ -16,14 +16,13 @@ from typing import Any
 
 import pytest
 import yaml
-from snakemake.utils import validate
 
 from daydream.answers import build_request
-from daydream.config import Settings
 from daydream.errors import InputError, StoreError
 from daydream.experiment import Experiment
 from daydream.imports import import_store
 from daydream.membership import read_given_membership
+from daydream.settings import load_settings
 from daydream.store import find_response
 from project import Project
 
@@ -89,8 +88,7 @@ def source(project: Project, monkeypatch: pytest.MonkeyPatch) -> Source:
 
 def experiment(project: Project) -> Experiment:
     config = yaml.safe_load(project.read("config/config.yaml"))
-    validate(config, schema=str(project.path("config/schemas/config.schema.yaml")))
-    return Experiment(Settings.from_config(config))
+    return Experiment(load_settings(config))
 
 
 def run(project: Project, source: str = "elsewhere", cohort: str = "old") -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from daydream.errors import BudgetError
-from daydream.ledger import Budget, Ledger
+from daydream.ledger import Ledger
+from daydream.settings import Budget
 from project import Project
 from provider_server import ProviderServer
 

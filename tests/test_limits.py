@@ -17,6 +17,7 @@ from daydream.llm import Providers
 from daydream.llm.failures import CallFailedError
 from daydream.llm.limits import Limits
 from daydream.llm.request import Request
+from daydream.settings import OpenAI, Pool
 from project import ROOT, Project
 from provider_server import ProviderServer
 
@@ -160,9 +161,9 @@ def test_processes_share_a_limit(tmp_path: Path) -> None:
 def test_a_server_that_enforces_its_limit(tmp_path: Path) -> None:
     """Hardly a request is refused; benchmarks/limits.py measures it over whole minutes."""
     with ProviderServer() as server:
-        settings = {"type": "openai", "base_url": server.url, "api_key_env": None}
+        settings = OpenAI(base_url=server.url, api_key_env=None)
         providers = Providers(
-            {"r": settings}, base_dir=tmp_path, pools={"r": {"requests_per_minute": 600}}
+            {"r": settings}, base_dir=tmp_path, pools={"r": Pool(requests_per_minute=600)}
         )
         # The first call imports what makes calls, while others would get in line.
         providers.complete(REQUEST)

@@ -11,6 +11,7 @@ import pytest
 
 from daydream.errors import CallError
 from daydream.llm import Provider, Request, open_provider
+from daydream.settings import Function
 
 Write = Callable[..., Provider]
 
@@ -21,7 +22,7 @@ def write(tmp_path: Path) -> Write:
 
     def write(source: str, **settings: object) -> Provider:
         (tmp_path / "mine.py").write_text(source)
-        options = {"type": "function", "path": "mine.py", **settings}
+        options = Function(path="mine.py", **settings)
         return open_provider("mine", options, base_dir=tmp_path)
 
     return write
@@ -131,7 +132,7 @@ def test_failures_name_file_and_line(write: Write, source: str, found: str) -> N
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     """It is shown as the configuration writes it, and looked for at each call."""
-    provider = open_provider("mine", {"type": "function", "path": "mine.py"}, base_dir=tmp_path)
+    provider = open_provider("mine", Function(path="mine.py"), base_dir=tmp_path)
     text = refusal(provider)
     assert "cannot be read (No such file or directory)" in text
     assert str(tmp_path) not in text

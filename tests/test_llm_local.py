@@ -20,6 +20,7 @@ import pytest
 from daydream.errors import CallError
 from daydream.llm import Provider, Request, open_provider
 from daydream.llm.local import LocalProvider, available_cores
+from daydream.settings import Local
 
 ROOT = Path(__file__).resolve().parent.parent
 SCORE = 'root ::= [a-z ]{1,20} "\\nSCORE: " [0-9]'
@@ -27,7 +28,7 @@ SCORE = 'root ::= [a-z ]{1,20} "\\nSCORE: " [0-9]'
 
 @pytest.fixture(scope="module")
 def local() -> Iterator[LocalProvider]:
-    provider = open_provider("local", {"type": "local", "n_ctx": 512}, base_dir=Path())
+    provider = open_provider("local", Local(n_ctx=512), base_dir=Path())
     assert isinstance(provider, LocalProvider)
     yield provider
     provider.close()
@@ -159,8 +160,8 @@ def test_a_model_that_is_none_is_refused(tmp_path: Path) -> None:
     """A missing file, a damaged one: shown without the machine's paths."""
     (tmp_path / "bad.gguf").write_bytes(b"GGUF" + b"\0" * 100)
     for name, found in (("no.gguf", "found no file 'no.gguf'"), ("bad.gguf", "'bad.gguf' cannot")):
-        settings = {"type": "local", "model_path": name}
-        text = refusal(open_provider("local", settings, base_dir=tmp_path), request())
+        provider = open_provider("local", Local(model_path=name), base_dir=tmp_path)
+        text = refusal(provider, request())
         assert found in text
         assert str(tmp_path) not in text
 
@@ -168,7 +169,7 @@ def test_a_model_that_is_none_is_refused(tmp_path: Path) -> None:
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the bundled model, the line says how to get one."""
     monkeypatch.setattr("daydream.llm.local.BUNDLED", "no-such-package")
-    provider = open_provider("local", {"type": "local"}, base_dir=Path())
+    provider = open_provider("local", Local(), base_dir=Path())
     assert "no-such-package is not installed; install it, or set model_path" in refusal(
         provider, request()
     )
@@ -181,7 +182,8 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {str(ROOT / "scripts")!r})
 from daydream.llm import Request, open_provider
-local = open_provider("local", {{"type": "local", "n_ctx": 256}}, base_dir=Path())
+from daydream.settings import Local
+local = open_provider("local", Local(n_ctx=256), base_dir=Path())
 messages = ({{"role": "user", "content": "Hi"}},)
 asked = Request(provider="local", model="m", messages=messages, sampling={{"max_tokens": 2}})
 local.complete(asked)

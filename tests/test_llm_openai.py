@@ -17,6 +17,8 @@ import pytest
 
 from daydream.errors import CallError
 from daydream.llm import Provider, Request, open_provider
+from daydream.llm.openai_api import OpenAIProvider
+from daydream.settings import OpenAI
 from provider_server import (
     ProviderServer,
     Reply,
@@ -49,9 +51,7 @@ def connect(server: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
     def connect(**settings: object) -> Provider:
         options = {"base_url": server.url, "api_key_env": "ROUTER_KEY"}
-        provider = open_provider(
-            "router", {"type": "openai", **options, **settings}, base_dir=Path()
-        )
+        provider = open_provider("router", OpenAI(**{**options, **settings}), base_dir=Path())
         opened.append(provider)
         return provider
 
@@ -80,10 +80,16 @@ def refusal(provider: Provider) -> str:
 # A call
 
 
-def test_the_body_is_sent_as_it_is(server: ProviderServer, connect: Open) -> None:
+def test_the_body_is_sent_as_it_is(server: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Model, messages and every setting, those of extra_body too; the key as a bearer token."""
     asked = request("Grüße 🜁\r\n", extra_body={"reasoning": {"effort": "low"}, "stop": ["x"]})
-    connect(default_headers={"X-Title": "study"}).complete(asked)
+    monkeypatch.setenv("ROUTER_KEY", KEY)
+    headers = {"X-Title": "study"}
+    provider = OpenAIProvider(
+        "router", base_url=server.url, api_key_env="ROUTER_KEY", default_headers=headers
+    )
+    provider.complete(asked)
+    provider.close()
     (call,) = server.history
     assert call.body == asked.body()
     assert call.headers["authorization"] == f"Bearer {KEY}"

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daydream.errors import CallError
-from daydream.llm import Providers, open_provider
+from daydream.llm import Providers
 from daydream.llm.request import CallClock, Request, Response, check_completion, derive_seed
+from daydream.settings import Function, OpenAI
 from provider_server import completion
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -283,7 +284,7 @@ def test_the_clock_is_in_utc_and_in_milliseconds() -> None:
 
 def test_a_provider_is_opened_once() -> None:
     """The same object serves all calls; closing ends that."""
-    providers = Providers({"echo": {"type": "function", "path": "e.py"}}, base_dir=Path())
+    providers = Providers({"echo": Function(path="e.py")}, base_dir=Path())
     first = providers["echo"]
     assert providers["echo"] is first
     providers.close()
@@ -292,20 +293,19 @@ def test_a_provider_is_opened_once() -> None:
 
 def test_an_unknown_provider_is_refused() -> None:
     """With the nearest known one."""
-    providers = Providers({"router": {"type": "openai"}}, base_dir=Path())
+    providers = Providers({"router": OpenAI()}, base_dir=Path())
     with pytest.raises(CallError, match=r"found the provider 'ruter'.*did you mean 'router'"):
         providers.complete(request(provider="ruter"))
-    with pytest.raises(CallError, match=r"found the type 'opnai'.*did you mean 'openai'"):
-        open_provider("x", {"type": "opnai"}, base_dir=Path())
 
 
 def test_the_package_imports_nothing_heavy() -> None:
     """Snakemake imports it at each start: no SDK, no HTTP library, no model."""
     program = (
         "import sys; from daydream.llm import Providers; from pathlib import Path\n"
-        "providers = Providers({n: {'type': n} for n in ('openai', 'local')}, base_dir=Path())\n"
+        "from daydream.settings import Local, OpenAI\n"
+        "providers = Providers({'openai': OpenAI(), 'local': Local()}, base_dir=Path())\n"
         "providers['openai'], providers['local']\n"
-        "print({'openai', 'httpx', 'httpx2', 'pydantic', 'xllamacpp'} & set(sys.modules))"
+        "print({'openai', 'httpx', 'httpx2', 'jsonschema', 'xllamacpp'} & set(sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],

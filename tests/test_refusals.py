@@ -117,7 +117,11 @@ CASES: dict[str, tuple[Change, str, str]] = {
         "config",
         "stages.essay.parent: found 'drift'",
     ),
-    "second root": (config("stages", "essay", "parent", value=None), "config", "not the first"),
+    "second root": (
+        config("stages", "essay", "parent", value=None),
+        "config",
+        "is the first already",
+    ),
     "shared prefix": (
         config("stages", "essay", "prefix", value="d"),
         "config",

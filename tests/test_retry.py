@@ -15,6 +15,7 @@ import pytest
 from daydream.errors import CallError, StoppedError
 from daydream.llm import Providers
 from daydream.llm.request import Request
+from daydream.settings import OpenAI
 from project import Project
 from provider_server import (
     ProviderServer,
@@ -47,7 +48,7 @@ def connect(server: ProviderServer, tmp_path: Path) -> Iterator[Open]:
 
     def connect(*, stop: threading.Event | None = None, **settings: object) -> Providers:
         options = {"base_url": server.url, "api_key_env": None, "first_wait": 0.01, **settings}
-        providers = Providers({"r": {"type": "openai", **options}}, base_dir=tmp_path, stop=stop)
+        providers = Providers({"r": OpenAI(**options)}, base_dir=tmp_path, stop=stop)
         opened.append(providers)
         return providers
 

@@ -114,7 +114,9 @@ def test_a_slice_works_for_every_target(project: Project) -> None:
     project.snakemake()
     assert [row["slice"] for row in project.scores()] == [""] * 4
     output = project.snakemake("-n", "--config", "where={essay_tmplate: grow}", code=1)
-    assert "found 'essay_tmplate', which is no dimension; did you mean 'essay_template'" in output
+    assert (
+        "found 'essay_tmplate', which is not a dimension; did you mean 'essay_template'" in output
+    )
     output = project.snakemake("-n", "--config", "where={essay_template: grown}", code=1)
     assert "found 'grown', which no generation has there; did you mean 'grow'?" in output
     assert "Traceback" not in output

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from fnmatch import fnmatchcase
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -38,6 +37,10 @@ conditions = st.dictionaries(
 )
 
 
+def origin(*_path: str) -> str:
+    return "--config"
+
+
 def rows_of(design: list[tuple[str, ...]]) -> list[Generation]:
     return expand(design, AXES, cohort="c", stages=STAGES.values())
 
@@ -46,7 +49,7 @@ def chosen(rows: list[Generation], where: dict[str, Any], exclude: dict[str, Any
     return [
         row.gen_id
         for row in select(
-            rows, where=where, exclude=exclude, stages=STAGES, catalog=CATALOG, file="config.yaml"
+            rows, where=where, exclude=exclude, stages=STAGES, catalog=CATALOG, origin=origin
         )
     ]
 
@@ -133,13 +136,18 @@ def test_a_value_that_matches_nothing_is_refused(where: dict[str, Any], complain
 
 def test_conditions_that_leave_nothing_are_refused() -> None:
     """Each value occurs, but not together."""
-    with pytest.raises(InputError, match="no generation matches"):
-        chosen(FULL, {"draft_llm": "m1"}, {"draft_template": "*"})
+    everything = {"draft_template": "*"}
+    with pytest.raises(InputError, match=r"--config, where: no generation .*, exclude"):
+        chosen(FULL, {"draft_llm": "m1"}, everything)
+    with pytest.raises(InputError, match="--config, exclude: no generation matches"):
+        chosen(FULL, {}, everything)
 
 
 def test_an_unknown_dimension_is_refused() -> None:
     """With the nearest names."""
     where = {"draft_tempalte": "a", "evaluation_temperature": 1}
-    with pytest.raises(InputError, match="did you mean 'draft_template'") as refusal:
-        check_dimensions(where, STAGES, setting="where", file=str(Path("config.yaml")))
+    with pytest.raises(
+        InputError, match=r"exclude\.draft_tempalte: .* did you mean 'draft_template'"
+    ) as refusal:
+        check_dimensions(where, STAGES, setting="exclude", origin=origin)
     assert len(refusal.value.problems) == 1

@@ -45,7 +45,7 @@ def build_request(
 
 def _default_seed(experiment: Experiment, provider: str) -> str | None:
     """Give the bundled model, which repeats itself under a seed, one; leave paid ones alone."""
-    return "gen_id" if experiment.settings.providers[provider]["type"] == "local" else None
+    return "gen_id" if experiment.settings.providers[provider].type == "local" else None
 
 
 class Refusal(NamedTuple):

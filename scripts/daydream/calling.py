@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from daydream.catalog import Model
-from daydream.config import Settings
 from daydream.errors import BudgetError, StoppedError, StoreError
 from daydream.ledger import LEDGER, Ledger
 from daydream.llm import Providers
 from daydream.llm.request import Request, Response
 from daydream.membership import Generation
+from daydream.settings import Settings
 from daydream.stop import Stop
 from daydream.store import generation_file, record_response, reserve_entry
 
@@ -64,7 +64,7 @@ class Calls:
         """
         directory = Path(generation_file(generation.stage, generation.gen_id, ""))
         model = self._models[generation.llm_model_id]
-        kind = self._settings.providers[request.provider]["type"]
+        kind = self._settings.providers[request.provider].type
         with self._stop.call():
             try:
                 file = reserve_entry(directory, request)

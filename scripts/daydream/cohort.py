@@ -9,7 +9,6 @@ from operator import itemgetter
 from pathlib import Path
 
 from daydream.catalog import Catalog
-from daydream.config import Settings, Stage, as_setting, chain
 from daydream.design import Design
 from daydream.errors import InputError, Problem, Problems, StoreError, nearest
 from daydream.files import file_sha256
@@ -21,6 +20,7 @@ from daydream.membership import (
     read_given_membership,
     with_ancestors,
 )
+from daydream.settings import Settings, Stage, as_setting, chain
 from daydream.spec import Spec, load_spec, other_cohorts
 from daydream.store import generation_file, read_json
 from daydream.tables import decimal_comma

@@ -30,7 +30,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from math import prod
@@ -38,7 +38,6 @@ from pathlib import Path
 from textwrap import wrap
 
 from daydream.cohort import COHORTS, check_cohorts
-from daydream.config import Settings, Stage, chain
 from daydream.errors import Problems
 from daydream.experiment import Experiment
 from daydream.files import read_text, write_text
@@ -46,6 +45,7 @@ from daydream.keys import gen_id
 from daydream.membership import Generation, codec, own_axes
 from daydream.plan import forecasts
 from daydream.provenance import accounts
+from daydream.settings import Settings, Stage, chain
 from daydream.store import RESPONSES, generation_file
 
 LIMIT = 200_000
@@ -344,8 +344,8 @@ def compare(experiment: Experiment, *, left: object, right: object) -> str:
     """
     memberships_of(experiment.settings, (left, right))
     cohorts = tuple(dict.fromkeys((str(left), str(right))))
-    settings = replace(experiment.settings, cohorts=cohorts, refresh=False)
-    experiment = Experiment(settings, mode=experiment.mode)
+    narrowed = experiment.settings.model_copy(update={"cohorts": cohorts, "refresh": False})
+    experiment = Experiment(narrowed, mode=experiment.mode)
     counts = _shared(experiment, str(left), str(right))
     store = Store(experiment)
     coverages = [

@@ -24,7 +24,6 @@ from daydream.cohort import (
     manifest,
     sources,
 )
-from daydream.config import Settings, Stage, chain
 from daydream.errors import UnknownGenerationError, nearest
 from daydream.files import text_sha256
 from daydream.llm import Providers
@@ -32,13 +31,13 @@ from daydream.membership import Generation, membership_text, read_membership
 from daydream.parsers import Parsers, load_parsers
 from daydream.prompts import COPY
 from daydream.selection import check_dimensions, select
+from daydream.settings import Settings, Stage, chain, check_names
 from daydream.stop import Stop
 from daydream.store import answered_samples, generation_file
 from daydream.tables import read_text
 from daydream.uses import check_uses
 
 Mode = Literal["run", "dry-run", "job"]
-CONFIG = "config/config.yaml"
 # What a row of a table of items has instead of a combo.
 NO_CONCEPTS = Combo(combo_id="", concepts=())
 
@@ -59,12 +58,17 @@ class Experiment:
         check_cohorts(settings, settings.cohorts)
         for setting in ("where", "exclude"):
             conditions = getattr(settings, setting)
-            check_dimensions(conditions, settings.stages, setting=setting, file=CONFIG)
+            check_dimensions(conditions, settings.stages, setting=setting, origin=settings.origin)
         self.catalog: Catalog = load_catalog(
             settings.raw_dir,
             settings.combo_mappings,
             list(settings.stages),
             items=settings.items,
+        )
+        check_names(
+            settings,
+            models=self.catalog.models,
+            pools=[model.pool for model in self.catalog.models.values()],
         )
         self._texts: dict[str, str] = {}
         self._digests: dict[str, str] = {}
@@ -149,7 +153,7 @@ class Experiment:
             exclude=self.settings.exclude,
             stages=self.settings.stages,
             catalog=self.catalog,
-            file=CONFIG,
+            origin=self.settings.origin,
             ancestors=ancestors,
         )
 

@@ -30,7 +30,6 @@ from typing import Any, NamedTuple
 
 from daydream.answers import Answer, build_request, call_record
 from daydream.cohort import COHORTS, spec_dir
-from daydream.config import Stage
 from daydream.errors import DaydreamError, Problems, StoreError, nearest
 from daydream.experiment import Experiment
 from daydream.files import read_text, text_sha256, write_json, write_text
@@ -40,6 +39,7 @@ from daydream.llm.request import Response
 from daydream.membership import Generation, catalog_contradictions, codec, further_dimensions
 from daydream.provenance import of_parsed, of_prompt, of_raw
 from daydream.records import Made, read_record, record_made
+from daydream.settings import Stage
 from daydream.store import (
     GENS,
     OUTPUTS,

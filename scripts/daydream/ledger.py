@@ -29,21 +29,9 @@ from pathlib import Path
 from typing import Any
 
 from daydream.errors import BudgetError, StoreError
+from daydream.settings import Budget
 
 LEDGER = Path("data/ledger.jsonl")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Budget:
-    """The most that may be spent; None is no limit."""
-
-    usd: float | None = None
-    calls: int | None = None
-    tokens: int | None = None
-
-    def __bool__(self) -> bool:
-        """Tell whether there is any limit."""
-        return (self.usd, self.calls, self.tokens) != (None, None, None)
 
 
 @dataclass(slots=True)

@@ -21,9 +21,9 @@ from sys import intern
 from typing import Any, NamedTuple
 
 from daydream.catalog import Catalog
-from daydream.config import Stage
 from daydream.errors import Problems, nearest
 from daydream.keys import KeyCodec, KeyCodecError, gen_id, is_gen_id, stage_fields
+from daydream.settings import Stage
 from daydream.tables import read_table
 
 CODE = "membership"

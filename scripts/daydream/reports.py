@@ -126,7 +126,23 @@ def withdraw(experiment: Experiment, generation: Generation) -> None:
 
     What was made during this run stays: that is a partial report, which knew what was to come.
     """
-    for cohort in experiment.take_reports_of(generation):
+    _remove(experiment, experiment.take_reports_of(generation))
+
+
+def withdraw_outdated(experiment: Experiment, known: Mapping[str, Account]) -> None:
+    """Take away the reports of cohorts that are not of what there is, and what joins them."""
+    _remove(
+        experiment,
+        [
+            cohort
+            for cohort in experiment.settings.cohorts
+            if not all(is_current(experiment, report, cohort, known) for report in REPORTS)
+        ],
+    )
+
+
+def _remove(experiment: Experiment, cohorts: Iterable[str]) -> None:
+    for cohort in cohorts:
         for path in (*_files(COHORTS / cohort / "reports"), *_joined()):
             try:
                 if path.stat().st_mtime_ns < experiment.calls.started_ns:

@@ -22,12 +22,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from daydream.calling import cost_usd
-from daydream.config import chain
 from daydream.experiment import Experiment
 from daydream.files import read_text, write_text
 from daydream.membership import Generation
 from daydream.provenance import Account
 from daydream.reports import scored
+from daydream.settings import chain
 from daydream.store import generation_file, read_json
 
 OUTCOME = (

@@ -17,10 +17,12 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from daydream.catalog import Catalog
-from daydream.config import Stage
 from daydream.errors import Problems, nearest
 from daydream.membership import Generation, own_axes, with_ancestors
+from daydream.settings import Stage
 
+# Names the place where a setting was given, such as config/config.yaml.
+Origin = Callable[..., str]
 Values = Callable[[Generation], Sequence[str]]
 
 
@@ -31,7 +33,11 @@ def dimension_names(stages: Mapping[str, Stage]) -> list[str]:
 
 
 def check_dimensions(
-    conditions: Mapping[str, Any], stages: Mapping[str, Stage], *, setting: str, file: str
+    conditions: Mapping[str, Any],
+    stages: Mapping[str, Stage],
+    *,
+    setting: str,
+    origin: Origin,
 ) -> None:
     """Refuse conditions on dimensions that the stages do not have.
 
@@ -42,8 +48,9 @@ def check_dimensions(
     known = dimension_names(stages)
     for name in conditions:
         if name not in known:
-            found = f"found {name!r}, which is no dimension"
-            problems.add(file, found, nearest(name, known), column=setting)
+            found = f"found {name!r}, which is not a dimension"
+            place = origin(setting, name)
+            problems.add(place, found, nearest(name, known), column=f"{setting}.{name}")
     problems.check()
 
 
@@ -54,7 +61,7 @@ def select(
     exclude: Mapping[str, Any],
     stages: Mapping[str, Stage],
     catalog: Catalog,
-    file: str,
+    origin: Origin,
     ancestors: bool = True,
 ) -> list[Generation]:
     """Return the rows of a slice in their order; parents stand before children in `rows`.
@@ -68,13 +75,17 @@ def select(
         return list(rows)
     readers = _readers(stages, catalog)
     problems = Problems("config")
-    wanted = _matches(where, rows, readers, problems, setting="where", file=file)
-    unwanted = _matches(exclude, rows, readers, problems, setting="exclude", file=file)
+    wanted = _matches(where, rows, readers, problems, setting="where", origin=origin)
+    unwanted = _matches(exclude, rows, readers, problems, setting="exclude", origin=origin)
     problems.check()
     kept = _kept(rows, wanted, unwanted, readers)
     if not kept:
-        slices = f"where {dict(where)}, exclude {dict(exclude)}"
-        problems.add(file, f"no generation matches {slices}", "widen one of them", column="where")
+        given = {"where": where, "exclude": exclude}
+        slices = [f"{name} {dict(conditions)}" for name, conditions in given.items() if conditions]
+        setting = "where" if where else "exclude"
+        remedy = "widen one of them" if len(slices) > 1 else "widen it"
+        found = f"no generation matches {', '.join(slices)}"
+        problems.add(origin(setting), found, remedy, column=setting)
         problems.check()
     if ancestors:
         kept = with_ancestors({row.gen_id: row for row in rows}, kept)
@@ -110,7 +121,7 @@ def _matches(
     problems: Problems,
     *,
     setting: str,
-    file: str,
+    origin: Origin,
 ) -> dict[str, frozenset[str]]:
     """Return, by dimension, the values that occur there and are wanted."""
     found = {}
@@ -124,7 +135,7 @@ def _matches(
             if not hits:
                 text = f"found {pattern!r}, which no generation has there"
                 remedy = nearest(pattern, occurring)
-                problems.add(file, text, remedy, column=f"{setting}.{name}")
+                problems.add(origin(setting, name), text, remedy, column=f"{setting}.{name}")
             matching |= hits
         found[name] = frozenset(matching)
     return found

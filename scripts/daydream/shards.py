@@ -21,7 +21,6 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from daydream.errors import DaydreamError
 from daydream.membership import Generation
@@ -71,7 +70,7 @@ def inner_command(
     """Return a run of `targets` within a run.
 
     `configfiles` and `config` (``name=value``) are those of the outer run's command line. What the
-    inner one is to have otherwise, `settings`, goes through its environment (`inner_settings`):
+    inner one is to have otherwise, `settings`, goes through its environment (`inner_arguments`):
     where another workflow has imported this one, it alone knows where in its ``--config`` ours are.
     """
     command = [sys.executable, "-m", "snakemake", *targets, "--nolock"]
@@ -87,11 +86,13 @@ def inner_command(
     return Inner(command=command, settings=settings)
 
 
-def inner_settings() -> dict[str, Any]:
-    """Return the settings that the run which started this process has set for it."""
+def inner_arguments() -> list[str]:
+    """Return the settings that the run which started this process has set for it, as ``--config``.
+
+    What comes last of these counts.
+    """
     settings = json.loads(os.environ.get(_SETTINGS, "{}"))
-    assert isinstance(settings, dict)  # noqa: S101 - our own
-    return settings
+    return [f"{name}={json.dumps(value)}" for name, value in settings.items()]
 
 
 def run_inner(inner: Inner, *, log: str) -> None:

@@ -17,11 +17,11 @@ from operator import itemgetter
 from pathlib import Path
 
 from daydream.catalog import Catalog, Combo, Template, is_file_name
-from daydream.config import Settings, Stage, chain
 from daydream.errors import InputError, Problems, TemplateError, nearest
 from daydream.membership import Generation
 from daydream.parsers import Parsers
 from daydream.prompts import PARENT_NAMES, check, undefined
+from daydream.settings import Settings, Stage, chain
 from daydream.tables import read_text
 
 CODE = "catalog"

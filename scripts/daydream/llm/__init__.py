@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from daydream.errors import CallError, nearest
 from daydream.llm.function import FunctionProvider
@@ -17,34 +16,48 @@ from daydream.llm.local import LocalProvider
 from daydream.llm.openai_api import OpenAIProvider
 from daydream.llm.request import Provider, Request, Response, derive_seed
 from daydream.llm.retry import Retrying
+from daydream.settings import Command, Function, Local, OpenAI, Pool, Remote
+from daydream.settings import Provider as ProviderSettings
 
 __all__ = ["Provider", "Providers", "Request", "Response", "derive_seed", "open_provider"]
 
 
-def open_provider(name: str, settings: Mapping[str, Any], *, base_dir: Path) -> Provider:
+def open_provider(name: str, settings: ProviderSettings, *, base_dir: Path) -> Provider:
     """Return the provider that the configuration's `settings` describe, under its `name`.
 
     Relative paths of the settings start at `base_dir`. Nothing is connected to or loaded yet.
     """
-    options = {key: value for key, value in settings.items() if key != "type"}
-    match settings["type"]:
-        case "openai":
-            return OpenAIProvider(name, **options)
-        case "local":
-            return LocalProvider(name, base_dir=base_dir, **options)
-        case "command":
+    match settings:
+        case OpenAI():
+            return OpenAIProvider(
+                name,
+                base_url=settings.base_url,
+                api_key_env=settings.api_key_env,
+                connect_timeout=settings.connect_timeout,
+                read_timeout=settings.read_timeout,
+            )
+        case Local():
+            return LocalProvider(
+                name,
+                base_dir=base_dir,
+                model_path=settings.model_path,
+                n_ctx=settings.n_ctx,
+                threads=settings.threads,
+            )
+        case Command():
             from daydream.llm.command import CommandProvider  # noqa: PLC0415 - for those who use it
 
-            return CommandProvider(name, base_dir=base_dir, **options)
-        case "function":
-            return FunctionProvider(name, base_dir=base_dir, **options)
-        case other:
-            known = nearest(str(other), ("openai", "local", "function", "command"))
-            raise CallError(f"provider {name!r}: found the type {other!r}; {known}")
-
-
-# What a provider over a network is told for asking again.
-RETRY = ("max_attempts", "deadline", "first_wait")
+            return CommandProvider(
+                name,
+                base_dir=base_dir,
+                command=settings.command,
+                health=settings.health,
+                start_timeout=settings.start_timeout,
+                connect_timeout=settings.connect_timeout,
+                read_timeout=settings.read_timeout,
+            )
+        case Function():
+            return FunctionProvider(name, base_dir=base_dir, path=settings.path, name=settings.name)
 
 
 class Providers:
@@ -56,10 +69,10 @@ class Providers:
 
     def __init__(
         self,
-        settings: Mapping[str, Mapping[str, Any]],
+        settings: Mapping[str, ProviderSettings],
         *,
         base_dir: Path,
-        pools: Mapping[str, Mapping[str, Any]] | None = None,
+        pools: Mapping[str, Pool] | None = None,
         limits_dir: Path = Path("data/limits"),
         stop: threading.Event | None = None,
     ) -> None:
@@ -86,11 +99,17 @@ class Providers:
                         f"found the provider {name!r}, which is not configured; add it to "
                         f"providers; {nearest(name, self._settings)}"
                     )
-                settings = dict(self._settings[name])
-                retry = {key: settings.pop(key) for key in RETRY if key in settings}
+                settings = self._settings[name]
                 provider = open_provider(name, settings, base_dir=self._base_dir)
-                if settings["type"] in ("openai", "command"):
-                    self._retrying[name] = Retrying(name, provider, stop=self._stop, **retry)
+                if isinstance(settings, Remote):
+                    self._retrying[name] = Retrying(
+                        name,
+                        provider,
+                        stop=self._stop,
+                        max_attempts=settings.max_attempts,
+                        deadline=settings.deadline,
+                        first_wait=settings.first_wait,
+                    )
                 self._open[name] = provider
             return self._open[name]
 
@@ -116,8 +135,14 @@ class Providers:
     def _limits_of(self, pool: str) -> Limits:
         with self._lock:
             if pool not in self._limits:
+                settings = self._pools.get(pool, Pool())
                 self._limits[pool] = Limits(
-                    self._limits_dir, pool, stop=self._stop, **self._pools.get(pool, {})
+                    self._limits_dir,
+                    pool,
+                    stop=self._stop,
+                    requests_per_minute=settings.requests_per_minute,
+                    tokens_per_minute=settings.tokens_per_minute,
+                    concurrent=settings.concurrent,
                 )
             return self._limits[pool]
 

@@ -1,0 +1,135 @@
+"""From what Snakemake has read to settings, or to everything that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from daydream.errors import Problems, nearest
+from daydream.settings.refusals import add_problems
+from daydream.settings.sections import Settings
+from daydream.settings.sources import (
+    Source,
+    Sources,
+    overlay,
+    read_arguments,
+    read_file,
+    with_text_keys,
+)
+
+CONFIG = Path("config/config.yaml")
+
+
+def load_settings(
+    config: dict[str, Any],
+    *,
+    overlays: Sequence[Path] = (),
+    arguments: Sequence[str] = (),
+    base: Path = CONFIG,
+) -> Settings:
+    """Return the settings of a run, and complete `config` by every default, in place.
+
+    Args:
+        config: what Snakemake has made of `base`, the overlays and the arguments.
+        overlays: the files given with ``--configfile``, each laid over those before it.
+        arguments: what was given with ``--config``, ``name=value`` each.
+        base: the workflow's own file; it may be missing where overlays say everything.
+
+    Raises:
+        InputError: everything that is wrong with the settings, and where it was given.
+    """
+    own = [read_file(base)] if base.is_file() else [Source(str(base), {})]
+    command_line = read_arguments(arguments)
+    sources = Sources((*own, *map(read_file, overlays), command_line))
+    merged: dict[str, Any] = {}
+    overlay(merged, with_text_keys(config))
+    overlay(merged, command_line.settings)
+    _settle_stages(merged, sources)
+    problems = Problems("config")
+    try:
+        settings = Settings.model_validate(merged)
+    except ValidationError as error:
+        add_problems(problems, error, Settings, sources)
+        problems.check()
+        raise
+    settings._sources = sources
+    config.clear()
+    config.update(settings.plain())
+    return settings
+
+
+def _settle_stages(config: dict[str, Any], sources: Sources) -> None:
+    """Let the stages of a file given with ``--configfile`` be the whole chain, in place.
+
+    Snakemake merges such a file into config.yaml key by key, which would leave the stages of both.
+    A file whose stages all have a `prefix` describes a chain, which later files may change; one
+    that does not changes settings of stages. What models are told of stages that are gone goes
+    with them, where it was said before the chain was. In the end stages stand in the order in which
+    they were written, where Snakemake has put those of the last file first.
+    """
+    begin = next((i for i in range(len(sources) - 2, 0, -1) if _is_chain(sources[i])), 0)
+    stages: dict[str, Any] = {}
+    for source in sources[begin:]:
+        if isinstance(source.settings.get("stages"), dict):
+            overlay(stages, source.settings["stages"])
+    if begin > 0:
+        config["stages"] = stages
+        for model, settings in _mappings(config.get("models")):
+            for name in list(dict(_mappings(settings.get("stages")))):
+                said = sources.last(("models", model, "stages", name))
+                if name not in stages and said < begin:
+                    del settings["stages"][name]
+    elif isinstance(merged := config.get("stages"), dict):
+        config["stages"] = {name: merged[name] for name in (*stages, *merged) if name in merged}
+
+
+def _is_chain(source: Source) -> bool:
+    stages = source.settings.get("stages")
+    return (
+        isinstance(stages, dict)
+        and bool(stages)
+        and all(isinstance(stage, dict) and "prefix" in stage for stage in stages.values())
+    )
+
+
+def _mappings(value: object) -> list[tuple[str, dict[str, Any]]]:
+    """Return the entries of a mapping that are mappings themselves."""
+    items = value.items() if isinstance(value, dict) else ()
+    return [(name, item) for name, item in items if isinstance(item, dict)]
+
+
+def check_names(settings: Settings, *, models: Iterable[str], pools: Iterable[str]) -> None:
+    """Refuse settings of models and pools that do not exist: they would be silently without effect.
+
+    Args:
+        settings: the settings of the run.
+        models: the ids of the catalog's models.
+        pools: the pools that the catalog names; those of the providers' names are known.
+
+    A file's settings are meant for the catalog that it, or a file before it, names with `raw_dir`.
+    Where a later one names another catalog, they are not held against that: `config.yaml` may well
+    say something of a model that an experiment of its own, given with ``--configfile``, has not.
+
+    Raises:
+        InputError: every such name, with the nearest.
+    """
+    problems = Problems("config")
+    catalog = settings.sources.last(("raw_dir",))
+    known_pools = {*pools, *settings.providers}
+    table = settings.raw_dir / "llm_models.csv"
+    for section, names, known, what in (
+        ("models", settings.models, set(models), f"a model of {table}"),
+        ("pools", settings.pools, known_pools, f"a pool of {table}, nor a provider"),
+    ):
+        for name in names:
+            if name not in known and settings.sources.last((section, name)) >= catalog:
+                problems.add(
+                    settings.origin(section, name),
+                    f"found {name!r}, which is not {what}",
+                    f"take it away, or correct the name; {nearest(name, known)}",
+                    column=section,
+                )
+    problems.check()

@@ -1,0 +1,197 @@
+"""Where settings come from: config.yaml, the files of --configfile, and --config.
+
+Snakemake hands on one mapping, in which these have been laid over each other. They are read here
+once more: for the name of the place where a setting was given, for what Snakemake does not tell
+(a key that stands twice), and for the text of what was typed after ``--config``, which Snakemake
+may have read as a number.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from daydream.errors import InputError, Problems
+from daydream.tables import read_text
+
+COMMAND_LINE = "--config on the command line"
+# Its C version, where there is one, takes a tenth of the time.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Source(NamedTuple):
+    """One place where settings are given: its name, and what stands there."""
+
+    name: str
+    settings: Mapping[str, Any]
+
+    def holds(self, path: Sequence[object]) -> bool:
+        """Tell whether a setting is given here."""
+        place: object = self.settings
+        for name in path:
+            if isinstance(place, Mapping) and str(name) in place:
+                place = place[str(name)]
+            else:
+                return False
+        return True
+
+
+class Sources(tuple[Source, ...]):
+    """All places, each laid over those before it: config.yaml, other files, the command line."""
+
+    __slots__ = ()
+
+    def last(self, path: Sequence[object]) -> int:
+        """Return the index of the last place that gives a setting; -1 if none does."""
+        held = [index for index, source in enumerate(self) if source.holds(path)]
+        return held[-1] if held else -1
+
+    def origin(self, path: Sequence[object]) -> str:
+        """Return the name of the place that gives a setting, or else what it would be a part of."""
+        # Of a list, which is not laid over another one, there are no parts.
+        names = list(takewhile(lambda name: isinstance(name, str), path))
+        for length in range(len(names), 0, -1):
+            index = self.last(names[:length])
+            if index >= 0:
+                return self[index].name
+        return self[0].name if self else "the settings"
+
+
+def read_file(path: Path) -> Source:
+    """Return a file of settings.
+
+    Raises:
+        InputError: it is no UTF-8 or no mapping in YAML or JSON, or names a setting twice.
+    """
+    name = _shown(path)
+    problems = Problems("config")
+    try:
+        text = read_text(path, code="config")
+    except InputError as error:
+        for problem in error.problems:
+            problems.add(name, problem.found, problem.remedy, line=problem.line)
+        problems.check()
+    found: object = None
+    try:
+        found = _parse(text, name, problems)
+    except (yaml.YAMLError, ValueError) as error:
+        # A ValueError is that of a date which there is not, such as 2024-13-01.
+        try:
+            found = json.loads(text)
+        except ValueError:
+            mark = getattr(error, "problem_mark", None)
+            reason = getattr(error, "problem", None) or error
+            line = None if mark is None else mark.line + 1
+            problems.add(name, f"is not YAML: {reason}", "correct it", line=line)
+    problems.check()
+    if not isinstance(found, dict):
+        problems.add(name, "holds no settings", "write lines such as `partial: false`")
+        problems.check()
+        return Source(name, {})
+    return Source(name, with_text_keys(found))
+
+
+def read_arguments(arguments: Sequence[str]) -> Source:
+    """Return what was given with --config, ``name=value`` each.
+
+    A value's parts are texts, as they were typed; null is none. Only what stands under
+    `extra_body`, whose kinds of values nobody knows here, is what YAML takes it for.
+
+    Raises:
+        InputError: a mapping that names something twice.
+    """
+    problems = Problems("config")
+    given: dict[str, Any] = {}
+    for argument in arguments:
+        name, _, text = argument.partition("=")
+        try:
+            meant = _parse(text, COMMAND_LINE, problems, within=name)
+            typed = yaml.load(text, Loader=_Typed)  # noqa: S506 - it makes texts alone
+        except (yaml.YAMLError, ValueError):
+            meant = typed = text
+        overlay(given, with_text_keys({name: _as_typed(typed, meant)}))
+    problems.check()
+    return Source(COMMAND_LINE, given)
+
+
+def overlay(below: dict[str, Any], above: Mapping[str, Any]) -> None:
+    """Lay settings over others, in place: mappings key by key, as Snakemake does."""
+    for name, value in above.items():
+        if isinstance(value, Mapping):
+            under = below.get(name)
+            below[name] = dict(under) if isinstance(under, Mapping) else {}
+            overlay(below[name], value)
+        else:
+            below[name] = value
+
+
+class _Typed(yaml.SafeLoader):
+    """Reads every scalar as the text that it is; null alone as none."""
+
+
+_Typed.yaml_implicit_resolvers = {
+    first: [entry for entry in entries if entry[0] == "tag:yaml.org,2002:null"]
+    for first, entries in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _as_typed(typed: object, meant: object) -> object:
+    # Where two texts mean one number, as 1 and 01 do, there is no telling which is which.
+    if isinstance(typed, dict) and isinstance(meant, dict) and len(typed) == len(meant):
+        return {
+            name: other if name == "extra_body" else _as_typed(value, other)
+            for (name, value), other in zip(typed.items(), meant.values(), strict=True)
+        }
+    return typed
+
+
+def with_text_keys(value: Any) -> Any:  # noqa: ANN401 - any value that YAML has
+    """Return a value in which every mapping has texts for its keys, as JSON has."""
+    if isinstance(value, Mapping):
+        return {str(name): with_text_keys(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [with_text_keys(item) for item in value]
+    return value
+
+
+def _shown(path: Path) -> str:
+    """Return a path as a user would write it."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _parse(text: str, file: str, problems: Problems, *, within: str = "") -> object:
+    """Return what YAML takes a text for, and note every key that a mapping has twice."""
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        for key, first, place in _repeated(node, within):
+            where = f"{place}.{key.value}" if place else str(key.value)
+            lines = f", first in line {first.start_mark.line + 1}" if file != COMMAND_LINE else ""
+            line = key.start_mark.line + 1 if file != COMMAND_LINE else None
+            problems.add(file, f"found {where} twice{lines}", "keep one of them", line=line)
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _repeated(node: Any, place: str) -> Iterator[tuple[Any, Any, str]]:  # noqa: ANN401 - nodes
+    """Yield each key that its mapping has already, with the first one, and where the mapping is."""
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield from _repeated(item, f"{place}[{index}]")
+    if isinstance(node, yaml.MappingNode):
+        first: dict[str, Any] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in first and key.value != "<<":
+                yield key, first[key.value], place
+            first.setdefault(key.value, key)
+            yield from _repeated(value, f"{place}.{key.value}" if place else key.value)
