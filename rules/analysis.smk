@@ -7,7 +7,7 @@ from daydream.views import check_views, union_columns
 # A view of what there is not is refused before the first job.
 try:
     check_views(
-        experiment.settings.views,
+        {name: view.model_dump() for name, view in experiment.settings.views.items()},
         union_columns(
             column
             for stage in experiment.settings.stages.values()

@@ -95,9 +95,7 @@ def compare_no_inputs():
 
 def is_to_run():
     """Tell whether jobs are to be done: not in a dry run, a summary, or any other look."""
-    return (
-        MODE == "run" and workflow.executor_plugin is not None and not workflow.touch
-    )
+    return MODE == "run" and workflow.executor_plugin is not None and not workflow.touch
 
 
 def target_rules():

@@ -158,7 +158,7 @@ CASES: dict[str, tuple[Change, str, str]] = {
             config("parsers", value=["mine.py"])(p),
         ),
         "parser",
-        "mine.py, line 3: raised ParseError: no; mend the file",
+        "mine.py, line 3: raised ParseError: no; fix the file",
     ),
     # The catalogs.
     "missing catalog": (remove(f"{RAW}/llm_models.csv"), "catalog", f"{RAW}/llm_models.csv"),

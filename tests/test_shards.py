@@ -15,8 +15,8 @@ from daydream.membership import Generation, expand, own_axes
 from daydream.shards import (
     Inner,
     ShardError,
+    inner_arguments,
     inner_command,
-    inner_settings,
     run_inner,
     shards_of,
 )
@@ -108,13 +108,13 @@ def test_the_command_hands_on_the_settings_of_the_outer_run() -> None:
 
 def test_an_inner_run_finds_the_settings_that_it_is_to_have(tmp_path: Path) -> None:
     """Whatever the process that starts it, and nobody else, has in its environment."""
-    code = "from daydream.shards import inner_settings; print(inner_settings())"
+    code = "from daydream.shards import inner_arguments; print(*inner_arguments())"
     log = tmp_path / "1-of-2.log"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(SCRIPTS))
         run_inner(inner(sys.executable, "-c", code, shard=1, refresh=False), log=str(log))
-    assert log.read_text() == "{'shard': 1, 'refresh': False}\n"
-    assert inner_settings() == {}
+    assert log.read_text() == "shard=1 refresh=false\n"
+    assert inner_arguments() == []
 
 
 def test_a_failed_run_is_one_line_at_the_end_of_its_log(tmp_path: Path) -> None:

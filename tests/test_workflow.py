@@ -6,6 +6,7 @@ The small project has 2 drafts, 4 essays (2 of them copies) and 4 evaluations: 8
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -90,7 +91,8 @@ def test_a_dry_run_shows_every_job(project: Project) -> None:
     for output in (fresh, later):
         for row in project.membership():
             for rule in ("render_prompt", "generate_raw", "parse_response"):
-                assert f"{rule} stage={row['stage']} gen_id={row['gen_id']}  # Missing" in output
+                job = f"{rule} stage={row['stage']} gen_id={row['gen_id']}"
+                assert re.search(rf"^{job}  # .* missing", output, re.MULTILINE)
     assert not project.path("data/gens").exists()
 
 

@@ -40,8 +40,11 @@ class Row:
     values: Mapping[str, str]
 
 
-def read_text(path: Path, *, code: str) -> str:
+def read_text(path: Path, *, code: str, utf16: bool = True) -> str:
     """Return a text file as it is: newlines are kept, just a byte order mark is dropped.
+
+    `utf16`: whether UTF-16 with a byte order mark is taken as well; not where Snakemake reads the
+    file, too.
 
     Raises:
         InputError: the file cannot be read, or one of its bytes is not UTF-8.
@@ -55,7 +58,7 @@ def read_text(path: Path, *, code: str) -> str:
     table = path.suffix.lower() in (".csv", ".tsv")
     remedy = "save the file as UTF-8" + (" (in Excel: Save As, CSV UTF-8)" if table else "")
     try:
-        if data.startswith(_UTF16):
+        if utf16 and data.startswith(_UTF16):
             return data.decode("utf-16")
         data = data.removeprefix(codecs.BOM_UTF8)
         return data.decode()

@@ -71,7 +71,7 @@ def read_file(path: Path) -> Source:
     name = _shown(path)
     problems = Problems("config")
     try:
-        text = read_text(path, code="config")
+        text = read_text(path, code="config", utf16=False)
     except InputError as error:
         for problem in error.problems:
             problems.add(name, problem.found, problem.remedy, line=problem.line)
