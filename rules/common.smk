@@ -13,7 +13,7 @@ from daydream.console import job_log
 from daydream.dry_run import dry_run_summary
 from daydream.errors import DaydreamError
 from daydream.experiment import Experiment
-from daydream.files import write_text
+from daydream.files import holds, write_text
 from daydream.plan import plan as planned
 from daydream.preflight import check_providers
 from daydream.reports import is_report_file, withdraw_outdated
@@ -166,6 +166,51 @@ def generation(wildcards):
     """Return the generation of a job."""
     scope()
     return experiment.generation(wildcards.stage, wildcards.gen_id)
+
+
+def remake_membership(cohort):
+    """Have a membership made again if its rows are not those of today."""
+    path, text = f"data/cohorts/{cohort}/membership.csv", experiment.membership_text(
+        cohort
+    )
+    if Path(path).exists() and not holds(path, text):
+        make_again([path])
+
+
+def cohort_inputs(wildcards):
+    """Return the files a membership is made from; what it holds decides whether it is made again.
+
+    So an edit that leaves the rows as they are, of a template's text or of a table's other columns,
+    makes no membership again.
+    """
+    if MODE != "job":
+        remake_membership(wildcards.cohort)
+        check_start()
+    return [ancient(file) for file in experiment.cohort_inputs(wildcards.cohort)]
+
+
+def manifest_inputs(wildcards):
+    """Return the files a manifest is made from; what it holds decides whether it is made again."""
+    path = f"data/cohorts/{wildcards.cohort}/manifest.json"
+    if MODE != "job" and Path(path).exists():
+        if not holds(path, experiment.manifest_text(wildcards.cohort)):
+            make_again([path])
+    return [ancient(file) for file in experiment.cohort_inputs(wildcards.cohort)]
+
+
+@cache
+def choose_answers():
+    """Write down once, before the first call, which answers a refresh asks for again."""
+    open_files = [] if MODE == "job" else [Path(file) for file in open_outputs()]
+    experiment.choose(file.parent.name for file in open_files if file.name == "raw.txt")
+
+
+def chosen(wildcards):
+    """Return the generation of a job that asks, after a refresh has been written down."""
+    if experiment.settings.refresh:
+        choose_answers()
+        experiment.choose([wildcards.gen_id])
+    return generation(wildcards)
 
 
 def of_generation(question):

@@ -1,5 +1,5 @@
 from daydream.explorer import write_explorer
-from daydream.reports import EXPLORER, look, record_report
+from daydream.reports import EXPLORER, make_report
 
 
 rule build_explorer:
@@ -13,9 +13,9 @@ rule build_explorer:
         "logs/explorer/{cohort}.log",
     run:
         with job_log(log[0]):
-            known = look(experiment, wildcards.cohort)
-            write_explorer(experiment, wildcards.cohort, known, output=output[0])
-            record_report(experiment, EXPLORER, wildcards.cohort, known)
+            make_report(
+                experiment, EXPLORER, write_explorer, **wildcards, output=output[0]
+            )
 
 
 rule explorer:

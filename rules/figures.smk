@@ -1,6 +1,6 @@
 from daydream.calls import write_calls
 from daydream.figures import FIGURES, FORMATS
-from daydream.reports import CALLS, look, record_report
+from daydream.reports import CALLS, make_report
 
 
 rule collect_calls:
@@ -13,9 +13,9 @@ rule collect_calls:
         "logs/calls/{cohort}.log",
     run:
         with job_log(log[0]):
-            known = look(experiment, wildcards.cohort)
-            write_calls(experiment, wildcards.cohort, known, output[0])
-            record_report(experiment, CALLS, wildcards.cohort, known)
+            make_report(
+                experiment, CALLS, write_calls, **wildcards, output=output[0]
+            )
 
 
 # All figures of a cohort at once: starting a process that can draw takes longer than drawing.

@@ -1,24 +1,6 @@
 from daydream.generation import generate_raw, parse_response, render_prompt
 
 
-def requested():
-    """Return the ids of the generations whose answers this run is to make."""
-    if MODE == "job":
-        return []
-    return [
-        Path(file).parent.name
-        for files in open_outputs()
-        for file in files
-        if file.endswith("/raw.txt")
-    ]
-
-
-@cache
-def choose_answers():
-    """Write down once, before the first call, which answers a refresh asks for again."""
-    experiment.choose(requested())
-
-
 rule render_prompt:
     input:
         unpack(of_generation(experiment.prompt_inputs)),
@@ -29,10 +11,7 @@ rule render_prompt:
     run:
         with job_log(log[0]):
             render_prompt(
-                experiment,
-                generation(wildcards),
-                ancestors=input.get("ancestors", []),
-                output=output[0],
+                experiment, generation(wildcards), **input, output=output[0]
             )
 
 
@@ -48,10 +27,7 @@ rule generate_raw:
         **pool_resources(),
     run:
         with job_log(log[0]):
-            if experiment.settings.refresh:
-                choose_answers()
-                experiment.choose([wildcards.gen_id])
-            generate_raw(experiment, generation(wildcards), **input, **output)
+            generate_raw(experiment, chosen(wildcards), **input, **output)
 
 
 rule parse_response:

@@ -1,4 +1,4 @@
-from daydream.reports import SCORES, look, record_report
+from daydream.reports import SCORES, make_report
 from daydream.results import write_scores
 
 
@@ -12,9 +12,9 @@ rule aggregate_scores:
         "logs/scores/{cohort}.log",
     run:
         with job_log(log[0]):
-            known = look(experiment, wildcards.cohort)
-            write_scores(experiment, wildcards.cohort, known, output[0])
-            record_report(experiment, SCORES, wildcards.cohort, known)
+            make_report(
+                experiment, SCORES, write_scores, **wildcards, output=output[0]
+            )
 
 
 rule scores:

@@ -104,11 +104,12 @@ def target_rules():
 
 
 def open_outputs():
-    """Return the outputs that this run has still to make, by job."""
+    """Return the files that this run has still to make."""
     return [
-        [str(file) for file in job.output]
+        str(file)
         for job in workflow.dag.needrun_jobs()
         if not workflow.dag.finished(job)
+        for file in job.output
     ]
 
 

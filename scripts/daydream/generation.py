@@ -25,10 +25,15 @@ def render_prompt(
     experiment: Experiment,
     generation: Generation,
     *,
+    template: Sequence[str] = (),
+    concepts: Sequence[str] = (),
     ancestors: Sequence[str] = (),
     output: str,
 ) -> None:
-    """Render a template with the concept texts, or with the ancestors' texts (the parent last)."""
+    """Render a template with the concept texts, or with the ancestors' texts (the parent last).
+
+    `template` and `concepts` are held by the experiment, which has read them once.
+    """
     withdraw(experiment, generation)
     texts = {
         row.stage: read_text(path)

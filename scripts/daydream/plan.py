@@ -35,7 +35,7 @@ from daydream.files import read_text, text_sha256, write_text
 from daydream.generation import is_edited, prompt_of
 from daydream.llm.request import Request
 from daydream.membership import Generation
-from daydream.provenance import Account
+from daydream.provenance import Account, accounts
 from daydream.store import generation_file, read_json
 
 CHARACTERS_PER_TOKEN = 4
@@ -73,16 +73,16 @@ def _would_ask(_generation: Generation, _request: Request) -> NoReturn:
 
 def forecasts(
     experiment: Experiment,
-    accounts: Mapping[str, Account],
+    known: Mapping[str, Account],
     generations: Iterable[Generation] | None = None,
 ) -> dict[str, Forecast]:
     """Return the forecast of each of the generations, or of all selected ones, by id.
 
-    `accounts` are of all of them; parents stand before children in `generations`.
+    `known` are the accounts of all of them; parents stand before children in `generations`.
     """
     found: dict[str, Forecast] = {}
     for generation in experiment.selected.values() if generations is None else generations:
-        account = accounts[generation.gen_id]
+        account = known[generation.gen_id]
         found[generation.gen_id] = _forecast(experiment, generation, account, found)
     return found
 
@@ -182,9 +182,9 @@ class Row(NamedTuple):
     estimated_from: str
 
 
-def plan(experiment: Experiment, accounts: Mapping[str, Account]) -> list[Row]:
+def plan(experiment: Experiment, known: Mapping[str, Account]) -> list[Row]:
     """Return a row per stage and model; tokens and USD are of the calls to come."""
-    found = forecasts(experiment, accounts)
+    found = forecasts(experiment, known)
     means = _means(found.values())
     groups: dict[tuple[str, str], list[Forecast]] = defaultdict(list)
     for forecast in found.values():
@@ -270,9 +270,9 @@ def call_tokens(
     return template / CHARACTERS_PER_TOKEN + answer, limit, LENGTH
 
 
-def report(experiment: Experiment, accounts: Mapping[str, Account], csv_path: str) -> str:
+def report(experiment: Experiment, csv_path: str) -> str:
     """Write the plan as CSV, and return it as a table to be read."""
-    rows = plan(experiment, accounts)
+    rows = plan(experiment, accounts(experiment, experiment.selected.values()))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(Row._fields)

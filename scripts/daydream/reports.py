@@ -86,10 +86,15 @@ def is_current(
     return bool(recorded == {"made_of": _made_of(experiment, cohort, known)})
 
 
-def record_report(
-    experiment: Experiment, report: Report, cohort: str, known: Mapping[str, Account]
+Write = Callable[[Experiment, str, Mapping[str, Account], str], None]
+
+
+def make_report(
+    experiment: Experiment, report: Report, write: Write, *, cohort: str, output: str
 ) -> None:
-    """Record what a report has been made of."""
+    """Write a report of a cohort, of the store as it is now, and record what it was made of."""
+    known = look(experiment, cohort)
+    write(experiment, cohort, known, output)
     path = report.record(cohort)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps({"made_of": _made_of(experiment, cohort, known)}) + "\n")

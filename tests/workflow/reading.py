@@ -122,8 +122,11 @@ def _number(text: str) -> int:
 
 def completed(output: str) -> tuple[int, int] | None:
     """Return what the closing summary counts as complete, and of how many; None without one."""
-    found = re.search(r"([\d,]+) of ([\d,]+) generations", output)
-    return None if found is None else (_number(found[1]), _number(found[2]))
+    found = re.search(r"^all +([\d,]+) +([\d,]+) +([\d,]+)$", output, re.MULTILINE)
+    if found is None:
+        return None
+    complete, failed, waiting = map(_number, found.groups())
+    return complete, complete + failed + waiting
 
 
 def stage_counts(output: str) -> dict[str, int]:

@@ -43,7 +43,7 @@ Texts = tuple[str | None, str | None, str | None, str | None, list[tuple[str, st
 
 
 def write_explorer(
-    experiment: Experiment, cohort: str, accounts: Mapping[str, Account], *, output: str
+    experiment: Experiment, cohort: str, accounts: Mapping[str, Account], output: str
 ) -> None:
     """Write the page of a cohort, with the texts that are current; its scores must be there.
 
