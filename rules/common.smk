@@ -154,12 +154,21 @@ def scope():
                 f"[membership] {membership}: the file is missing; write it with snakemake -c1 "
                 "membership"
             )
-    scopes[key] = Scope(experiment)
+    scopes[key] = new_scope()
     if MODE != "job":
         make_again(scopes[key].stale_files())
     if MODE == "dry-run":
         console.give_reasons(scopes[key].reason)
     return scopes[key]
+
+
+def new_scope():
+    """Return what this run covers, by the targets that it was given."""
+    files = [Path(str(file)) for file in workflow.dag.targetfiles]
+    named = [file.parent.name for file in files if file.is_relative_to("data/gens")]
+    of_stages = {name_here(f"{stage}s") for stage in experiment.settings.stages}
+    makes_texts = bool(named) or not of_stages.isdisjoint(target_rules())
+    return Scope(experiment, named=named, makes_texts=makes_texts)
 
 
 def generation(wildcards):
@@ -304,10 +313,10 @@ def check_start():
 
     Reports that it would have made again are taken away, as after any other failure.
     """
-    if not is_to_run() or experiment.settings.partial:
+    if not is_to_run() or new_scope().takes_what_there_is:
         return
     if stages := requested_stages():
-        found = Scope(experiment)
+        found = new_scope()
         try:
             check_providers(experiment, found, stages)
         except DaydreamError:
@@ -340,9 +349,10 @@ def requested_stages():
 
 def report_failures():
     """Make the reports that this run was asked for of what there is, as it cannot make the rest."""
-    settings = experiment.settings
-    done_already = settings.partial and settings.shards == 1
-    if done_already or not settings.report_failures or experiment.stop.by_signal:
+    done_already = key in scopes and scopes[key].takes_what_there_is
+    if done_already or not experiment.settings.report_failures:
+        return
+    if experiment.stop.by_signal:
         return
     files = [file for files in open_outputs() for file in files if is_report_file(file)]
     if not files:

@@ -70,20 +70,25 @@ def look(experiment: Experiment, cohort: str) -> dict[str, Account]:
 
 
 def is_current(
-    experiment: Experiment, report: Report, cohort: str, known: Mapping[str, Account]
+    experiment: Experiment,
+    report: Report,
+    cohort: str,
+    known: Mapping[str, Account],
+    *,
+    partial: bool = False,
 ) -> bool:
     """Tell whether a report was made of just what there is, with nothing to come.
 
-    What is to come does not count for a partial report, which takes what there is.
+    What is to come does not count for a `partial` one, which takes what there is.
     """
     rows = report.rows(experiment, cohort)
-    if not experiment.settings.partial and not all(known[row.gen_id].complete for row in rows):
+    if not partial and not all(known[row.gen_id].complete for row in rows):
         return False
     try:
         recorded = json.loads(read_text(report.record(cohort)))
     except (StoreError, ValueError):
         return False
-    return bool(recorded == {"made_of": _made_of(experiment, cohort, known)})
+    return bool(recorded == {"made_of": _made_of(experiment, report, cohort, known)})
 
 
 Write = Callable[[Experiment, str, Mapping[str, Account], str], None]
@@ -97,16 +102,18 @@ def make_report(
     write(experiment, cohort, known, output)
     path = report.record(cohort)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps({"made_of": _made_of(experiment, cohort, known)}) + "\n")
+    write_text(path, json.dumps({"made_of": _made_of(experiment, report, cohort, known)}) + "\n")
 
 
-def _made_of(experiment: Experiment, cohort: str, known: Mapping[str, Account]) -> str:
-    """Return the digest of all that the reports of a cohort show."""
+def _made_of(
+    experiment: Experiment, report: Report, cohort: str, known: Mapping[str, Account]
+) -> str:
+    """Return the digest of all that a report of a cohort shows."""
     digest = sha256()
     tables = [(str(path), file_sha256(path)) for path in experiment.catalog.tables]
     stages = [(s.name, s.scored, s.dimensions) for s in experiment.settings.stages.values()]
     digest.update(repr((experiment.slice, tables, stages)).encode())
-    for row in with_lineage(experiment, covered(experiment, cohort)):
+    for row in with_lineage(experiment, report.rows(experiment, cohort)):
         account = known[row.gen_id]
         digest.update(row.gen_id.encode() + row.key.encode())
         for state in account:

@@ -15,27 +15,36 @@ from functools import cached_property
 from daydream.experiment import Experiment
 from daydream.membership import Generation
 from daydream.provenance import FILES, PHASES, RULES, Account, accounts
-from daydream.reports import Report, is_current
+from daydream.reports import Report, is_current, with_lineage
 from daydream.shards import shards_of
 from daydream.store import generation_file
 
 
 class Scope:
-    """The generations that a run covers, and the state of each when the run began."""
+    """The generations that a run covers, and the state of each when the run began.
 
-    def __init__(self, experiment: Experiment) -> None:
+    `named` are generations that it is asked for by a file of theirs, whatever the slice.
+    `makes_texts`: it is asked for texts beside reports, so that a partial report waits for them.
+    """
+
+    def __init__(
+        self, experiment: Experiment, *, named: Iterable[str] = (), makes_texts: bool = False
+    ) -> None:
         self._experiment = experiment
+        self._makes_texts = makes_texts
         settings = experiment.settings
         rows = experiment.selected
         self._shards = shards_of(rows.values(), settings.shards)
         if settings.shard is not None:
             rows = {name: row for name, row in rows.items() if self._shards[name] == settings.shard}
         self.rows: Mapping[str, Generation] = rows
+        beside = [experiment.generations[name] for name in named if name in experiment.generations]
+        self._all = with_lineage(experiment, [*rows.values(), *beside])
 
     @cached_property
     def accounts(self) -> dict[str, Account]:
         """The account of each generation, as the store was when it was first asked for."""
-        return accounts(self._experiment, self.rows.values())
+        return accounts(self._experiment, self._all)
 
     @cached_property
     def waiting(self) -> dict[str, Generation]:
@@ -49,8 +58,8 @@ class Scope:
 
     def stale_files(self) -> Iterator[str]:
         """Yield the files that are there and are to be made again."""
-        for name, row in self.waiting.items():
-            for phase, state in zip(PHASES, self.accounts[name], strict=True):
+        for row in self._all:
+            for phase, state in zip(PHASES, self.accounts[row.gen_id], strict=True):
                 if state.kind != "current" and state.sha256:
                     for file in FILES[phase]:
                         yield generation_file(row.stage, row.gen_id, file)
@@ -80,13 +89,14 @@ class Scope:
 
     def is_current(self, report: Report, cohort: str) -> bool:
         """Tell whether a report was made of just what there is, and nothing is to come."""
-        return is_current(self._experiment, report, cohort, self.accounts)
+        partial = self.takes_what_there_is
+        return is_current(self._experiment, report, cohort, self.accounts, partial=partial)
 
     @property
     def takes_what_there_is(self) -> bool:
         """Whether a partial run makes no text; shards do, and what is partial is their report."""
         settings = self._experiment.settings
-        return settings.partial and settings.shards == 1
+        return settings.partial and settings.shards == 1 and not self._makes_texts
 
     @property
     def is_divided(self) -> bool:

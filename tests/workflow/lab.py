@@ -684,7 +684,7 @@ class Lab:
         if name.startswith("data/gens/"):
             return len(parts) == 5 and parts[-1] in OUTPUTS
         made = ("data/cohorts/", "data/7_cross_experiment/", "data/choices.json")
-        if not name.startswith(made) or "/spec/" in name:
+        if not name.startswith(made) or "/spec/" in name or "/reports/provenance/" in name:
             return False
         # Pictures of times.
         return not parts[-1].startswith("calls.") or name.endswith(".csv")

@@ -184,6 +184,10 @@ def comparable(name: str, data: bytes) -> object:
     """Return the content of a file without the times in it, so that two runs can be compared."""
     if name.endswith("metadata.json"):
         return metadata(data.decode())
+    if name.endswith("choices.json"):
+        # The run that chose differs.
+        choices = json.loads(data).items()
+        return {gen_id: {**choice, "run": ""} for gen_id, choice in choices}
     if name.endswith("explorer/index.html"):
         return page(data.decode())
     if name.endswith(".csv"):
