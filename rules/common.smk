@@ -135,31 +135,37 @@ def reported_table(path, name, subcategory):
 def scope():
     """Return what this run covers, as soon as each configured cohort has its membership.
 
+    What is to be made again is said before: a file that is there would keep Snakemake from waiting.
     A dry run does not wait: it shows what is to come of the memberships that a run would write.
     """
     if key in scopes:
         return scopes[key]
     check_start()
     compare_no_inputs()
-    if target_rules() == {name_here("top")}:
+    found = new_scope()
+    if found.only_looks or target_rules() == {name_here("top")}:
         experiment.only_look()
-    for cohort in experiment.settings.cohorts:
-        if MODE == "dry-run":
-            remake_membership(cohort)
-            continue
-        membership = checkpoints.build_membership.get(cohort=cohort).output[0]
-        if not Path(membership).exists():
-            # As with --touch, which takes the checkpoint as done.
-            raise WorkflowError(
-                f"[membership] {membership}: the file is missing; write it with snakemake -c1 "
-                "membership"
-            )
-    scopes[key] = new_scope()
     if MODE != "job":
-        make_again(scopes[key].stale_files())
+        make_again(found.stale_files())
+    for cohort in experiment.settings.cohorts:
+        if MODE != "job":
+            remake_membership(cohort)
+        if MODE != "dry-run":
+            wait_for_membership(cohort)
     if MODE == "dry-run":
-        console.give_reasons(scopes[key].reason)
-    return scopes[key]
+        console.give_reasons(found.reason)
+    scopes[key] = found
+    return found
+
+
+def wait_for_membership(cohort):
+    """Wait for the checkpoint of a cohort."""
+    membership = checkpoints.build_membership.get(cohort=cohort).output[0]
+    if not Path(membership).exists():
+        # As with --touch, which takes the checkpoint as done.
+        raise WorkflowError(
+            f"[membership] {membership}: the file is missing; write it with snakemake -c1 membership"
+        )
 
 
 def new_scope():
@@ -178,11 +184,9 @@ def generation(wildcards):
 
 
 def remake_membership(cohort):
-    """Have a membership made again if its rows are not those of today."""
-    path, text = f"data/cohorts/{cohort}/membership.csv", experiment.membership_text(
-        cohort
-    )
-    if Path(path).exists() and not holds(path, text):
+    """Have a membership made again if its rows are not those of today, or it is not there."""
+    path = f"data/cohorts/{cohort}/membership.csv"
+    if not holds(path, experiment.membership_text(cohort)):
         make_again([path])
 
 
@@ -277,7 +281,7 @@ def last_texts(stage=None):
 def made_texts(wildcards):
     """Return the files that stand for all that a run makes: texts, or marks of its shards."""
     found = scope()
-    if MODE == "job" or found.takes_what_there_is:
+    if MODE == "job" or found.only_looks:
         return []
     marks = found.marks() if found.is_divided else []
     make_again(marks)
@@ -313,7 +317,7 @@ def check_start():
 
     Reports that it would have made again are taken away, as after any other failure.
     """
-    if not is_to_run() or new_scope().takes_what_there_is:
+    if not is_to_run() or new_scope().only_looks:
         return
     if stages := requested_stages():
         found = new_scope()
@@ -349,7 +353,7 @@ def requested_stages():
 
 def report_failures():
     """Make the reports that this run was asked for of what there is, as it cannot make the rest."""
-    done_already = key in scopes and scopes[key].takes_what_there_is
+    done_already = key in scopes and scopes[key].only_looks
     if done_already or not experiment.settings.report_failures:
         return
     if experiment.stop.by_signal:

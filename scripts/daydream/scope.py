@@ -66,6 +66,8 @@ class Scope:
 
     def reason(self, rule: str, wildcards: Mapping[str, str]) -> str:
         """Return why a job of a generation is to be done; empty for any other job."""
+        if rule.endswith("build_membership"):
+            return "its rows are not those of the spec, or it is missing"
         account = self.accounts.get(wildcards.get("gen_id", ""))
         phases = [phase for phase in PHASES if rule.endswith(RULES[phase])]
         if account is None or not phases:
@@ -80,7 +82,7 @@ class Scope:
 
     def needs(self, report: Report, cohort: str) -> list[str]:
         """Return the files that a report of a cohort waits for: of shards, their marks."""
-        if self.takes_what_there_is:
+        if self.only_looks:
             return []
         rows = [row for row in report.rows(self._experiment, cohort) if row.gen_id in self.rows]
         if self.is_divided:
@@ -89,11 +91,11 @@ class Scope:
 
     def is_current(self, report: Report, cohort: str) -> bool:
         """Tell whether a report was made of just what there is, and nothing is to come."""
-        partial = self.takes_what_there_is
+        partial = self.only_looks
         return is_current(self._experiment, report, cohort, self.accounts, partial=partial)
 
     @property
-    def takes_what_there_is(self) -> bool:
+    def only_looks(self) -> bool:
         """Whether a partial run makes no text; shards do, and what is partial is their report."""
         settings = self._experiment.settings
         return settings.partial and settings.shards == 1 and not self._makes_texts

@@ -100,12 +100,12 @@ class AnyEdit(RuleBasedStateMachine):
         for one_edit in made:
             self.lab.edit(*one_edit)
         self.lab.run(run)
-        for kind, stage, *values in made:
+        for kind, *values in made:
             if kind == "broken_template":
-                name = next(name for of, name in TEXTS if of == stage)
-                self.lab.edit("template", stage, name, 0)
-            if values == [["m3"]]:
-                self.lab.edit(kind, stage, ["m1"])
+                name = next(name for of, name in TEXTS if of == values[0])
+                self.lab.edit("template", values[0], name, 0)
+            if values[1:] == [["m3"]]:
+                self.lab.edit(kind, values[0], ["m1"])
 
     @rule(edit=INPUTS, old=one([False, False, False, True]), run=RUNS)
     def edit_an_input(self, edit: tuple[Any, ...], old: bool, run: Run) -> None:
