@@ -11,7 +11,11 @@ import yaml
 
 from daydream.experiment import Experiment
 from daydream.explorer import write_explorer
+from daydream.files import text_sha256, write_text
 from daydream.membership import Generation
+from daydream.provenance import FILES, of_parsed, of_prompt, of_raw
+from daydream.records import RECORD, Made
+from daydream.reports import look
 from daydream.results import write_scores
 from daydream.settings import load_settings
 from daydream.store import generation_file
@@ -41,9 +45,6 @@ class Cohort:
             experiment = self.experiment()
             (Path(REPORTS) / "parsing").mkdir(parents=True)
             (Path(REPORTS) / "explorer").mkdir()
-            membership = "data/cohorts/c1/membership.csv"
-            manifest = "data/cohorts/c1/manifest.json"
-            experiment.compile_cohort("c1", membership=membership, manifest=manifest)
             self.rows = experiment.memberships["c1"]
 
     def experiment(self) -> Experiment:
@@ -94,19 +95,54 @@ class Cohort:
             if text is not None:
                 self.project.write(generation_file(row.stage, row.gen_id, name), text)
 
-    def build(self) -> Path:
-        """Write the scores and the page of what is in the store, and return the page."""
+    def build(self, *, record: bool = True) -> Path:
+        """Write the scores and the page of what is in the store, and return the page.
+
+        Without `record` what was changed since the last time counts as edited or stale.
+        """
         with chdir(self.project.dir):
             experiment = self.experiment()
-            write_scores(experiment, "c1", f"{REPORTS}/parsing/aggregated_scores.csv")
-            write_explorer(experiment, "c1", output=PAGE)
+            if record:
+                self._record(experiment)
+            known = look(experiment, "c1")
+            write_scores(experiment, "c1", known, f"{REPORTS}/parsing/aggregated_scores.csv")
+            write_explorer(experiment, "c1", known, output=PAGE)
         return self.project.path(PAGE)
+
+    def _record(self, experiment: Experiment) -> None:
+        """Record of all texts that they were made of what there is now, as the phases would."""
+        parsed = {"": None}
+        for row in self.rows:
+            directory = Path(generation_file(row.stage, row.gen_id, ""))
+            texts = {phase: directory / names[0] for phase, names in FILES.items()}
+            digests = {
+                phase: text_sha256(path.read_text()) if path.exists() else ""
+                for phase, path in texts.items()
+            }
+            parent = parsed[row.parent_gen_id]
+            parsed[row.gen_id] = digests["parsed"]
+            ancestors = {} if parent is None else {"parent": parent}
+            of = {
+                "prompt": of_prompt(experiment, row, ancestors),
+                "raw": of_raw(experiment, row, prompt=digests["prompt"], parent=parent),
+                "parsed": of_parsed(experiment, row, raw=digests["raw"]),
+            }
+            made = {p: Made(of[p], digest)._asdict() for p, digest in digests.items() if digest}
+            if made:
+                write_text(directory / RECORD, json.dumps(made))
 
     def of(self, stage: str, template: str | None = None) -> list[Generation]:
         """Return the generations of a stage, and of a template."""
         return [
             row for row in self.rows if row.stage == stage and template in (None, row.template_id)
         ]
+
+    def root(self, row: Generation) -> Generation:
+        """Return the draft that a generation descends from."""
+        by_id = {each.gen_id: each for each in self.rows}
+        while row.parent_gen_id:
+            row = by_id[row.parent_gen_id]
+        return row
 
 
 def _entry(prompt: str, raw: str) -> dict[str, object]:

@@ -207,6 +207,27 @@ def test_every_table_of_a_slice_says_so(frame: pd.DataFrame) -> None:
         assert (table["slice"] == '{"where": {"combo_id": "combo*"}}').all(), name
 
 
+def test_every_table_of_a_part_says_so(frame: pd.DataFrame) -> None:
+    """In its column `partial`, or by counts of its own; with all scores there is nothing to say."""
+    lost = frame["gen_id"].isin(["v_0", "v_5"])
+    for name, table in tables(lose(frame, lost).assign(score_max=8.0)).items():
+        assert not table.empty, name
+        if "partial" in table:
+            assert (table["partial"] == "2 of 32 evaluations have no score").all(), name
+        else:
+            assert {"missing", "scored"} & {*table}, name
+    for name, table in tables(frame.assign(score=9.0)).items():
+        assert (table.get("partial", pd.Series([""])) == "").all(), name
+
+
+def test_stale_scores_are_a_kind_of_their_own(frame: pd.DataFrame) -> None:
+    """By the stage that is stale, not by generation, and not as if a number were wrong."""
+    found = lose(frame, frame["gen_id"] == "v_0", "stale essay e_0: template changed")
+    found = lose(found, found["gen_id"] == "v_1", "stale essay e_1: template changed")
+    found = lose(found, found["gen_id"] == "v_2", "missing essay: raw.txt is missing")
+    assert list(tables(found)["coverage"]["kind"].unique()) == ["stale essay", "missing essay"]
+
+
 SMALL = {
     "one evaluation": ONE,
     "one judge": {**LEVELS, "combo_id": 2, "evaluation_template": 1, "evaluation_llm": 1},

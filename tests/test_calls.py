@@ -59,6 +59,19 @@ def test_tokens_and_cost_are_those_of_the_record(project: Project) -> None:
     assert [last[name] for name in names] == [""] * 4
 
 
+def test_texts_edited_by_hand_are_named(project: Project) -> None:
+    """By phase, for each generation of its own; also where the edit makes something stale."""
+    project.snakemake("drafts")
+    first, second = sorted(path.name for path in project.path("data/gens/draft").iterdir())
+    project.write(f"data/gens/draft/{first}/prompt.txt", "Mine")
+    project.write(f"data/gens/draft/{first}/parsed.txt", "Mine, too")
+    project.snakemake(TABLE, "--config", "partial=true")
+    found = {row["gen_id"]: row["edited"] for row in rows(project)}
+    assert found.pop(first) == "prompt parsed"
+    assert found[second] == ""
+    assert set(found.values()) == {""}
+
+
 def test_a_damaged_record_is_one_line(project: Project) -> None:
     """And says which file it is."""
     project.snakemake("drafts")

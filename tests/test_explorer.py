@@ -296,24 +296,107 @@ def test_narrow(page: Page) -> None:
 
 
 def test_a_part_says_what_is_missing_and_why(browser: Browser, project: Project) -> None:
-    """A slice names its conditions; generations without texts are counted, with the reasons."""
+    """A slice names its conditions; what is not complete is counted by state, with the reasons."""
     cohort = Cohort(project, generations=28, size=200)
     cohort.fill()
-    answered, prompted = cohort.of("essay", "grow")[:2]
-    project.path(f"data/gens/essay/{answered.gen_id}/parsed.txt").unlink()
-    shutil.rmtree(project.path(f"data/gens/essay/{prompted.gen_id}"))
-    cohort.write(prompted, prompt="Grow")
+    unparsed, unasked = cohort.of("essay", "grow")[:2]
+    project.path(f"data/gens/essay/{unparsed.gen_id}/parsed.txt").unlink()
+    error = f"[parse] essay {unparsed.gen_id}: the answer is blank"
+    project.write(f"logs/essay/{unparsed.gen_id}.parsed.log", f"{error}\n")
+    shutil.rmtree(project.path(f"data/gens/essay/{unasked.gen_id}"))
+    cohort.write(unasked, prompt="Grow")
     project.config["where"] = {"draft_replicate": 1}
     project.save()
     cohort.build()
     page = browser.new_page()
-    goto(page, cohort, f"#{answered.gen_id}")
+    goto(page, cohort, f"#{unparsed.gen_id}")
     notices = page.locator("#notices")
     expect(notices).to_contain_text("draft_replicate = 1. Shows 14 of 28 generations")
-    expect(notices).to_contain_text("Partial: 1 of 14 generations not complete, 2 scores missing")
+    expect(notices).to_contain_text(
+        "Partial: 3 of 14 generations not complete (1 failed, 2 blocked)"
+    )
+    expect(notices).to_contain_text("2 scores missing")
     page.locator(".partial summary").click()
-    expect(notices).to_contain_text("missing essay")
-    expect(page.locator("#pane .missing").first).to_contain_text("answered, not parsed")
+    expect(notices.locator("li").first).to_contain_text(
+        "failed: [parse] essay …: the answer is blank"
+    )
+    expect(notices.locator("li").last).to_contain_text("blocked: its essay … failed")
+    page.locator(".partial summary").click()
+    expect(page.locator("#pane .reason")).to_have_text(f"Failed: {error}")
+    expect(page.locator("#pane .missing")).to_have_text("There is no current parsed.txt.")
+    selected = page.locator("#list [aria-selected=true]")
+    expect(selected.locator(".none")).to_have_text("failed")
+    page.keyboard.press("2")
+    expect(page.locator("#pane .text")).to_be_visible()
+    child = next(row for row in cohort.rows if row.parent_gen_id == unparsed.gen_id)
+    goto(page, cohort, f"#{child.gen_id}")
+    expect(page.locator("#pane .reason")).to_have_text(
+        f"Blocked: its essay {unparsed.gen_id} failed"
+    )
+    expect(page.locator("aside .error")).to_have_text(error)
+    page.close()
+
+
+def test_a_complete_page_has_no_banner(page: Page) -> None:
+    """Nothing is said of parts, reasons or edits where there are none."""
+    expect(page.locator("#notices")).to_be_empty()
+    expect(page.locator(".reason, .edit, .edited, .none:not(:empty)")).to_have_count(0)
+
+
+def test_edited_and_stale_texts(browser: Browser, project: Project) -> None:
+    """Edits are marked by text, and in what was made of them; of stale texts only the reason is."""
+    cohort = Cohort(project, generations=28, size=200)
+    cohort.fill()
+    cohort.build()
+    draft, other = cohort.of("draft")[:2]
+    judged = next(row for row in cohort.of("evaluation") if cohort.root(row) == other)
+    project.write(f"data/gens/draft/{draft.gen_id}/parsed.txt", "Mine <b>now</b>")
+    project.write(f"data/gens/evaluation/{judged.gen_id}/parsed.txt", "3")
+    cohort.build(record=False)
+    page = browser.new_page()
+    goto(page, cohort, f"#{draft.gen_id}")
+    expect(page.locator("#notices")).to_contain_text(
+        "Partial: 6 of 28 generations not complete (6 stale), 4 scores missing"
+    )
+    expect(page.locator("#pane .text")).to_have_text("Mine <b>now</b>")
+    expect(page.locator("#pane .edit")).to_have_text("Edited by hand: parsed text.")
+    expect(page.locator("#pane [data-tab='0'] .edited")).to_be_visible()
+    expect(page.locator("#pane .tabs .edited")).to_have_count(1)
+    expect(page.locator("#list [aria-selected=true] .edited")).to_be_visible()
+    essay = next(row for row in cohort.of("essay") if row.parent_gen_id == draft.gen_id)
+    goto(page, cohort, f"#{essay.gen_id}")
+    expect(page.locator("#pane .reason")).to_have_text("Stale: parent changed")
+    expect(page.locator("#pane .edit")).to_contain_text("Made from a text edited by hand: draft")
+    for key in "1234":
+        page.keyboard.press(key)
+        expect(page.locator("#pane .missing")).to_contain_text("There is no current")
+    page.locator("#pane .edit a").click()
+    expect(page.locator("#pane a.id")).to_have_text(draft.gen_id)
+    goto(page, cohort, f"#{judged.gen_id}")
+    expect(page.locator("#pane .edit")).to_have_text("Edited by hand: parsed text.")
+    expect(page.locator("#pane .heading .score")).to_contain_text("3 of 9")
+    goto(page, cohort, f"#{draft.gen_id}..{other.gen_id}")
+    expect(page.locator(".column .edit")).to_have_count(1)
+    page.close()
+
+
+def test_after_a_run_with_failures(browser: Browser, project: Project) -> None:
+    """The page that such a run leaves says what failed; on a narrow screen too."""
+    project.edit(
+        "echo.py", "digest = hash", 'assert "Fog" not in prompt, "foggy"\n    digest = hash'
+    )
+    output = project.snakemake("explorer", code=1)
+    assert "foggy" in output
+    page = browser.new_page(viewport={"width": 400, "height": 700})
+    page.goto(project.path(PAGE).as_uri())
+    page.wait_for_selector("html[data-ready]", state="attached")
+    expect(page.locator("#notices")).to_contain_text(
+        "Partial: 5 of 10 generations not complete (1 failed, 4 blocked), 2 scores missing"
+    )
+    page.locator("#list .is-failed").click()
+    expect(page.locator("#pane .reason")).to_contain_text("Failed: [call]")
+    expect(page.locator("#pane .reason")).to_contain_text("foggy")
+    assert page.evaluate("document.documentElement.scrollWidth") == 400
     page.close()
 
 

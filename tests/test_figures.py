@@ -120,7 +120,7 @@ def test_drawings_and_pictures_hold_names_as_text(hostile: Path) -> None:
         assert "Cohort <b>c1</b>." in text
         if name != "calls":
             assert "A slice, not the whole cohort:" in text
-            assert re.search(r"Incomplete: \d+ of 320 evaluations have no score", text)
+            assert re.search(r"Partial: \d+ of 320 evaluations have no score\.", text)
         width, height = struct.unpack(">II", (hostile / f"{name}.png").read_bytes()[16:24])
         assert width > 800, name
         assert height > 200, name
@@ -183,6 +183,7 @@ def test_one_score_has_no_interval_and_no_comparison(tmp_path: Path) -> None:
     assert "Nothing is missing: 1 evaluation planned and scored." in text["failures"]
     assert "The price of all answers is unknown" in text["calls"]
     assert "Cost, USD" not in text["calls"]
+    assert not any("Partial" in each for each in text.values())
 
 
 @pytest.mark.parametrize("rows", [384, 0])
@@ -196,7 +197,7 @@ def test_no_score_at_all(tmp_path: Path, rows: int) -> None:
     assert "No model has answered yet." in text["calls"]
     if rows:
         assert "384 of 384 evaluations" in text["failures"]
-        assert "Incomplete: 384 of 384 generations have no answer." in text["calls"]
+        assert "Partial: 384 of 384 generations have no answer." in text["calls"]
 
 
 def test_many_levels_are_cut_and_the_cut_is_said(tmp_path: Path) -> None:

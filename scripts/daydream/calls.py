@@ -5,10 +5,11 @@ Columns, those of metadata.json:
     stage, gen_id, template_id, llm_model_id
     mode                 llm, or copy for a text taken from its parent; empty: not answered yet
     prompt_tokens, completion_tokens   as the provider counted them
-    cost_usd             price of the call by the catalog; empty if unknown
+    cost_usd             price of the call by the catalog of today; empty if unknown
     duration_s           seconds that the call took
     attempts             times it was sent until it was answered
     reused               true if the answer was in the journal already, else false
+    edited               the texts changed by hand (prompt, raw, parsed), with spaces between
     slice                `where` and `exclude` of the run, if the table is not the whole cohort
 
 They are of the answer that counts: others, asked for before or after it, are in the journal.
@@ -41,6 +42,7 @@ COLUMNS = (
     "duration_s",
     "attempts",
     "reused",
+    "edited",
     "slice",
 )
 
@@ -57,9 +59,10 @@ def write_calls(
     writer = csv.DictWriter(text, COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for generation in covered(experiment, cohort):
-        answered = accounts[generation.gen_id].raw.kind == "current"
-        call = _call(experiment, generation) if answered else {}
-        writer.writerow({**call, **generation._asdict(), "slice": experiment.slice})
+        account = accounts[generation.gen_id]
+        call = _call(experiment, generation) if account.raw.kind == "current" else {}
+        row = {**call, **generation._asdict(), "edited": " ".join(account.edited_phases)}
+        writer.writerow({**row, "slice": experiment.slice})
     write_text(path, text.getvalue())
 
 

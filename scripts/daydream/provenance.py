@@ -93,6 +93,11 @@ class Account(NamedTuple):
         return all(state.kind == "current" for state in self)
 
     @property
+    def kind(self) -> Kind:
+        """The state of the generation: that of its first phase that is not current."""
+        return next((state.kind for state in self if state.kind != "current"), "current")
+
+    @property
     def failure(self) -> str:
         """Why the generation itself failed, in one line with its code; empty if it did not."""
         return next((state.reasons[0] for state in self if state.kind == "failed"), "")
@@ -106,6 +111,11 @@ class Account(NamedTuple):
     def edited(self) -> bool:
         """Whether any of the texts was changed by hand."""
         return any(state.edited for state in self)
+
+    @property
+    def edited_phases(self) -> tuple[str, ...]:
+        """The phases whose text was changed by hand."""
+        return tuple(phase for phase, state in zip(PHASES, self, strict=True) if state.edited)
 
     @property
     def reason(self) -> str:
@@ -226,7 +236,7 @@ class _Book:
     def _state(self, row: Generation, phase: str, found: _Found, before: list[State]) -> State:
         parent = self.accounts.get(row.parent_gen_id)
         digest = found.digests.get(phase, "")
-        if parent is not None and parent.parsed.kind in ("failed", "blocked"):
+        if parent is not None and parent.kind in ("failed", "blocked"):
             stage = self._experiment.stage(row).parent
             reason = f"its {stage} {row.parent_gen_id} failed"
             return State("blocked", (reason,), sha256=digest)

@@ -9,7 +9,8 @@ scored stage itself (whose id is `gen_id`), then
     score_min, score_max   the scale of the evaluation's template
     error                  why there is no score; empty if there is one
     edited                 the stages of which a text was changed by hand, with spaces between
-    usd                    price of this evaluation's own call in USD; empty if unknown
+    usd                    price of this evaluation's own call in USD, by the catalog of today;
+                           empty if unknown
     prompt_tokens, completion_tokens   as the provider counted them for that call
     slice                  `where` and `exclude` of the run, if the table is not the whole cohort
 """

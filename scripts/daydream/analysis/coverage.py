@@ -6,8 +6,8 @@ import pandas as pd
 
 from daydream.analysis.scores import Scores
 
-# `[code] …` of an error of the library, or what `daydream.results` says is missing.
-KIND = r"^\[(?P<code>[a-z]+)\]|^(?P<missing>missing [^:]*)"
+# `[code] …` of an error of the library, or what `daydream.results` says is missing or stale.
+KIND = r"^\[(?P<code>[a-z]+)\]|^(?P<lack>(?:missing|stale) [^: ]*)"
 
 
 def coverage(scores: Scores) -> pd.DataFrame:
@@ -31,6 +31,6 @@ def coverage(scores: Scores) -> pd.DataFrame:
 
 
 def failure_kinds(errors: pd.Series[str]) -> pd.Series[str]:
-    """Return the kind of each error: the library's code, what is missing, or ``no number``."""
+    """Return the kind of each error: its code, what is missing or stale, or ``no number``."""
     found = errors.str.extract(KIND)
-    return found["code"].fillna(found["missing"]).fillna("no number")
+    return found["code"].fillna(found["lack"]).fillna("no number")

@@ -10,7 +10,7 @@ import pandas as pd
 from daydream.analysis.agreement import judge_agreement
 from daydream.analysis.comparisons import comparisons
 from daydream.analysis.coverage import coverage
-from daydream.analysis.scores import Scores, read_frame, read_scores, split_stages
+from daydream.analysis.scores import Scores, lacking, read_frame, read_scores, split_stages
 from daydream.analysis.summary import (
     evaluation_model_template_pivot,
     final_results,
@@ -36,6 +36,8 @@ TABLES: Mapping[str, Table] = {
     "comparisons": comparisons,
     "coverage": coverage,
 }
+# Their own columns say what is missing: `missing`, or `evaluations` and `scored` of every row.
+SAYING_IT: frozenset[Table] = frozenset({final_results, leaderboard, coverage})
 
 
 def write_tables(scores: str, output: Mapping[str, str]) -> None:
@@ -84,11 +86,15 @@ def build(table: Table, stages: Sequence[Scores]) -> pd.DataFrame:
     """Return one table of all scored stages: its first column `stage` tells them apart.
 
     Its last, `slice`, is what the run left out (`daydream.results`), empty if that is nothing.
+    The one before it, `partial`, says how many evaluations of the stage have no score, empty if
+    all have one; tables whose own columns say it (`SAYING_IT`) do without.
     """
     parts = []
     for scores in stages:
         part = table(scores)
         part.insert(0, "stage", scores.stage.name)
+        if table not in SAYING_IT:
+            part["partial"] = lacking([scores])
         part["slice"] = " ".join(filter(None, scores.rows["slice"].unique()))
         parts.append(part)
     return pd.concat(parts, ignore_index=True)

@@ -33,7 +33,9 @@ IDENTITY = ("gen_id", "parent_gen_id", "combo_id")
 NUMBERS = ("score", "score_min", "score_max")
 NEEDED = (*IDENTITY, *NUMBERS, "error", "slice")
 # Columns that belong to no stage, even if one should have such a name.
-GENERAL = frozenset((*NEEDED, "cohort_id", "cohorts", "usd", "prompt_tokens", "completion_tokens"))
+GENERAL = frozenset(
+    (*NEEDED, "cohort_id", "cohorts", "edited", "usd", "prompt_tokens", "completion_tokens")
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,6 +97,19 @@ class Scores:
     def judges(self) -> list[str]:
         """The judges that the design names, in its order."""
         return list(self.rows["judge"].unique())
+
+
+def lacking(stages: Sequence[Scores]) -> str:
+    """Return how many evaluations of how many have no score, in words; empty if all have one."""
+    planned = sum(len(scores.rows) for scores in stages)
+    missing = planned - sum(len(scores.scored) for scores in stages)
+    if not missing:
+        return ""
+    noun, verb = (
+        ("evaluation" if planned == 1 else "evaluations"),
+        ("has" if missing == 1 else "have"),
+    )
+    return f"{missing:,} of {planned:,} {noun} {verb} no score"
 
 
 def cells(scores: Scores) -> pd.DataFrame:

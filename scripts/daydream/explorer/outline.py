@@ -8,8 +8,11 @@ dimensions   [{name, stage, levels, labels}]; stage is a number, -1 for the comb
 subjects     for each level of the first dimension, what it is: [[name, value], ...]
 rows         the generations, each after its parent and next to its siblings, as columns:
              id, stage, parent (number of a row, -1 for none), levels (numbers: the combo's, then
-             those of the stage's own dimensions), state (0 nothing, 1 prompt, 2 raw, 3 parsed),
+             those of the stage's own dimensions), state (number in `states`),
              score (null for none), scale (number in `scales`, -1 for a row that has no scale)
+states       the states that a generation can be in, "complete" first (`daydream.provenance`)
+reasons      {number of a row: why it is not complete}
+edited       {number of a row: the phases whose text was changed by hand}
 scales       [[lowest, highest score], ...]
 errors       {number of a row: why it has no score}
 slice        `where` and `exclude` of the run, null for the whole cohort
@@ -22,7 +25,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,8 +33,11 @@ from typing import Any
 from daydream.cohort import COHORTS
 from daydream.experiment import Experiment
 from daydream.membership import Generation, own_axes
+from daydream.provenance import Account
 
 SCORES = "reports/parsing/aggregated_scores.csv"
+# In the order in which the page lists them: what went wrong before what waits for it.
+STATES = ("complete", "failed", "stale", "missing", "blocked")
 
 
 @dataclass(slots=True)
@@ -75,7 +81,7 @@ def build_index(
     cohort: str,
     rows: list[Generation],
     *,
-    states: Iterable[int],
+    accounts: Mapping[str, Account],
     chunks: list[int],
 ) -> dict[str, Any]:
     """Return the index of a cohort; the module's docstring says what is in it."""
@@ -87,16 +93,23 @@ def build_index(
     scores = _read_scores(COHORTS / cohort / SCORES)
     scales: dict[tuple[float, float], int] = {}
     errors: dict[int, str] = {}
+    reasons: dict[int, str] = {}
+    edited: dict[int, tuple[str, ...]] = {}
     columns: dict[str, list[Any]] = {
-        name: [] for name in ("id", "stage", "parent", "levels", "score", "scale")
+        name: [] for name in ("id", "stage", "parent", "levels", "state", "score", "scale")
     }
     for number, row in enumerate(rows):
         stage = numbers[row.stage]
         values = (row.template_id, row.llm_model_id, row.replicate, *row.dimensions)
         levels = [d.number(value) for d, value in zip(own[stage], values, strict=True)]
         score, error = scores.get(row.gen_id, (None, ""))
+        account = accounts[row.gen_id]
         if error:
             errors[number] = error
+        if not account.complete:
+            reasons[number] = account.reason
+        if account.edited:
+            edited[number] = account.edited_phases
         scale = -1
         if stages[stage].scored:
             template = experiment.template(row)
@@ -106,12 +119,12 @@ def build_index(
             stage,
             place.get(row.parent_gen_id, -1),
             [combos.number(row.combo_id), *levels],
+            STATES.index("complete" if account.complete else account.kind),
             score,
             scale,
         )
         for column, cell in zip(columns.values(), cells, strict=True):
             column.append(cell)
-    columns["state"] = list(states)
     return {
         "cohort": cohort,
         "stages": [{"name": s.name, "prefix": s.prefix, "scored": s.scored} for s in stages],
@@ -126,6 +139,9 @@ def build_index(
         ],
         "subjects": [_subject(experiment, combo) for combo in combos.numbers],
         "rows": columns,
+        "states": STATES,
+        "reasons": reasons,
+        "edited": edited,
         "scales": list(scales),
         "errors": errors,
         "slice": json.loads(experiment.slice) if experiment.slice else None,

@@ -4,7 +4,8 @@ A chunk is a JSON array with an entry for each of some neighbouring rows,
 
     [parsed, raw, prompt, metadata, [[name, text], ...]]
 
-the texts of the files as they are (null: there is no such file) and at last the journal's entries.
+the texts of the files as they are (null: there is no such file, or it is not of today's inputs) and
+at last the journal's entries.
 Metadata and journal are text too: the page shows even one that is damaged. Chunks and index are
 gzipped and in base64, so there is nothing in them that could end a script element, in inert
 elements that the browser keeps unread until the page asks for one. They are written as they are
@@ -82,7 +83,6 @@ class _Book:
         self._cohort = cohort
         self._accounts = accounts
         self._rows = shown_rows(experiment, cohort)
-        self._states: list[int] = []
         self._starts: list[int] = []
 
     def chunks(self) -> Iterator[str]:
@@ -91,7 +91,6 @@ class _Book:
         size = 0
         for number, row in enumerate(self._rows):
             texts = _texts(row, self._accounts[row.gen_id])
-            self._states.append(_state(texts))
             entry = json.dumps(texts, ensure_ascii=False)
             if not entries:
                 self._starts.append(number)
@@ -106,7 +105,11 @@ class _Book:
     def index(self) -> str:
         """Return the index, packed."""
         index: dict[str, Any] = build_index(
-            self._experiment, self._cohort, self._rows, states=self._states, chunks=self._starts
+            self._experiment,
+            self._cohort,
+            self._rows,
+            accounts=self._accounts,
+            chunks=self._starts,
         )
         return _packed(json.dumps(index, ensure_ascii=False))
 
@@ -124,11 +127,6 @@ def _texts(row: Generation, account: Account) -> Texts:
     )
     journal = sorted((directory / RESPONSES).glob("*.json"))
     return parsed, raw, prompt, metadata, [(path.stem, read_text(path)) for path in journal]
-
-
-def _state(texts: Texts) -> int:
-    """Return how far a generation is: 3 parsed, 2 raw, 1 prompt, 0 nothing."""
-    return next((3 - phase for phase, text in enumerate(texts[:3]) if text is not None), 0)
 
 
 def _packed(text: str) -> str:

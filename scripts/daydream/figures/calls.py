@@ -44,7 +44,8 @@ def calls(tables: Tables) -> alt.VConcatChart:
         title=f"What the models took: {plural(len(answered), 'answer')} of "
         f"{plural(len(models), 'model')}",
         notes=[
-            f"Cohort {one_line(tables.cohort)}.{_missing(table)}",
+            _missing(table),
+            f"Cohort {one_line(tables.cohort)}.",
             *slice_notes(table["slice"]),
             _unpriced(answered),
             "Sums over the answers in use; answers that were refused or replaced are in "
@@ -66,7 +67,7 @@ def _missing(table: pd.DataFrame) -> str:
     if not waiting:
         return ""
     have = "has" if waiting == 1 else "have"
-    return f" Incomplete: {waiting:,} of {plural(len(table), 'generation')} {have} no answer."
+    return f"Partial: {waiting:,} of {plural(len(table), 'generation')} {have} no answer."
 
 
 def _unpriced(answered: pd.DataFrame) -> str:

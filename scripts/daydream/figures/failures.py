@@ -44,7 +44,8 @@ def failures(tables: Tables) -> alt.VConcatChart:
         title=f"Why evaluations have no score: {missing:,} of {plural(planned, 'evaluation')}",
         notes=[
             *score_notes(tables.cohort, tables.scores),
-            "missing <stage>: not made, or not yet; parse: answered, but refused by the parser. "
+            "missing <stage>: not made, or not yet; stale <stage>: to be made again; "
+            "parse: answered, but refused by the parser. "
             "Levels of which nothing is missing are left out. Details: analysis/coverage.csv.",
         ],
     )

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import altair as alt
 import pandas as pd
 
-from daydream.analysis.scores import Scores
+from daydream.analysis.scores import Scores, lacking
 from daydream.figures.theme import EMPTY, INK, MUTED, ROW, WIDTH
 
 TITLE_WIDTH = 84
@@ -157,13 +157,9 @@ def units(stages: Sequence[Scores]) -> str:
 
 
 def score_notes(cohort: str, stages: Sequence[Scores]) -> list[str]:
-    """Return what every figure of scores says: whose they are, and what is missing."""
-    planned = sum(len(scores.rows) for scores in stages)
-    missing = planned - sum(len(scores.scored) for scores in stages)
-    notes = [f"Cohort {one_line(cohort)}."]
-    if missing:
-        have = "has" if missing == 1 else "have"
-        notes[0] += f" Incomplete: {missing:,} of {plural(planned, 'evaluation')} {have} no score."
+    """Return what every figure of scores says: what is missing, and whose they are."""
+    missing = lacking(stages)
+    notes = [f"Partial: {missing}." if missing else "", f"Cohort {one_line(cohort)}."]
     slices = [text for scores in stages for text in scores.rows["slice"].unique()]
     return notes + slice_notes(slices)
 

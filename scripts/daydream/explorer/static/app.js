@@ -92,10 +92,12 @@ function listRow(node, item) {
   h("span.name", { title: outline.title(node) },
     h("span.title", {}, outline.title(node)),
     second ? h("span.second", {}, second) : null),
+  outline.edited(node).length
+    ? h("span.edited", { title: `edited by hand: ${editedTexts(outline.edited(node))}` }, "edited") : null,
   scoreCell(node, share));
   if (node.row >= 0 && !matching.has(node)) row.classList.add("context");
   if (node.row < 0) row.classList.add("combo");
-  if (outline.state(node) < 3) row.classList.add("unfinished");
+  if (!outline.complete(node)) row.classList.add("unfinished");
   if (node === pinned) row.classList.add("pin");
   row.style.transform = `translateY(${item.start}px)`;
   row.style.height = `${item.size}px`;
@@ -104,13 +106,18 @@ function listRow(node, item) {
 }
 
 function scoreCell(node, share) {
+  const below = outline.below(node);
   if (share === null) {
-    const note = outline.state(node) < 3 ? STATES[outline.state(node)] : "";
-    return h("span.none", {}, note);
+    if (outline.complete(node)) {
+      const unscored = outline.scored(node) && index.rows.score[node.row] === null;
+      return h("span.none", { title: below ? `below: ${below}` : null }, unscored ? "no score" : below);
+    }
+    const state = index.states[outline.state(node)];
+    return h(`span.none.is-${state}`, { title: outline.reason(node) }, state);
   }
   const count = outline.count(node, choice.judge);
   const cell = h("span.score", {
-    title: outline.scored(node) ? "its score" : `the mean of ${plural(count, "score")}`,
+    title: outline.scored(node) ? "its score" : `the mean of ${plural(count, "score")}${below ? `; below: ${below}` : ""}`,
   }, outline.scoreText(node, choice.judge));
   cell.style.setProperty("--share", share);
   return cell;
@@ -380,7 +387,7 @@ function facets() {
   const states = Map.groupBy(outline.rows, (node) => outline.state(node));
   if (states.size > 1) {
     const options = [...states].sort(([a], [b]) => a - b)
-      .map(([state, nodes]) => [state, STATES[state], nodes.length, STATES[state]]);
+      .map(([state, nodes]) => [state, index.states[state], nodes.length, index.states[state]]);
     found.push(facet("state", "state", options, choice.states));
   }
   return found;
@@ -427,31 +434,42 @@ function renderNotices() {
     notices.push(h("p.warning.slice", {},
       `Slice: ${conditions.join("; ")}. Shows ${outline.rows.length.toLocaleString("en")} of ${plural(index.total, "generation")}.`));
   }
-  const missing = outline.rows.filter((node) => outline.state(node) < 3);
+  const lacking = outline.rows.filter((node) => !outline.complete(node));
   const unscored = outline.rows.filter((node) => outline.scored(node) && index.rows.score[node.row] === null);
-  if (missing.length || unscored.length) {
+  if (lacking.length || unscored.length) {
     const parts = [];
-    if (missing.length) parts.push(`${missing.length.toLocaleString("en")} of ${plural(outline.rows.length, "generation")} not complete`);
+    if (lacking.length) {
+      const states = index.states.map((name, state) => [name, lacking.filter((node) => outline.state(node) === state).length]);
+      const found = states.filter(([, count]) => count).map(([name, count]) => `${count.toLocaleString("en")} ${name}`);
+      parts.push(`${lacking.length.toLocaleString("en")} of ${plural(outline.rows.length, "generation")} not complete (${found.join(", ")})`);
+    }
     if (unscored.length) parts.push(`${plural(unscored.length, "score")} missing`);
     notices.push(h("details.warning.partial", {}, h("summary", {}, `Partial: ${parts.join(", ")}`),
-      missingTable(stages), reasons(unscored)));
+      stateTable(stages), reasons([...new Set([...lacking, ...unscored])])));
   }
   $("notices").replaceChildren(...notices);
 }
 
-function missingTable(stages) {
+function stateTable(stages) {
+  const found = index.states.map((name, state) => [name, state])
+    .filter(([, state]) => state === 0 || outline.rows.some((node) => outline.state(node) === state));
   return h("table", {},
-    h("thead", {}, h("tr", {}, ["stage", ...STATES].map((name) => h("th", { scope: "col" }, name)))),
+    h("thead", {}, h("tr", {}, ["stage", ...found.map(([name]) => name)].map((name) => h("th", { scope: "col" }, name)))),
     h("tbody", {}, stages.filter(([, nodes]) => nodes.length).map(([stage, nodes]) => h("tr", {},
       h("th", { scope: "row" }, stage.name),
-      STATES.map((_, state) => h("td", {}, nodes.filter((node) => outline.state(node) === state).length))))));
+      found.map(([, state]) => h("td", {}, nodes.filter((node) => outline.state(node) === state).length))))));
 }
 
-// Why scores are missing: alike reasons together, the most frequent first, each with an example.
+// Why generations are not complete or have no score: alike reasons together, those first that others
+// wait for, then the most frequent, each with an example.
 function reasons(nodes) {
-  const alike = Map.groupBy(nodes, (node) =>
-    (index.errors[node.row] ?? "the table of scores does not tell").replaceAll(outline.id(node), "…"));
-  const sorted = [...alike].sort(([, a], [, b]) => b.length - a.length);
+  const alike = Map.groupBy(nodes, (node) => {
+    const ids = [node, node.parent].map((each) => outline.id(each)).filter(Boolean);
+    const reason = outline.reason(node) || index.errors[node.row] || "the table of scores does not tell";
+    return ids.reduce((text, id) => text.replaceAll(id, "…"), reason);
+  });
+  const rank = (found) => outline.state(found[0]) || index.states.length;
+  const sorted = [...alike].sort(([, a], [, b]) => rank(a) - rank(b) || b.length - a.length);
   return [h("ul", {}, sorted.slice(0, 8).map(([reason, found]) => h("li", {},
     `${found.length.toLocaleString("en")} × `, h("a", { href: `#${address(found[0])}` }, outline.id(found[0])), ` ${reason}`))),
   sorted.length > 8 ? h("p", {}, `and ${plural(sorted.length - 8, "other reason")}`) : null].filter(Boolean);
@@ -593,7 +611,7 @@ arrange();
 if (location.hash.length > 1) {
   await followHash();
 } else {
-  const first = outline.rows.find((node) => outline.state(node) === 3);
+  const first = outline.rows.find((node) => outline.complete(node));
   if (matchMedia("(min-width: 801px)").matches && first) await select(first, { history: "none" });
   else await select(null, { history: "none" });
 }

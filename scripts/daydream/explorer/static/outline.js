@@ -1,9 +1,11 @@
 // The tree of a cohort, and what a choice of filters and order leaves of it. No DOM in here.
 //
-// A node is a combo or a generation: {number, row, stage, parent, children, depth, levels, scores}.
+// A node is a combo or a generation: {number, row, stage, parent, children, depth, levels, scores,
+// lacking}.
 // A combo has row and stage -1. `levels` has, by number of a dimension, the level of the node or of
 // an ancestor. `scores` has, by judge, the sum and the count of the scores at and below the node, as
-// shares of their scales.
+// shares of their scales. `lacking` has, by number of a state, how many generations below the node
+// are in it, of those that are not complete.
 
 const ALL = "";
 
@@ -24,6 +26,10 @@ class Outline {
     });
     this.byId = new Map(rows.id.map((id, row) => [id, this.rows[row]]));
     this.#score();
+    this.rows.filter((node) => !this.complete(node)).forEach((node) => {
+      const state = this.state(node);
+      for (let at = node.parent; at; at = at.parent) at.lacking[state] = (at.lacking[state] ?? 0) + 1;
+    });
     const scales = new Set(index.scales.map(String));
     this.scale = scales.size === 1 ? index.scales[0] : [0, 100];
     this.unit = scales.size === 1 ? "" : " %";
@@ -35,7 +41,7 @@ class Outline {
     own.forEach(([dimension, level]) => levels.set(dimension, level));
     const node = {
       number: this.nodes.length, row, stage, parent, levels,
-      children: [], depth: parent ? parent.depth + 1 : 0, scores: new Map(),
+      children: [], depth: parent ? parent.depth + 1 : 0, scores: new Map(), lacking: [],
     };
     this.nodes.push(node);
     if (parent) parent.children.push(node);
@@ -87,8 +93,30 @@ class Outline {
     return node.row < 0 ? this.level(node, 0) : this.index.rows.id[node.row];
   }
 
+  // The number of its state; that of a combo is 0, as of whatever is complete.
   state(node) {
-    return node.row < 0 ? 3 : this.index.rows.state[node.row];
+    return node.row < 0 ? 0 : this.index.rows.state[node.row];
+  }
+
+  complete(node) {
+    return this.state(node) === 0;
+  }
+
+  // Why a node is not complete, as "stale: template changed"; empty if it is.
+  reason(node) {
+    if (this.complete(node)) return "";
+    return `${this.index.states[this.state(node)]}: ${this.index.reasons[node.row]}`;
+  }
+
+  // What is not complete below a node, as "1 failed, 2 blocked"; empty if all is.
+  below(node) {
+    return this.index.states.map((name, state) => [node.lacking[state] ?? 0, name])
+      .filter(([count]) => count).map(([count, name]) => `${count.toLocaleString("en")} ${name}`).join(", ");
+  }
+
+  // Which of its texts were changed by hand, by the names of their phases.
+  edited(node) {
+    return node.row < 0 ? [] : this.index.edited[node.row] ?? [];
   }
 
   // The mean share of the scores at and below a node, of all judges or of one; null without any.

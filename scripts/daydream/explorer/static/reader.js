@@ -2,7 +2,8 @@
 
 const TABS = ["Parsed text", "Raw answer", "Prompt", "Metadata", "Journal"];
 const FILES = ["parsed.txt", "raw.txt", "prompt.txt", "metadata.json", "responses/"];
-const STATES = ["nothing yet", "prompt", "answered, not parsed", "complete"];
+// What a reader calls the phases, in the order in which they are made, and their tabs.
+const PHASES = { prompt: ["prompt", PROMPT], raw: ["answer", RAW], parsed: ["parsed text", PARSED] };
 // A diff that takes longer than this is not worth waiting for, nor reading.
 const PATIENCE = 1500;
 
@@ -54,7 +55,8 @@ class Reader {
       this.#crumbs(node),
       h("div.head", {}, this.#heading(node), compare),
       pinned ? h("p.pinned", {}, "Choose the other one on the left. Esc ends the comparison.") : null,
-      this.#tabs(tab, hits, texts[JOURNAL].length),
+      this.#marks(node),
+      this.#tabs(tab, hits, texts[JOURNAL].length, this.outline.edited(node)),
       h("div.page", {}, h("div.body", {}, this.#content(node, texts, tab, pattern)), this.#aside(node)));
   }
 
@@ -65,10 +67,11 @@ class Reader {
       const text = sides[side];
       const parts = difference?.sides[side];
       const body = tab === JOURNAL ? this.#content(node, texts[side], tab, null)
-        : text === null ? this.#missing(node, tab)
+        : text === null ? missing(tab)
         : textBlock(parts ?? [text], tab);
       return h("section.column", {},
-        this.#crumbs(node), h("div.head", {}, this.#heading(node)), this.#unlike(nodes, side), body);
+        this.#crumbs(node), h("div.head", {}, this.#heading(node)), this.#unlike(nodes, side),
+        this.#marks(node), body);
     });
     return h("article.comparison", {},
       this.#back(),
@@ -76,7 +79,7 @@ class Reader {
         h("p.summary", {}, tab === JOURNAL ? "Journals side by side." : difference?.summary ?? "Nothing to compare."),
         h("button", { type: "button", onclick: this.actions.swap, title: "Change the sides (x)" }, "Swap"),
         h("button", { type: "button", onclick: this.actions.compare, title: "End the comparison (c)" }, "Close")),
-      this.#tabs(tab, [], null),
+      this.#tabs(tab, [], null, []),
       h("div.columns", {}, columns));
   }
 
@@ -130,33 +133,38 @@ class Reader {
       `${words(outline.index.dimensions[d].name)} `, h("b", {}, d ? outline.level(nodes[side], d) : outline.label(nodes[side], d)))));
   }
 
-  #tabs(tab, hits, entries) {
+  // What a reader must know before reading: that it is not complete, and what was changed by hand,
+  // here or in what it was made from.
+  #marks(node) {
+    const { outline } = this;
+    const notes = [];
+    if (!outline.complete(node)) notes.push(h("p.error.reason", {}, capital(outline.reason(node))));
+    for (let at = node; at; at = at.parent) {
+      if (!outline.edited(at).length) continue;
+      const texts = editedTexts(outline.edited(at));
+      notes.push(h("p.edit", {}, at === node ? `Edited by hand: ${texts}.` : [
+        "Made from a text edited by hand: ", h("a", { href: this.actions.link(at) },
+          `${outline.index.stages[at.stage].name} ${outline.title(at)}`), `, ${texts}.`]));
+    }
+    return notes;
+  }
+
+  #tabs(tab, hits, entries, edited) {
+    const changed = new Set(edited.map((phase) => PHASES[phase][1]));
     return h("div.tabs", { role: "tablist" }, TABS.map((name, number) => h("button", {
       type: "button", role: "tab", "aria-selected": String(number === tab), "data-tab": number,
       title: `${FILES[number]} (${number + 1})`, onclick: () => this.actions.tab(number),
     }, name,
     hits[number] ? h("span.count", {}, hits[number]) : null,
+    changed.has(number) ? h("span.edited", { title: "edited by hand" }, "edited") : null,
     number === JOURNAL && entries !== null ? h("span.count.plain", {}, entries) : null)));
   }
 
   #content(node, texts, tab, pattern) {
     if (tab === JOURNAL) return this.#journal(texts);
-    if (texts[tab] === null) return this.#missing(node, tab);
+    if (texts[tab] === null) return missing(tab);
     if (tab === METADATA) return metadataTable(texts[METADATA]);
     return textBlock(marked(texts[tab], pattern), tab);
-  }
-
-  #missing(node, tab) {
-    const why = this.#why(node);
-    return h("div.missing", {},
-      h("p", {}, `There is no ${FILES[tab]}: this generation has ${STATES[this.outline.state(node)]}.`),
-      why ? h("p.error", {}, why) : null);
-  }
-
-  // Why there is no score here, or at the first place below.
-  #why(node) {
-    const error = this.outline.index.errors[node.row];
-    return error ?? node.children.map((child) => this.#why(child)).find((text) => text);
   }
 
   #journal(texts) {
@@ -178,26 +186,36 @@ class Reader {
       facts.push(h("dt", {}, words(dimension.name)),
         h("dd", {}, label, label === level ? null : h("code", {}, level)));
     });
-    const error = index.errors[node.row];
+    // A failure of its own stands above already; this one may be of what it was to be made from.
+    const error = index.errors[node.row] === index.reasons[node.row] ? null : index.errors[node.row];
     return h("aside", {},
       error ? h("div.missing", {}, h("h3", {}, "No score"), h("p.error", {}, error)) : null,
       this.#children(node),
       h("h3", {}, "Design"),
       h("dl", {}, facts,
-        h("dt", {}, "state"), h("dd", {}, STATES[outline.state(node)])));
+        h("dt", {}, "state"), h("dd", {}, index.states[outline.state(node)])));
   }
 
   #children(node) {
     if (!node.children.length) return null;
     const { outline } = this;
+    const { index } = outline;
     const stages = Map.groupBy(node.children, (child) => child.stage);
     return [...stages].map(([stage, children]) => [
       h("h3", {}, capital(plural(children.length, outline.index.stages[stage].name))),
       h("ul.children", {}, children.map((child) => h("li", {},
         h("a", { href: this.actions.link(child) }, outline.title(child)),
-        h("span.value", {}, outline.scoreText(child) || (outline.state(child) < 3 ? "–" : ""))))),
+        h("span.value", {}, outline.scoreText(child) || (outline.complete(child) ? "" : index.states[outline.state(child)]))))),
     ]);
   }
+}
+
+function editedTexts(phases) {
+  return phases.map((phase) => PHASES[phase][0]).join(", ");
+}
+
+function missing(tab) {
+  return h("div.missing", {}, h("p", {}, `There is no current ${FILES[tab]}.`));
 }
 
 function textBlock(parts, tab) {
