@@ -67,7 +67,7 @@ workflow.register_envvars(*experiment.settings.key_names & os.environ.keys())
 def tell_the_plan():
     """Say at the end of a dry run what there is, and what a run would make."""
     with suppress(DaydreamError):
-        found = Scope(experiment)
+        found = own_scope()
         forecasts = planned(experiment, found.accounts)
         console.tell(dry_run_summary(found.rows, found.accounts, forecasts))
 
@@ -138,24 +138,21 @@ def scope():
     What is to be made again is said before: a file that is there would keep Snakemake from waiting.
     A dry run does not wait: it shows what is to come of the memberships that a run would write.
     """
-    if key in scopes:
+    if key in expanded:
         return scopes[key]
     check_start()
     compare_no_inputs()
-    found = new_scope()
-    if found.only_looks or target_rules() == {name_here("top")}:
-        experiment.only_look()
     if MODE != "job":
-        make_again(found.stale_files())
+        make_again(own_scope().stale_files())
     for cohort in experiment.settings.cohorts:
         if MODE != "job":
             remake_membership(cohort)
         if MODE != "dry-run":
             wait_for_membership(cohort)
     if MODE == "dry-run":
-        console.give_reasons(found.reason)
-    scopes[key] = found
-    return found
+        console.give_reasons(own_scope().reason)
+    expanded.add(key)
+    return own_scope()
 
 
 def wait_for_membership(cohort):
@@ -168,13 +165,17 @@ def wait_for_membership(cohort):
         )
 
 
-def new_scope():
+def own_scope():
     """Return what this run covers, by the targets that it was given."""
-    files = [Path(str(file)) for file in workflow.dag.targetfiles]
-    named = [file.parent.name for file in files if file.is_relative_to("data/gens")]
-    of_stages = {name_here(f"{stage}s") for stage in experiment.settings.stages}
-    makes_texts = bool(named) or not of_stages.isdisjoint(target_rules())
-    return Scope(experiment, named=named, makes_texts=makes_texts)
+    if key not in scopes:
+        files = [Path(str(file)) for file in workflow.dag.targetfiles]
+        named = [file.parent.name for file in files if file.is_relative_to("data/gens")]
+        of_stages = {name_here(f"{stage}s") for stage in experiment.settings.stages}
+        makes_texts = bool(named) or not of_stages.isdisjoint(target_rules())
+        scopes[key] = Scope(experiment, named=named, makes_texts=makes_texts)
+        if scopes[key].only_looks or target_rules() == {name_here("top")}:
+            experiment.only_look()
+    return scopes[key]
 
 
 def generation(wildcards):
@@ -317,10 +318,10 @@ def check_start():
 
     Reports that it would have made again are taken away, as after any other failure.
     """
-    if not is_to_run() or new_scope().only_looks:
+    if not is_to_run() or own_scope().only_looks:
         return
     if stages := requested_stages():
-        found = new_scope()
+        found = own_scope()
         try:
             check_providers(experiment, found, stages)
         except DaydreamError:

@@ -57,9 +57,10 @@ if not (
     )
 
 # A workflow that imports this one runs it again at each `use rule`. What holds for all of these:
-# the experiments, their scopes and checkpoints by their settings, and whose end has been told.
-experiments, scopes, known_checkpoints, told = vars(workflow).setdefault(
-    "daydream", ({}, {}, {}, set())
+# by their settings, the experiments, what a run covers of them (and whether their memberships are
+# there), and the checkpoints; and the experiments whose end has been told.
+experiments, scopes, expanded, known_checkpoints, told = vars(workflow).setdefault(
+    "daydream", ({}, {}, set(), {}, set())
 )
 
 

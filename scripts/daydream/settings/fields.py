@@ -43,7 +43,9 @@ IN_WORDS: Mapping[str, str] = {
 class Section(BaseModel):
     """A group of settings. It cannot be changed, and refuses names that it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), defer_build=True
+    )
 
 
 def refusal(remedy: str, **found: object) -> PydanticCustomError:
