@@ -354,12 +354,12 @@ def requested_stages():
 
 def report_failures():
     """Make the reports that this run was asked for of what there is, as it cannot make the rest."""
-    done_already = key in scopes and scopes[key].only_looks
+    done_already = own_scope().only_looks
     if done_already or not experiment.settings.report_failures:
         return
     if experiment.stop.by_signal:
         return
-    files = [file for files in open_outputs() for file in files if is_report_file(file)]
+    files = [file for file in open_outputs() if is_report_file(file)]
     if not files:
         return
     console.tell("Making the reports of what there is.")
