@@ -34,7 +34,12 @@ configfile: "config/config.yaml"
 
 
 # Keys may stand in .env; what the environment says already wins.
-load_dotenv(".env")
+try:
+    load_dotenv(".env")
+except (OSError, UnicodeDecodeError) as error:
+    raise WorkflowError(
+        f"[config] .env: cannot be read ({error}); make it a readable file in UTF-8"
+    )
 
 # A workflow that imports this one has its own use for its settings: ours are a copy.
 try:

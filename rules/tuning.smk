@@ -2,6 +2,7 @@
 # anything is read, and what it makes faster.
 import gc
 import sys
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -74,14 +75,40 @@ def name_here(rule):
     return workflow.modifier.avail_rulename(rule)
 
 
+@cache
+def is_forced():
+    """Tell whether the command line forces jobs, as `--forcerun` does; asked before `make_again`."""
+    dag = workflow.dag
+    trust_whole_texts(dag)
+    return bool(dag.forcerules or dag.forcefiles)
+
+
+def trust_whole_texts(dag):
+    """Let marks of incomplete outputs count for reports alone: a text takes its name when it is whole.
+
+    Snakemake would force such a file, and then not look whether what comes after it is to be made.
+    """
+    marked = dag.incomplete_files
+
+    async def incomplete_files():
+        return [file for file in await marked() if not file.startswith("data/gens/")]
+
+    dag.incomplete_files = incomplete_files
+
+
 def make_again(files):
     """Have Snakemake make files again, as `--forcerun` does, of whatever age they are."""
+    is_forced()
     workflow.dag.forcefiles.update(files)
 
 
 def settled(file):
-    """Return an input file whose time does not count, unless this run makes the file again."""
-    return file if file in workflow.dag.forcefiles else ancient(file)
+    """Return an input file whose time does not count, unless this run makes the file again.
+
+    Where the user forces jobs, what comes after them is made again by Snakemake's own rules.
+    """
+    made_again = is_forced() or file in workflow.dag.forcefiles
+    return file if made_again else ancient(file)
 
 
 def compare_no_inputs():

@@ -150,6 +150,19 @@ CASES: dict[str, tuple[Change, str, str]] = {
         "parser",
         "mine.py, line 1",
     ),
+    "table without a header": (
+        lambda p: (
+            p.write("data/cohorts/c1/spec/x.csv", "pair\ntrio\n"),
+            axis("combo_id", "@file:x.csv")(p),
+        ),
+        "spec",
+        "found the header 'pair', which is a level of combo_id",
+    ),
+    "settings of the environment in UTF-16": (
+        write(".env", b"\xff\xfeA\0"),
+        "config",
+        ".env: cannot be read",
+    ),
     "parser file that refuses": (
         lambda p: (
             p.write(

@@ -27,6 +27,8 @@ from daydream.tables import decimal_comma
 from daydream.uses import texts
 
 COHORTS = Path("data/cohorts")
+# The axes whose levels are combos or items.
+SUBJECTS = ("combo_id", "item_id")
 
 
 def spec_dir(settings: Settings, cohort: str) -> Path:
@@ -269,8 +271,20 @@ def _complete(
         if axis not in axes:
             problems.add(spec.path, f"there is no axis {axis!r}", "add it", column="axes")
     _check_levels(spec.path, axes, present, catalog, problems)
+    _check_headers(spec, axes, catalog, problems)
     problems.check()
     return present, Design(axes=axes, relations=spec.design.relations)
+
+
+def _check_headers(
+    spec: Spec, axes: Mapping[str, tuple[str, ...]], catalog: Catalog, problems: Problems
+) -> None:
+    """Note each table whose header is a level: it would be dropped without a word."""
+    for file, axis, header in spec.headers:
+        known = [*axes.get(axis, ()), *(catalog.subjects if axis in SUBJECTS else ())]
+        if header in known:
+            found = f"found the header {header!r}, which is a level of {axis}"
+            problems.add(file, found, f"begin the table with a line {axis}", line=1)
 
 
 def _check_levels(

@@ -13,8 +13,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
+from daydream.errors import DaydreamError
 from daydream.ledger import Spent
 from daydream.store import GENS
 from daydream.summary import Failure
@@ -91,6 +93,11 @@ class Progress(logging.Handler):
         super().close()
 
     def _run(self, spent: Callable[[], Spent]) -> None:
+        # A ledger that cannot be read is the run's error, and is told once.
+        with suppress(DaydreamError):
+            self._follow(spent)
+
+    def _follow(self, spent: Callable[[], Spent]) -> None:
         begin = time.monotonic()
         moments = deque([self._moment(0.0, spent())])
         while not self._stop.wait(_interval(time.monotonic() - begin)):

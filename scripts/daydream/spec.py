@@ -68,6 +68,7 @@ class Spec:
         minus: the cohorts whose generations are left out.
         parents: the generations that exist already and that the design goes on from, if any.
         files: every file read.
+        headers: of each table of one column, its file, the axis that it is for, and its header.
     """
 
     path: Path
@@ -78,6 +79,7 @@ class Spec:
     minus: tuple[str, ...]
     parents: Parents | None
     files: tuple[Path, ...]
+    headers: tuple[tuple[Path, str, str], ...] = ()
 
 
 def load_spec(path: Path, stages: Sequence[str]) -> Spec:
@@ -377,6 +379,7 @@ class _Bundle:
         # Levels that their axis does not have, and sides that their rule does not have.
         self.strangers: dict[tuple[str, str], _Value] = {}
         self.relations: list[Relation] = []
+        self.headers: list[tuple[Path, str, str]] = []
         self.places: dict[str, _Value] = {}
 
     def spec(self) -> Spec:
@@ -421,6 +424,7 @@ class _Bundle:
             minus=minus,
             parents=parents,
             files=tuple(self.reader.files),
+            headers=tuple(self.headers),
         )
 
     # Pieces
@@ -470,6 +474,7 @@ class _Bundle:
             found = f"found the columns {', '.join(content.header)}"
             self.reader.problems.add(content.file, found, "keep one, a level a row", line=1)
             return []
+        self.headers.append((content.file, (value.at or "").rpartition(".")[2], content.header[0]))
         return [cell for row in content.rows for cell in row]
 
     # What exists already

@@ -217,7 +217,11 @@ def end_of_run(
     `stopped` is why a run within this one was ended before its end. `worked`: a job that makes part
     of a generation or of a report was begun.
     """
-    spent = experiment.calls.ledger.spent()
+    try:
+        spent = experiment.calls.ledger.spent()
+    except DaydreamError:
+        # What keeps the ledger from being read is among the failures.
+        spent = Spent()
     stopped = experiment.stop.reason or stopped
     if not (worked or failures or stopped or spent.calls or spent.open):
         return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import subprocess
@@ -282,3 +283,29 @@ def test_nothing_has_changed_where_nothing_has(finished: Project) -> None:
     output = finished.run(*HERE, "-n", *TARGETS)
     changed = re.findall(r"^generate_raw stage=(\w+) .*settings changed", output, re.MULTILINE)
     assert changed == ["essay", "essay"]
+
+
+@pytest.mark.parametrize("rule", ["render_prompt", "generate_raw", "parse_response"])
+def test_forced_jobs_take_all_with_them_that_comes_after(finished: Project, rule: str) -> None:
+    """What the user forces, and what is stale elsewhere, is made in one run; nothing is paid."""
+    calls = finished.calls()
+    finished.edit("data/1_raw/evaluation_templates.csv", "llm,0,9", "llm,0,10")
+    output = finished.run(*HERE, "-R", rule, *TARGETS)
+    assert "all               10       0        0" in output
+    assert all(row["score_max"] == "10.0" for row in finished.scores())
+    assert "Nothing to be done" in finished.run(*HERE, *TARGETS)
+    assert finished.calls() == calls
+
+
+def test_a_mark_of_a_killed_job_hides_nothing(finished: Project) -> None:
+    """A draft that is whole, though marked as incomplete, and an essay that is stale."""
+    draft = next(finished.path("data/gens/draft").glob("*/raw.txt"))
+    name = base64.b64encode(str(draft.relative_to(finished.dir)).encode()).decode()
+    finished.write(f".snakemake/incomplete/{name}", "")
+    finished.edit("data/1_raw/templates/essay/grow.txt", "Grow this", "Let this grow")
+    calls = finished.calls()
+    text = next(finished.path("data/gens/evaluation").glob("*/parsed.txt")).relative_to(
+        finished.dir
+    )
+    finished.run(*HERE, *TARGETS, str(text))
+    assert finished.calls() == calls + 4
