@@ -83,6 +83,8 @@ def tell_the_end():
         return
     told.add(experiment)
     progress.stop()
+    if only_looked() and not progress.worked:
+        return
     console.tell(
         end_of_run(
             experiment,
@@ -334,6 +336,12 @@ def check_start():
             raise
 
 
+def only_looked():
+    """Tell whether this run was given no other targets than commands."""
+    targets = target_rules()
+    return bool(targets) and targets <= set(map(name_here, LOOKS))
+
+
 LOOKS = (
     "plan",
     "explain",
@@ -349,7 +357,7 @@ LOOKS = (
 def requested_stages():
     """Return the stages whose generations this run may make, by the targets it was given."""
     targets = target_rules()
-    if targets and targets <= set(map(name_here, LOOKS)):
+    if only_looked():
         return []
     of_stages = {name_here(f"{name}s"): name for name in experiment.settings.stages}
     if targets and targets <= of_stages.keys():

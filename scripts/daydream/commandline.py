@@ -42,7 +42,8 @@ def commands(
     words = list(_split(argv[1:]))
     # What was asked again in this run has been decided on already: once more would be a new call.
     same = [word for word in words if word != "refresh=true"]
-    again = _tidy(same)
+    # What is partial makes a report alone.
+    again = _tidy([word for word in same if not word.startswith("partial=")])
     partial = [
         word
         for word in same

@@ -28,7 +28,10 @@ from daydream.files import read_text, write_text
 from daydream.progress import Progress
 from daydream.store import GENS
 from daydream.summary import Failure
+from daydream.text import clipped
 
+# Characters of a reason that lists files.
+REASON = 120
 LOGGER = logging.getLogger("snakemake.logging")
 _OWN_LINE = re.compile(r"^\s*(?:\w+Error: )?(\[[a-z]+\] .*)$", re.MULTILINE)
 _GENERATION = re.compile(rf"{GENS}/([^/]+)/([^/]+)/")
@@ -246,7 +249,7 @@ class DryRunJobs(logging.Filter):
             fields = vars(record)
             wildcards = " ".join(f"{name}={value}" for name, value in fields["wildcards"].items())
             known = self.reason_of(fields["rule_name"], dict(fields["wildcards"].items()))
-            reason = known or " ".join(str(fields["reason"]).split())
+            reason = known or clipped(" ".join(str(fields["reason"]).split()), REASON)
             print(f"{fields['rule_name']} {wildcards}  # {reason}", file=sys.stderr)
         return True
 

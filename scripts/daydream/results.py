@@ -99,11 +99,15 @@ def _outcome(lineage: list[Generation], accounts: Mapping[str, Account]) -> dict
     for link in lineage:
         if not accounts[link.gen_id].complete:
             return {"error": lack(link, accounts[link.gen_id])}
+    if accounts[lineage[-1].gen_id].parsed.edited:
+        remedy = "edited by hand: correct it, or delete the file"
+    else:
+        remedy = "give the template a parser of scores"
     path = _file(lineage[-1], "parsed.txt")
     try:
         return {"score": float(read_text(path))}
     except ValueError:
-        return {"error": f"{path} does not hold a number: give the template a parser of scores"}
+        return {"error": f"{path} does not hold a number; {remedy}"}
 
 
 def lack(generation: Generation, account: Account) -> str:

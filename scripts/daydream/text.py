@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
+def clipped(text: str, length: int) -> str:
+    """Return a text that is not longer than `length`, with an ellipsis where it is cut."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int = 1) -> str:
     """Return a table whose first `texts` columns hold texts, and whose others hold numbers."""
     # A start that prints no table does without these imports: 0.04 s.
