@@ -57,7 +57,9 @@ def compile_once(directory: Path) -> dict[str, float]:
     sys.path.insert(0, str(ROOT / "scripts"))
     os.chdir(directory)
     from daydream.catalog import load_catalog  # noqa: PLC0415
-    from daydream.cohort import compile_cohort  # noqa: PLC0415
+    from daydream.cohort import cohort_rows, manifest  # noqa: PLC0415
+    from daydream.files import write_json, write_text  # noqa: PLC0415
+    from daydream.membership import membership_text  # noqa: PLC0415
     from daydream.prompts import check  # noqa: PLC0415
     from daydream.settings import load_settings  # noqa: PLC0415
 
@@ -76,7 +78,9 @@ def compile_once(directory: Path) -> dict[str, float]:
     begin = time.perf_counter()
     catalog = load_catalog(settings.raw_dir, settings.combo_mappings, list(settings.stages))
     cohort = Path("data/cohorts/big")
-    compile_cohort("big", settings=settings, catalog=catalog, directory=cohort)
+    rows = cohort_rows("big", settings=settings, catalog=catalog)
+    write_text(cohort / "membership.csv", membership_text(rows, settings.stages))
+    write_json(cohort / "manifest.json", manifest("big", rows, settings=settings, catalog=catalog))
     seconds = time.perf_counter() - begin
     counts = json.loads((cohort / "manifest.json").read_text())["generations"]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
