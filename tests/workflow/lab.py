@@ -496,6 +496,11 @@ class Lab:
         self.steps.append(run)
         run = self._within_reach(run)
         TIMES.steps += 1
+        if run.refresh:
+            # The number of the next sample follows from the journal: it is whole again.
+            for name, data in self._lost.items():
+                self.project.write(name, data)
+            self._lost.clear()
         before = self._tree()
         journal = self._journal()
         calls = self.calls()
@@ -626,7 +631,7 @@ class Lab:
             if failed and (of_generation or name == "data/choices.json"):
                 continue
             own = self._content(self.dir / name)
-            if failed and name.endswith("scores.csv"):
+            if failed and Path(name).name in ("aggregated_scores.csv", "scores.csv"):
                 found += self._wrong_scores(self.dir / name, reading.scores(fresh.path(name)))
             elif own is None:
                 found.append(f"{name}: is not there")
