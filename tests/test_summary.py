@@ -191,7 +191,7 @@ def test_the_reports_that_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (
             "-c1 -C partial=true a=b",
             [],
-            "-c1 -C partial=true a=b",
+            "-c1 -C a=b",
             "scores -c1 -C partial=true a=b",
         ),
     ],
