@@ -41,9 +41,9 @@ except (OSError, UnicodeDecodeError) as error:
         f"[config] .env: cannot be read ({error}); make it a readable file in UTF-8"
     )
 
-# A workflow that imports this one has its own use for its settings: ours are a copy.
 try:
-    # What another workflow gives us is not what stands in files here, or on the command line.
+    # A workflow that imports this one has its own use for its settings, of which ours are a copy;
+    # what it gives us is not what stands in files here, or on the command line.
     ours = is_main(config)
     config = copy.deepcopy(config)
     settings = load_settings(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from daydream.commandline import Commands, commands, keep_texts
+from daydream.commandline import Commands, commands
 from daydream.ledger import Spent
 from daydream.membership import Generation
 from daydream.provenance import Account, State
@@ -214,13 +214,6 @@ def test_the_command_is_called_as_it_was() -> None:
     )
     module = commands(["/v/snakemake/__main__.py", "-c1"], targets=[], parent="bash\0")
     assert module.again == "python -m snakemake -c1"
-
-
-def test_settings_that_are_names_stay_as_they_are_written() -> None:
-    """Snakemake has read them as numbers."""
-    config = {"request": 3e65, "gen_id": 12, "count": 30}
-    keep_texts(config, ["request=3e65", "gen_id=0012", "count=40", "cohorts=[a]"])
-    assert config == {"request": "3e65", "gen_id": "0012", "count": 30}
 
 
 def test_the_end_of_runs(project: Project) -> None:

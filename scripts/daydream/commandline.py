@@ -6,21 +6,7 @@ import os
 import shlex
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-# Settings that name something: Snakemake takes 3e65 for a number, and 0123 for 123.
-TEXTS = ("gen_id", "request")
-
-
-def keep_texts(config: dict[str, Any], entries: Iterable[str]) -> None:
-    """Let settings that are names be what stands in the entries of ``--config``, in place.
-
-    `entries` are texts such as ``request=3e65``.
-    """
-    for entry in entries:
-        name, equals, text = entry.partition("=")
-        if name in TEXTS and equals and text:
-            config[name] = text
+from typing import NamedTuple
 
 
 class Commands(NamedTuple):

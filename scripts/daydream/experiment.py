@@ -31,7 +31,7 @@ from daydream.membership import Generation, membership_text, read_membership
 from daydream.parsers import Parsers, load_parsers
 from daydream.prompts import COPY
 from daydream.selection import check_dimensions, select
-from daydream.settings import Settings, Stage, chain, check_names
+from daydream.settings import Settings, Stage, check_names
 from daydream.stop import Stop
 from daydream.store import answered_samples, generation_file
 from daydream.tables import read_text
@@ -415,11 +415,6 @@ class Experiment:
                 "min_lines": self.stage(generation).min_lines,
             }
         )
-
-    def ancestor_names(self, generation: Generation) -> list[str]:
-        """Return the names of the stages before a generation's own."""
-        stages = chain(self.settings.stages, generation.stage)
-        return [stage.name for stage in stages[:-1]]
 
     def text(self, path: str) -> str:
         """Return a text of the catalogs, read once a run.

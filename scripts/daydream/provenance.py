@@ -207,16 +207,25 @@ def _read_all(rows: Iterable[Generation]) -> list[tuple[str, _Found]]:
 def _read(directory: str) -> _Found:
     # Strings: a Path takes ten times as long.
     try:
-        names = frozenset(os.listdir(directory))  # noqa: PTH208
+        names = set(os.listdir(directory))  # noqa: PTH208
     except OSError:
         return _NOTHING
-    record = parse_record(read_bytes(directory + RECORD)) if RECORD in names else {}
+    record: Record = {}
     digests = {}
-    for phase in PHASES:
-        text = FILES[phase][0]
-        if text in names:
-            digests[phase] = sha256(read_bytes(directory + text)).hexdigest()
-    return _Found(names, record, digests)
+    for name, phase in ((RECORD, ""), *((FILES[phase][0], phase) for phase in PHASES)):
+        if name not in names:
+            continue
+        try:
+            data = read_bytes(directory + name)
+        except FileNotFoundError:
+            # A run that goes on at the same time has just taken it away, to make it again.
+            names.remove(name)
+            continue
+        if phase:
+            digests[phase] = sha256(data).hexdigest()
+        else:
+            record = parse_record(data)
+    return _Found(frozenset(names), record, digests)
 
 
 class _Book:
