@@ -56,11 +56,11 @@ def compile_once(directory: Path) -> dict[str, float]:
 
     sys.path.insert(0, str(ROOT / "scripts"))
     os.chdir(directory)
-    from daydream.catalog import load_catalog  # noqa: PLC0415
-    from daydream.cohort import cohort_rows, manifest  # noqa: PLC0415
+    from daydream.catalog.loader import load_catalog  # noqa: PLC0415
+    from daydream.catalog.prompts import check  # noqa: PLC0415
+    from daydream.cohorts.compile import cohort_rows, manifest  # noqa: PLC0415
+    from daydream.cohorts.membership import membership_text  # noqa: PLC0415
     from daydream.files import write_json, write_text  # noqa: PLC0415
-    from daydream.membership import membership_text  # noqa: PLC0415
-    from daydream.prompts import check  # noqa: PLC0415
     from daydream.settings import load_settings  # noqa: PLC0415
 
     config = {

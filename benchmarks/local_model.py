@@ -44,7 +44,7 @@ def main() -> None:
     tokens = sum(entry["response"]["usage"]["completion_tokens"] for entry in entries)
     calls = sum(entry["duration_s"] for entry in entries)
 
-    from daydream.llm.local import LocalProvider  # noqa: PLC0415
+    from daydream.llm.providers.local import LocalProvider  # noqa: PLC0415
 
     provider = LocalProvider("local", base_dir=Path())
     server = provider._load(provider._find_model())

@@ -1,8 +1,8 @@
 import re
 
 from daydream.analysis import FOLDERS
-from daydream.results import score_columns
-from daydream.views import check_views, union_columns
+from daydream.reports.scores import score_columns
+from daydream.analysis.views import check_views, union_columns
 
 # A view of what there is not is refused before the first job.
 try:

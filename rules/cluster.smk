@@ -1,4 +1,4 @@
-from daydream.scope import shard_mark
+from daydream.planning.scope import shard_mark
 
 # A cluster's job takes seconds to start: only what waits for a model, or computes, is worth one.
 # Not `localrules:`, which does not know the names that a workflow gives the rules it imports.
@@ -38,7 +38,7 @@ if sharded:
             calls=lambda wildcards, threads: threads,
         run:
             if experiment.settings.refresh:
-                experiment.choose(experiment.selected)
+                experiment.choices.choose(experiment.selected)
             run_inner(
                 inner_run(resources.calls, shard=int(wildcards.shard)), log=log[0]
             )

@@ -1,4 +1,4 @@
-from daydream.plan import report as plan
+from daydream.planning.plan import report as plan
 
 
 checkpoint build_membership:

@@ -8,19 +8,21 @@ from inspect import signature
 from dotenv import load_dotenv
 from snakemake.common import overwrite_function_params
 
-from daydream.commandline import commands, parent_command
-from daydream.console import job_log
-from daydream.dry_run import dry_run_summary
+from daydream.workflow.commandline import commands, parent_command
+from daydream.workflow.console import job_log
+from daydream.planning.dry_run import dry_run_summary
 from daydream.errors import DaydreamError
-from daydream.experiment import Experiment
+from daydream.experiment import recipes
+from daydream.experiment.experiment import Experiment
 from daydream.files import holds, write_text
-from daydream.plan import plan as planned
-from daydream.preflight import check_providers
-from daydream.reports import is_report_file, withdraw_outdated
-from daydream.scope import Scope
+from daydream.planning.plan import plan as planned
+from daydream.planning.preflight import check_providers
+from daydream.reports.report import is_report_file
+from daydream.reports.withdrawal import withdraw_outdated
+from daydream.planning.scope import Scope
 from daydream.settings import CONFIG, load_settings, read_file
-from daydream.shards import inner_arguments, inner_command, run_inner
-from daydream.summary import end_of_run
+from daydream.workflow.subrun import inner_arguments, inner_command, run_inner
+from daydream.workflow.summary import end_of_run
 
 # Read here first, as what is wrong with it is told in one line here, and not by Snakemake.
 try:
@@ -181,7 +183,7 @@ def own_scope():
         makes_texts = bool(named) or not of_stages.isdisjoint(target_rules())
         scopes[key] = Scope(experiment, named=named, makes_texts=makes_texts)
         if scopes[key].only_looks or target_rules() == {name_here("top")}:
-            experiment.only_look()
+            experiment.choices.only_look()
     return scopes[key]
 
 
@@ -220,31 +222,32 @@ def manifest_inputs(wildcards):
 
 
 @cache
-def choose_answers():
+def choose_all():
     """Write down once, before the first call, which answers a refresh asks for again."""
     open_files = [] if MODE == "job" else [Path(file) for file in open_outputs()]
-    experiment.choose(file.parent.name for file in open_files if file.name == "raw.txt")
+    experiment.choices.choose(
+        file.parent.name for file in open_files if file.name == "raw.txt"
+    )
 
 
-def chosen(wildcards):
-    """Return the generation of a job that asks, after a refresh has been written down."""
+def choose_answers(row):
+    """Write down a refresh before a job of it asks."""
     if experiment.settings.refresh:
-        choose_answers()
-        experiment.choose([wildcards.gen_id])
-    return generation(wildcards)
+        choose_all()
+        experiment.choices.choose([row.gen_id])
 
 
 def of_generation(question):
     """Return an input function that asks for files of a job's generation, by what they are to it.
 
-    The account of what is current decides what is made again (`daydream.provenance`), so the time of
+    The account of what is current decides what is made again (`daydream.experiment.provenance`), so the time of
     no file does.
     """
 
     def answer(wildcards):
         return {
             name: (settled(files) if isinstance(files, str) else [*map(settled, files)])
-            for name, files in question(generation(wildcards)).items()
+            for name, files in question(experiment, generation(wildcards)).items()
         }
 
     # Kept with the function: Snakemake would find them out again at each call, four times a job.
@@ -269,7 +272,9 @@ def pool_resources():
 
     def takes(name):
         def answer(wildcards):
-            return int(name == f"pool_{experiment.pool(generation(wildcards))}")
+            return int(
+                name == f"pool_{recipes.pool_of(experiment, generation(wildcards))}"
+            )
 
         overwrite_function_params(answer, signature(answer).parameters)
         return answer

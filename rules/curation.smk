@@ -1,4 +1,4 @@
-from daydream.top import write_tops
+from daydream.reports.ranking import write_tops
 
 
 rule top:

@@ -1,6 +1,6 @@
-from daydream.combos import add_combos
-from daydream.diff import compare, memberships_of
-from daydream.explain import explain
+from daydream.cohorts.combos import add_combos
+from daydream.planning.diff import compare, memberships_of
+from daydream.planning.explain import explain
 
 
 # The table of combos is an input of the workflow, which grows by this: it is no output.

@@ -1,5 +1,5 @@
 from daydream.explorer import write_explorer
-from daydream.reports import EXPLORER, make_report
+from daydream.reports.report import EXPLORER, make_report
 
 
 rule build_explorer:

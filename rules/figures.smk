@@ -1,6 +1,6 @@
-from daydream.calls import write_calls
+from daydream.reports.calls import write_calls
 from daydream.figures import FIGURES, FORMATS
-from daydream.reports import CALLS, make_report
+from daydream.reports.report import CALLS, make_report
 
 
 rule collect_calls:

@@ -1,23 +1,35 @@
-from daydream.generation import generate_raw, parse_response, render_prompt
+from contextlib import contextmanager
+
+from daydream.experiment.phases import generate_raw, parse_response, render_prompt
+from daydream.reports.withdrawal import Withdrawal
+
+withdrawal = Withdrawal(experiment)
+
+
+@contextmanager
+def job_of(wildcards, log):
+    """Log a job that makes a text; the reports that the text belongs to are taken away first."""
+    with job_log(log):
+        row = generation(wildcards)
+        withdrawal.before(row)
+        yield row
 
 
 rule render_prompt:
     input:
-        unpack(of_generation(experiment.prompt_inputs)),
+        unpack(of_generation(recipes.prompt_inputs)),
     output:
         "data/gens/{stage}/{gen_id}/prompt.txt",
     log:
         "logs/{stage}/{gen_id}.prompt.log",
     run:
-        with job_log(log[0]):
-            render_prompt(
-                experiment, generation(wildcards), **input, output=output[0]
-            )
+        with job_of(wildcards, log[0]) as row:
+            render_prompt(experiment, row, **input, output=output[0])
 
 
 rule generate_raw:
     input:
-        unpack(of_generation(experiment.raw_inputs)),
+        unpack(of_generation(recipes.raw_inputs)),
     output:
         raw="data/gens/{stage}/{gen_id}/raw.txt",
         metadata="data/gens/{stage}/{gen_id}/metadata.json",
@@ -26,22 +38,21 @@ rule generate_raw:
     resources:
         **pool_resources(),
     run:
-        with job_log(log[0]):
-            generate_raw(experiment, chosen(wildcards), **input, **output)
+        with job_of(wildcards, log[0]) as row:
+            choose_answers(row)
+            generate_raw(experiment, row, **input, **output)
 
 
 rule parse_response:
     input:
-        unpack(of_generation(experiment.parsed_inputs)),
+        unpack(of_generation(recipes.parsed_inputs)),
     output:
         "data/gens/{stage}/{gen_id}/parsed.txt",
     log:
         "logs/{stage}/{gen_id}.parsed.log",
     run:
-        with job_log(log[0]):
-            parse_response(
-                experiment, generation(wildcards), **input, output=output[0]
-            )
+        with job_of(wildcards, log[0]) as row:
+            parse_response(experiment, row, **input, output=output[0])
 
 
 # One target per stage: drafts, essays, evaluations, or whatever the chain is.

@@ -1,5 +1,5 @@
-from daydream.reports import SCORES, make_report
-from daydream.results import write_scores
+from daydream.reports.report import SCORES, make_report
+from daydream.reports.scores import write_scores
 
 
 rule aggregate_scores:

@@ -1,5 +1,5 @@
-from daydream.imports import import_store
-from daydream.restore import restore
+from daydream.planning.imports import import_store
+from daydream.planning.restore import restore
 
 
 rule import_store:

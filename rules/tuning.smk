@@ -21,7 +21,8 @@ if not isinstance(here, LocalSourceFile):
 ROOT = Path(here).parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from daydream import console, runlock
+from daydream.workflow import console
+from daydream.workflow import runlock
 
 MODE = (
     "job"

@@ -6,8 +6,8 @@ An error of the user's is one line in the job's log, which Snakemake shows.
 import sys
 
 from daydream.analysis.outputs import write_tables, write_union, write_view
-from daydream.console import job_log
 from daydream.errors import DaydreamError
+from daydream.workflow.console import job_log
 
 job = snakemake  # type: ignore[name-defined]  # noqa: F821 - Snakemake puts it here
 output, params = dict(job.output.items()), dict(job.params.items())

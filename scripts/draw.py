@@ -5,9 +5,9 @@ An error of the user's is one line in the job's log, which Snakemake shows.
 
 import sys
 
-from daydream.console import job_log
 from daydream.errors import DaydreamError
 from daydream.figures.outputs import draw_figures
+from daydream.workflow.console import job_log
 
 job = snakemake  # type: ignore[name-defined]  # noqa: F821 - Snakemake puts it here
 

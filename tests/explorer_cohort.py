@@ -9,16 +9,16 @@ from pathlib import Path
 
 import yaml
 
-from daydream.experiment import Experiment
+from daydream.experiment.experiment import Experiment
+from daydream.experiment.provenance import FILES, of_parsed, of_prompt, of_raw
 from daydream.explorer import write_explorer
 from daydream.files import text_sha256, write_text
-from daydream.membership import Generation
-from daydream.provenance import FILES, of_parsed, of_prompt, of_raw
-from daydream.records import RECORD, Made
-from daydream.reports import look
-from daydream.results import write_scores
+from daydream.generations.row import Generation
+from daydream.reports.report import look
+from daydream.reports.scores import write_scores
 from daydream.settings import load_settings
-from daydream.store import generation_file
+from daydream.store.layout import generation_file
+from daydream.store.records import RECORD, Made
 from project import Project
 
 REPORTS = "data/cohorts/c1/reports"

@@ -13,9 +13,9 @@ from daydream.analysis import FOLDERS
 from daydream.analysis.outputs import TABLES, build, write_tables, write_union, write_view
 from daydream.analysis.scores import read_scores, split_stages
 from daydream.analysis.union import template_model, union, view
+from daydream.analysis.views import check_views, union_columns
 from daydream.errors import InputError
-from daydream.results import OUTCOME
-from daydream.views import check_views, union_columns
+from daydream.reports.scores import OUTCOME
 from project import ROOT
 from simulation import LEVELS, simulated
 

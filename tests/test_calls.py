@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 
-from daydream.calls import COLUMNS
+from daydream.reports.calls import COLUMNS
 from project import Project
 
 TABLE = "data/cohorts/c1/reports/parsing/calls.csv"

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from daydream.catalog import Catalog, Combo, Concept, Model, Template, load_catalog
+from daydream.catalog.loader import load_catalog
+from daydream.catalog.records import Catalog, Combo, Concept, Model, Template
 from daydream.errors import InputError
 
 ROOT = Path("data/1_raw")

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daydream import combos
-from daydream.combos import add_combos, combo_id
+from daydream.cohorts import combos
+from daydream.cohorts.combos import add_combos, combo_id
 from daydream.errors import InputError
 from daydream.tables import read_table
 from project import Project

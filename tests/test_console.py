@@ -88,7 +88,10 @@ def test_a_quiet_run_still_tells_of_its_failures(project: Project) -> None:
 
 def test_a_start_that_prints_no_table_does_without_rich() -> None:
     """What every start imports."""
-    code = "import sys, daydream.console, daydream.summary; sys.exit('rich' in sys.modules)"
+    code = (
+        "import sys, daydream.workflow.console, daydream.workflow.summary; "
+        "sys.exit('rich' in sys.modules)"
+    )
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
     assert (
         subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0

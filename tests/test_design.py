@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daydream.design import Design, Relation
+from daydream.cohorts.join import Design, Relation
 from daydream.errors import InputError
 
 Row = tuple[str, ...]

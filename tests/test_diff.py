@@ -15,11 +15,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daydream import diff
-from daydream.diff import Coverage, Store, compare, memberships_of
+from daydream.cohorts.membership import expand
 from daydream.errors import InputError
-from daydream.experiment import Experiment
-from daydream.membership import Generation, expand, own_axes
+from daydream.experiment.experiment import Experiment
+from daydream.generations.row import Generation, own_axes
+from daydream.planning import diff
+from daydream.planning.diff import Coverage, Store, compare, memberships_of
 from project import Project
 from test_explain import compiled, make
 from test_import import experiment

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from daydream.dry_run import dry_run_summary
-from daydream.membership import Generation
-from daydream.plan import Row
-from daydream.provenance import Account, State
+from daydream.experiment.provenance import Account, State
+from daydream.generations.row import Generation
+from daydream.planning.dry_run import dry_run_summary
+from daydream.planning.plan import Row
 
 CURRENT, MISSING = State("current"), State("missing")
 COMPLETE = Account(CURRENT, CURRENT, CURRENT)

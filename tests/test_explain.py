@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from daydream.errors import InputError, UnknownGenerationError
-from daydream.experiment import Experiment
-from daydream.explain import Step, explain, steps
+from daydream.experiment.experiment import Experiment
+from daydream.experiment.phases import generate_raw, parse_response, render_prompt
+from daydream.experiment.provenance import Change
 from daydream.files import text_sha256
-from daydream.generation import generate_raw, parse_response, render_prompt
-from daydream.provenance import Change
-from daydream.store import generation_file
+from daydream.planning.explain import Step, explain, steps
+from daydream.store.layout import generation_file
 from project import Project
 from test_import import experiment
 

@@ -19,12 +19,12 @@ from playwright.sync_api import Browser, sync_playwright
 
 from daydream.analysis import FOLDERS
 from daydream.analysis.outputs import write_tables
-from daydream.calls import COLUMNS as CALLS
 from daydream.errors import InputError
 from daydream.figures import FIGURES, FORMATS
 from daydream.figures.layout import elided
 from daydream.figures.outputs import DRAWN, draw_figures
 from daydream.figures.tables import COLUMNS, read_tables
+from daydream.reports.calls import COLUMNS as CALLS
 from project import ROOT, Project
 from simulation import LEVELS, simulated
 

@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 import yaml
 
-from daydream.answers import build_request
+from daydream.cohorts.given import read_given_membership
 from daydream.errors import InputError, StoreError
-from daydream.experiment import Experiment
-from daydream.imports import import_store
-from daydream.membership import read_given_membership
+from daydream.experiment.answers import build_request
+from daydream.experiment.experiment import Experiment
+from daydream.planning.imports import import_store
 from daydream.settings import load_settings
-from daydream.store import find_response
+from daydream.store.journal import find_response
 from project import Project
 
 REPORT = "data/cohorts/old/reports/import.csv"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from daydream.keys import KeyCodec, KeyCodecError, gen_id, is_gen_id, stage_fields
+from daydream.generations.keys import KeyCodec, KeyCodecError, gen_id, is_gen_id, stage_fields
 
 ROOT = KeyCodec(stage_fields(root=True))
 CHILD = KeyCodec(stage_fields(root=False, dimensions=["temperature"]))

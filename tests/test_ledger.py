@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from daydream.calls.ledger import Ledger
 from daydream.errors import BudgetError
-from daydream.ledger import Ledger
 from daydream.settings import Budget
 from project import Project
 from provider_server import ProviderServer

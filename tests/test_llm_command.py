@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from daydream.errors import CallError
-from daydream.llm.command import CommandProvider
+from daydream.llm.providers.command import CommandProvider
 from daydream.llm.request import Request
 from project import ROOT, Project
 
@@ -63,7 +63,7 @@ def test_the_real_server_answers_and_dies_with_its_process(tmp_path: Path) -> No
 import sys, time
 from pathlib import Path
 sys.path[:0] = {[str(ROOT / "scripts"), str(ROOT / "tests")]!r}
-from daydream.llm.command import CommandProvider
+from daydream.llm.providers.command import CommandProvider
 from test_llm_command import SERVER, request
 provider = CommandProvider("own", base_dir=Path({str(tmp_path)!r}), command=SERVER)
 print(provider.complete(request()).text, flush=True)

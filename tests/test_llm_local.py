@@ -19,7 +19,7 @@ import pytest
 
 from daydream.errors import CallError
 from daydream.llm import Provider, Request, open_provider
-from daydream.llm.local import LocalProvider, available_cores
+from daydream.llm.providers.local import LocalProvider, available_cores
 from daydream.settings import Local
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -168,7 +168,7 @@ def test_a_model_that_is_none_is_refused(tmp_path: Path) -> None:
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the bundled model, the line says how to get one."""
-    monkeypatch.setattr("daydream.llm.local.BUNDLED", "no-such-package")
+    monkeypatch.setattr("daydream.llm.providers.local.BUNDLED", "no-such-package")
     provider = open_provider("local", Local(), base_dir=Path())
     assert "no-such-package is not installed; install it, or set model_path" in refusal(
         provider, request()

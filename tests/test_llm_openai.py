@@ -17,7 +17,7 @@ import pytest
 
 from daydream.errors import CallError
 from daydream.llm import Provider, Request, open_provider
-from daydream.llm.openai_api import OpenAIProvider
+from daydream.llm.providers.openai import OpenAIProvider
 from daydream.settings import OpenAI
 from provider_server import (
     ProviderServer,

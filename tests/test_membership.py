@@ -9,16 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from daydream.cohorts.membership import expand, membership_text, read_membership
 from daydream.errors import InputError
 from daydream.files import write_text
-from daydream.membership import (
-    Generation,
-    codec,
-    expand,
-    membership_text,
-    own_axes,
-    read_membership,
-)
+from daydream.generations.row import Generation, codec, own_axes
 from daydream.settings import Stage
 
 

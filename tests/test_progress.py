@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from daydream import progress
-from daydream.ledger import Spent
-from daydream.progress import Moment, Progress, line
-from daydream.summary import Failure
+from daydream.calls.ledger import Spent
+from daydream.workflow import progress
+from daydream.workflow.failures import Failure
+from daydream.workflow.progress import Moment, Progress, line
 from project import Project
 from provider_server import ProviderServer
 
@@ -22,7 +22,7 @@ def moment(seconds: float, done: int, **others: float) -> Moment:
 
 
 START = moment(0, 0)
-FAST = "import daydream.progress as p; p.INTERVALS = ((float('inf'), 0.2),); "
+FAST = "import daydream.workflow.progress as p; p.INTERVALS = ((float('inf'), 0.2),); "
 
 
 @pytest.mark.parametrize(

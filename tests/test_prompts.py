@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daydream import prompts
+from daydream.catalog import prompts
+from daydream.catalog.prompts import PromptConcept, check, render, undefined
 from daydream.errors import TemplateError
-from daydream.prompts import PromptConcept, check, render, undefined
 
 NAME = "data/1_raw/templates/essay/grow.txt"
 CONCEPTS = [
@@ -290,8 +290,12 @@ def test_a_concept_cannot_be_changed() -> None:
 def test_importing_prompts_does_not_import_jinja2() -> None:
     """Each call of the workflow imports this module, and most render nothing."""
     done = subprocess.run(
-        [sys.executable, "-c", "import daydream.prompts, sys; sys.exit('jinja2' in sys.modules)"],
-        env={"PYTHONPATH": str(Path(prompts.__file__).parent.parent)},
+        [
+            sys.executable,
+            "-c",
+            "import daydream.catalog.prompts, sys; sys.exit('jinja2' in sys.modules)",
+        ],
+        env={"PYTHONPATH": str(Path(prompts.__file__).parents[2])},
         check=False,
     )
     assert done.returncode == 0

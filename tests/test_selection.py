@@ -11,10 +11,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from daydream.catalog import Catalog, Combo
+from daydream.catalog.records import Catalog, Combo
+from daydream.cohorts.membership import expand
 from daydream.errors import InputError
-from daydream.membership import Generation, expand, own_axes
-from daydream.selection import check_dimensions, select
+from daydream.generations.row import Generation, own_axes
+from daydream.generations.selection import check_dimensions, select
 from test_membership import stage
 
 STAGES = {

@@ -11,15 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daydream.membership import Generation, expand, own_axes
-from daydream.shards import (
-    Inner,
-    ShardError,
-    inner_arguments,
-    inner_command,
-    run_inner,
-    shards_of,
-)
+from daydream.cohorts.membership import expand
+from daydream.generations.row import Generation, own_axes
+from daydream.generations.shares import shards_of
+from daydream.workflow.subrun import Inner, ShardError, inner_arguments, inner_command, run_inner
 from project import ROOT, Project
 from test_membership import stage
 

@@ -15,8 +15,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daydream.cohorts.spec import Spec, canonical_axis, load_spec, other_cohorts
 from daydream.errors import InputError
-from daydream.spec import Spec, canonical_axis, load_spec, other_cohorts
 
 MANUAL = Path(__file__).parent.parent / "docs/spec.md"
 STAGES = ("draft", "essay", "evaluation")

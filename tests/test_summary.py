@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from daydream.commandline import Commands, commands
-from daydream.ledger import Spent
-from daydream.membership import Generation
-from daydream.provenance import Account, State
-from daydream.summary import Failure, cause, reports, run_summary, standings
+from daydream.calls.ledger import Spent
+from daydream.experiment.provenance import Account, State
+from daydream.generations.row import Generation
+from daydream.workflow.commandline import Commands, commands
+from daydream.workflow.failures import Failure
+from daydream.workflow.summary import cause, reports, run_summary, standings
 from project import Project
 
 CURRENT, MISSING = State("current"), State("missing")

@@ -6,7 +6,7 @@ import pandas as pd
 
 from daydream.analysis.scores import Scores
 
-# `[code] …` of an error of the library, or what `daydream.results` says is missing or stale.
+# `[code] …` of an error of the library, or what `daydream.reports.scores` says is missing or stale.
 KIND = r"^\[(?P<code>[a-z]+)\]|^(?P<lack>(?:missing|stale) [^: ]*)"
 
 

@@ -85,7 +85,7 @@ def _write_rows(rows: pd.DataFrame, path: str, template_model_path: str) -> None
 def build(table: Table, stages: Sequence[Scores]) -> pd.DataFrame:
     """Return one table of all scored stages: its first column `stage` tells them apart.
 
-    Its last, `slice`, is what the run left out (`daydream.results`), empty if that is nothing.
+    Its last, `slice`, is what the run left out (`reports.scores`), empty if that is nothing.
     The one before it, `partial`, says how many evaluations of the stage have no score, empty if
     all have one; tables whose own columns say it (`SAYING_IT`) do without.
     """

@@ -1,6 +1,6 @@
 """The score table as the statistics see it: one `Scores` for each scored stage.
 
-The table is `aggregated_scores.csv` of one cohort (`daydream.results` describes it) or the union
+The table is `aggregated_scores.csv` of one cohort (`reports.scores` describes it) or the union
 of several. Which stages and dimensions there are is read from its header: a stage is a name with
 the columns ``<stage>_template``, ``<stage>_llm`` and ``<stage>_replicate``; whatever else begins
 with its name is a further dimension of it.

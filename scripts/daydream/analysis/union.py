@@ -13,8 +13,8 @@ from typing import Any
 import pandas as pd
 
 from daydream.analysis.scores import NUMBERS, Scores
+from daydream.analysis.views import may_be_missing, meant, wanted
 from daydream.errors import Problems, nearest
-from daydream.views import may_be_missing, meant, wanted
 
 
 def union(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -37,7 +37,7 @@ def view(
 ) -> pd.DataFrame:
     """Return the rows that match `where` on each column it names and `exclude` on none.
 
-    Conditions are those of `daydream.views`. Rows that are a slice already need not have every
+    Conditions are those of `analysis.views`. Rows that are a slice already need not have every
     value.
 
     Raises:

@@ -10,7 +10,7 @@ rows         the generations, each after its parent and next to its siblings, as
              id, stage, parent (number of a row, -1 for none), levels (numbers: the combo's, then
              those of the stage's own dimensions), state (number in `states`),
              score (null for none), scale (number in `scales`, -1 for a row that has no scale)
-states       the states that a generation can be in, "complete" first (`daydream.provenance`)
+states       the states that a generation can be in, "complete" first (`experiment.provenance`)
 reasons      {number of a row: why it is not complete}
 edited       {number of a row: the phases whose text was changed by hand}
 scales       [[lowest, highest score], ...]
@@ -30,10 +30,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from daydream.cohort import COHORTS
-from daydream.experiment import Experiment
-from daydream.membership import Generation, own_axes
-from daydream.provenance import Account
+from daydream.experiment import recipes
+from daydream.experiment.experiment import Experiment
+from daydream.experiment.provenance import Account
+from daydream.generations.row import Generation, own_axes
+from daydream.store.layout import COHORTS
 
 SCORES = "reports/parsing/aggregated_scores.csv"
 # In the order in which the page lists them: what went wrong before what waits for it.
@@ -112,7 +113,7 @@ def build_index(
             edited[number] = account.edited_phases
         scale = -1
         if stages[stage].scored:
-            template = experiment.template(row)
+            template = recipes.template_of(experiment, row)
             scale = scales.setdefault((template.score_min, template.score_max), len(scales))
         cells = (
             row.gen_id,

@@ -27,12 +27,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from daydream.errors import StoreError
-from daydream.experiment import Experiment
+from daydream.experiment.experiment import Experiment
+from daydream.experiment.provenance import Account
 from daydream.explorer.outline import build_index, shown_rows
 from daydream.files import read_text
-from daydream.membership import Generation
-from daydream.provenance import Account
-from daydream.store import RESPONSES, generation_file
+from daydream.generations.row import Generation
+from daydream.store.layout import RESPONSES, generation_file
 
 HERE = Path(__file__).parent
 VENDORED = ("virtual-core.min.js", "diff.min.js")

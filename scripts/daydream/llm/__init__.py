@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from daydream.errors import CallError, nearest
-from daydream.llm.function import FunctionProvider
 from daydream.llm.limits import Limits
-from daydream.llm.local import LocalProvider
-from daydream.llm.openai_api import OpenAIProvider
+from daydream.llm.providers.function import FunctionProvider
+from daydream.llm.providers.local import LocalProvider
+from daydream.llm.providers.openai import OpenAIProvider
 from daydream.llm.request import Provider, Request, Response, derive_seed
 from daydream.llm.retry import Retrying
 from daydream.settings import Command, Function, Local, OpenAI, Pool, Remote
@@ -45,7 +45,7 @@ def open_provider(name: str, settings: ProviderSettings, *, base_dir: Path) -> P
                 threads=settings.threads,
             )
         case Command():
-            from daydream.llm.command import CommandProvider  # noqa: PLC0415 - for those who use it
+            from daydream.llm.providers.command import CommandProvider  # noqa: PLC0415 - for those who use it
 
             return CommandProvider(
                 name,

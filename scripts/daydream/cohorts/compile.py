@@ -1,0 +1,272 @@
+"""Compiling a cohort: from its spec bundle and the catalogs to membership.csv and manifest.json."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from operator import itemgetter
+from pathlib import Path
+
+from daydream.catalog.records import Catalog
+from daydream.cohorts.given import read_given_membership
+from daydream.cohorts.join import Design
+from daydream.cohorts.membership import expand
+from daydream.cohorts.sources import check_cohorts, sources, spec_dir
+from daydream.cohorts.spec import Spec, load_spec
+from daydream.cohorts.uses import texts
+from daydream.errors import InputError, Problem, Problems, StoreError, nearest
+from daydream.files import file_sha256
+from daydream.generations.row import Generation, from_metadata, own_axes, with_ancestors
+from daydream.settings import Settings, Stage, as_setting, chain
+from daydream.store.layout import generation_file, read_json
+from daydream.tables import decimal_comma
+
+# The axes whose levels are combos or items.
+SUBJECTS = ("combo_id", "item_id")
+
+
+def manifest(
+    cohort: str, rows: Sequence[Generation], *, settings: Settings, catalog: Catalog
+) -> dict[str, object]:
+    """Return what stands in manifest.json: how many rows there are, and what they are made from.
+
+    That are the spec, the tables, and of the texts those that these rows use, which must be there.
+    """
+    files = [*sources(settings, cohort), *catalog.tables, *texts(rows, catalog)]
+    return {
+        "cohort": cohort,
+        "generations": dict(Counter(map(itemgetter(0), rows))),
+        "levels": _levels_of(rows, settings.stages),
+        "sha256": {str(path): file_sha256(path) for path in sorted(set(files))},
+    }
+
+
+def compile_cohorts(
+    settings: Settings, catalog: Catalog, cohorts: Iterable[str]
+) -> dict[str, list[Generation]]:
+    """Return the rows of each cohort.
+
+    Raises:
+        InputError: what is wrong with any of their specs, each said once.
+    """
+    rows = {}
+    problems: dict[Problem, None] = {}
+    for cohort in cohorts:
+        try:
+            rows[cohort] = cohort_rows(cohort, settings=settings, catalog=catalog)
+        except InputError as error:
+            for problem in error.problems:
+                problems[replace(problem, code=problem.code or error.code)] = None
+    if problems:
+        raise InputError(next(iter(problems)).code, problems)
+    return rows
+
+
+def cohort_rows(
+    cohort: str, *, settings: Settings, catalog: Catalog, within: tuple[str, ...] = ()
+) -> list[Generation]:
+    """Return the generations of a cohort: those given or designed, and those of its base cohorts.
+
+    `within` are the cohorts whose specs are being read, which must not name each other in a circle.
+
+    Raises:
+        InputError: what is wrong with the spec, or with that of a cohort that it names.
+    """
+    given = spec_dir(settings, cohort) / "membership.csv"
+    if given.is_file():
+        stages = settings.stages
+        return read_given_membership(given, cohort=cohort, stages=stages, catalog=catalog)
+    spec = load_spec(spec_dir(settings, cohort) / "config.yaml", list(settings.stages))
+    others = {
+        name: _rows_of_other(name, spec.path, settings, catalog, within=(*within, cohort))
+        for name in (*spec.base, *spec.minus)
+    }
+    taken = [row._replace(cohort_id=cohort) for name in spec.base for row in others[name]]
+    designed = _designed(spec, cohort, settings, catalog) if spec.design.axes else []
+    rows = {row.gen_id: row for row in (*taken, *designed)}
+    if spec.minus:
+        left_out = {row.gen_id for name in spec.minus for row in others[name]}
+        kept = with_ancestors(rows, rows.keys() - left_out)
+        rows = {name: row for name, row in rows.items() if name in kept}
+    if not rows:
+        problems = Problems("spec")
+        problems.add(spec.path, "no generation is left", "take less away", column="minus")
+        problems.check()
+    order = {name: place for place, name in enumerate(settings.stages)}
+    return sorted(rows.values(), key=lambda row: order[row.stage])
+
+
+def _rows_of_other(
+    other: str, path: Path, settings: Settings, catalog: Catalog, *, within: tuple[str, ...]
+) -> list[Generation]:
+    if other in within:
+        problems = Problems("spec")
+        found = f"found {other!r}, which takes from this cohort: {' -> '.join((*within, other))}"
+        problems.add(path, found, "break the circle", column="base")
+        problems.check()
+    check_cohorts(settings, [other])
+    return cohort_rows(other, settings=settings, catalog=catalog, within=within)
+
+
+def _designed(
+    spec: Spec, cohort: str, settings: Settings, catalog: Catalog
+) -> Iterable[Generation]:
+    """Yield what the spec's own axes make, after the generations that they are laid upon."""
+    lineages = _existing(spec, cohort, settings.stages)
+    stages, design = _complete(spec, settings.stages, catalog)
+    yield from (row for lineage in lineages for row in lineage)
+    yield from expand(
+        design.rows(),
+        list(design.axes),
+        cohort=cohort,
+        stages=stages.values(),
+        parents=[lineage[-1] for lineage in lineages],
+    )
+
+
+def _existing(spec: Spec, cohort: str, stages: Mapping[str, Stage]) -> list[list[Generation]]:
+    """Return the lineage of each generation of the spec's block ``from``, as the store has it."""
+    if spec.parents is None:
+        return []
+    problems = Problems("spec")
+    lineages = []
+    for name in spec.parents.gen_ids:
+        try:
+            lineages.append(_stored_lineage(spec.parents.stage, name, cohort, stages))
+        except (StoreError, KeyError):
+            found = f"found {name!r}, which the store does not hold as {spec.parents.stage}"
+            problems.add(
+                spec.path, found, "make it first, or correct the id", column="from.gen_ids"
+            )
+    problems.check()
+    return lineages
+
+
+def _stored_lineage(
+    stage: str, gen_id: str, cohort: str, stages: Mapping[str, Stage]
+) -> list[Generation]:
+    metadata = read_json(generation_file(stage, gen_id, "metadata.json"))
+    row = from_metadata(metadata, cohort=cohort, stages=stages)
+    parent = stages[stage].parent
+    if parent is None:
+        return [row]
+    return [*_stored_lineage(parent, row.parent_gen_id, cohort, stages), row]
+
+
+def _levels_of(
+    generations: Iterable[Generation], stages: Mapping[str, Stage]
+) -> dict[str, list[str]]:
+    """Return the levels that occur on each axis, in order of appearance."""
+    levels: dict[str, dict[str, None]] = {"combo_id": {}}
+    axes = {name: own_axes(stage) for name, stage in stages.items()}
+    for row in generations:
+        levels["combo_id"][row.combo_id] = None
+        for axis, value in zip(axes[row.stage], row.key_values[1:], strict=True):
+            levels.setdefault(axis, {})[value] = None
+    return {axis: list(values) for axis, values in levels.items()}
+
+
+def _complete(
+    spec: Spec, stages: Mapping[str, Stage], catalog: Catalog
+) -> tuple[dict[str, Stage], Design]:
+    """Return the stages a spec has, and its design with an axis for each of their dimensions.
+
+    A replicate without an axis counts to the catalog's default, or 1; a model without one is empty,
+    which only copies may be.
+    """
+    problems = Problems("spec")
+    axes = dict(spec.design.axes)
+    present = {name: stage for name, stage in stages.items() if f"{name}_template" in axes}
+    there = set() if spec.parents is None else {s.name for s in chain(stages, spec.parents.stage)}
+    for name in there & present.keys():
+        found = f"found an axis of stage {name!r}, whose generations `from` gives"
+        problems.add(spec.path, found, "take it away", column=f"axes.{name}_template")
+    subject = [] if there else ["combo_id"]
+    allowed = {*subject, *(axis for stage in present.values() for axis in own_axes(stage))}
+    for axis in axes:
+        if axis not in allowed:
+            found = f"found the axis {axis!r}, which is no dimension of the cohort's stages"
+            problems.add(spec.path, found, nearest(axis, allowed), column=f"axes.{axis}")
+    for name, stage in present.items():
+        for ancestor in chain(stages, name):
+            if ancestor.name not in present and ancestor.name not in there:
+                found = f"stage {name!r} is there, but its ancestor {ancestor.name!r} is not"
+                remedy = f"add the axis {ancestor.name}_template"
+                problems.add(spec.path, found, remedy, column="axes")
+        replicates = catalog.replicates.get(name, 1)
+        counted = tuple(str(number) for number in range(1, replicates + 1))
+        axes.setdefault(f"{name}_replicate", counted)
+        axes.setdefault(f"{name}_llm", ("",))
+        for dimension in stage.dimensions:
+            if f"{name}_{dimension}" not in axes:
+                found = f"stage {name!r} has the dimension {dimension!r}, which has no axis"
+                remedy = f"add the axis {name}_{dimension}"
+                problems.add(spec.path, found, remedy, column="axes")
+    if catalog.items and not there:
+        axes.setdefault("combo_id", tuple(catalog.items))
+    for axis in () if there else ("combo_id", f"{next(iter(stages))}_template"):
+        if axis not in axes:
+            problems.add(spec.path, f"there is no axis {axis!r}", "add it", column="axes")
+    _check_levels(spec.path, axes, present, catalog, problems)
+    _check_headers(spec, axes, catalog, problems)
+    problems.check()
+    return present, Design(axes=axes, relations=spec.design.relations)
+
+
+def _check_headers(
+    spec: Spec, axes: Mapping[str, tuple[str, ...]], catalog: Catalog, problems: Problems
+) -> None:
+    """Note each table whose header is a level: it would be dropped without a word."""
+    for file, axis, header in spec.headers:
+        known = [*axes.get(axis, ()), *(catalog.subjects if axis in SUBJECTS else ())]
+        if header in known:
+            found = f"found the header {header!r}, which is a level of {axis}"
+            problems.add(file, found, f"begin the table with a line {axis}", line=1)
+
+
+def _check_levels(
+    path: Path,
+    axes: Mapping[str, tuple[str, ...]],
+    stages: Mapping[str, Stage],
+    catalog: Catalog,
+    problems: Problems,
+) -> None:
+    """Note every level that the catalogs do not know."""
+    noun = "item" if catalog.items else "combo"
+    known: dict[str, tuple[str, Iterable[str]]] = {"combo_id": (noun, catalog.subjects)}
+    for name in stages:
+        known[f"{name}_template"] = (f"{name} template", catalog.templates[name])
+        known[f"{name}_llm"] = ("model", catalog.models)
+    for axis, (noun, values) in known.items():
+        stage = axis.removesuffix("_llm")
+        table = catalog.templates_table(axis.removesuffix("_template"))
+        if axis.endswith("_template") and axis in axes and table not in catalog.tables:
+            found = f"found the axis {axis!r}, but there is no {table}"
+            problems.add(path, found, "write the table of its templates", column=f"axes.{axis}")
+            continue
+        for level in axes.get(axis, ()):
+            if level in values:
+                continue
+            if level == "" and axis.endswith("_llm"):
+                calling = [
+                    template
+                    for template in axes[f"{stage}_template"]
+                    if template in catalog.templates[stage]
+                    and catalog.templates[stage][template].generator == "llm"
+                ]
+                if calling:
+                    found = f"template {calling[0]!r} calls a model, but there is no axis {axis!r}"
+                    problems.add(path, found, f"add the axis {axis}", column="axes")
+                continue
+            found = f"found {level!r}, which is no {noun}"
+            problems.add(path, found, nearest(level, values), column=f"axes.{axis}")
+    settings = [(f"{s.name}_{name}", name) for s in stages.values() for name in s.dimensions]
+    for axis, name in settings:
+        for level in axes.get(axis, ()):
+            try:
+                as_setting(name, level)
+            except ValueError as error:
+                pointed = decimal_comma(level)
+                remedy = f"write a decimal point: {pointed}" if pointed else str(error)
+                problems.add(path, f"found {level!r}", remedy, column=f"axes.{axis}")

@@ -1,0 +1,216 @@
+"""From a prompt to the answer that counts: the request, the journal, the parser's verdict."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from daydream.calls.calling import cost_usd
+from daydream.catalog.records import Model
+from daydream.errors import CallError, ParseError
+from daydream.experiment import recipes
+from daydream.experiment.experiment import Experiment
+from daydream.generations.row import Generation
+from daydream.llm.request import Request, Response, derive_seed
+from daydream.store.journal import find_response, read_entry
+
+
+def build_request(
+    experiment: Experiment, generation: Generation, prompt: str, *, sample: int = 0
+) -> Request:
+    """Return the model call that a prompt makes under the experiment's settings."""
+    model = experiment.catalog.models[generation.llm_model_id]
+    provider = experiment.settings.provider_of(model.provider)
+    sampling = recipes.sampling_of(experiment, generation)
+    system_prompt = sampling.pop("system_prompt", None)
+    extra_body = sampling.pop("extra_body")
+    if sampling.get("seed", _default_seed(experiment, provider)) == "gen_id":
+        sampling["seed"] = derive_seed(generation.gen_id, sample)
+    messages: list[dict[str, str]] = []
+    if system_prompt:
+        messages.append({"role": "system", "content": system_prompt})
+    messages.append({"role": "user", "content": prompt})
+    return Request(
+        provider=provider,
+        model=model.model,
+        messages=tuple(messages),
+        sampling=sampling,
+        extra_body=extra_body,
+        sample=sample,
+    )
+
+
+def _default_seed(experiment: Experiment, provider: str) -> str | None:
+    """Give the bundled model, which repeats itself under a seed, one; leave paid ones alone."""
+    return "gen_id" if experiment.settings.providers[provider].type == "local" else None
+
+
+class Refusal(NamedTuple):
+    """A journaled answer that was not accepted, and why."""
+
+    request_sha256: str
+    reason: str
+
+
+class Answer(NamedTuple):
+    """The answer that counts, and those before it that were refused; `reused`: it cost no call."""
+
+    request: Request
+    response: Response
+    reused: bool
+    refused: tuple[Refusal, ...]
+
+
+Ask = Callable[[Generation, Request], Response]
+
+
+def find_answer(
+    experiment: Experiment, generation: Generation, prompt: str, directory: Path, *, ask: Ask
+) -> Answer:
+    """Return the answer to a prompt: from the journal as far as it goes, then by `ask`.
+
+    An answer that is truncated, too short, or refused by the parser is asked for again as the
+    stage's `on_truncation` and `resample` say; each is journaled under its own request. If all are
+    refused the last is returned, and `parse_response` says why.
+
+    Raises:
+        CallError: there is no answer, or the last one holds no text.
+    """
+    choice = experiment.choices.of(generation.gen_id)
+    request = build_request(experiment, generation, prompt, sample=choice.sample)
+    if choice.request:
+        restored = restored_answer(directory, choice.request, request)
+        if restored is not None:
+            return Answer(*restored, reused=True, refused=())
+    stage = recipes.stage_of(experiment, generation)
+    refused: list[Refusal] = []
+    samples = stage.resample
+    while True:
+        response = find_response(directory, request)
+        reused = response is not None
+        if response is None:
+            response = ask(generation, request)
+        grown = None
+        if stage.on_truncation == "grow" and response.truncated:
+            grown = larger(request, stage.max_tokens_limit)
+        can_go_on = samples > 0 or grown is not None
+        reason = refusal(experiment, generation, request, response) if can_go_on else ""
+        if not reason:
+            return Answer(request, response, reused, tuple(refused))
+        refused.append(Refusal(request.sha256, reason))
+        if grown is not None:
+            request = grown
+        else:
+            samples -= 1
+            sample = request.sample + 1
+            request = build_request(experiment, generation, prompt, sample=sample)
+
+
+def larger(request: Request, limit: int | None) -> Request | None:
+    """Return the request with twice the max_tokens, up to the limit; None if it has that much."""
+    tokens = request.sampling.get("max_tokens")
+    if not isinstance(tokens, int) or limit is None or tokens >= limit:
+        return None
+    return replace(request, sampling={**request.sampling, "max_tokens": min(2 * tokens, limit)})
+
+
+def refusal(
+    experiment: Experiment, generation: Generation, request: Request, response: Response
+) -> str:
+    """Return why an answer is refused; empty if it is accepted."""
+    told = {"mode": "llm", "truncated": response.truncated, "sampling": request.sampling}
+    try:
+        parsed_text(experiment, generation, response.text, told)
+    except (CallError, ParseError) as error:
+        return str(error)
+    return ""
+
+
+def restored_answer(
+    directory: Path, sha256: str, current: Request
+) -> tuple[Request, Response] | None:
+    """Return a journaled answer by the hash of its request, if it answers the current prompt."""
+    entry = read_entry(directory, sha256)
+    if entry is None or entry[0].messages != current.messages:
+        return None
+    return entry
+
+
+def call_record(answer: Answer, model: Model) -> dict[str, object]:
+    """Return the part of metadata.json that says what was asked, and how the answer came."""
+    request, response, reused, refused = answer
+    return {
+        "request_sha256": request.sha256,
+        "provider": request.provider,
+        "model": request.model,
+        "model_reported": response.model,
+        "sampling": {**request.sampling, **request.extra_body},
+        "finish_reason": response.finish_reason,
+        "truncated": response.truncated,
+        "usage": response.usage,
+        "cost_usd": cost_usd(response.usage, model),
+        "attempts": response.attempts,
+        "started_at": response.started_at,
+        "duration_s": response.duration_s,
+        "slurm_job_id": os.environ.get("SLURM_JOB_ID"),
+        "sample": request.sample,
+        "reused": reused,
+        "refused": [refusal._asdict() for refusal in refused],
+    }
+
+
+def parsed_text(
+    experiment: Experiment,
+    generation: Generation,
+    raw: str,
+    metadata: Mapping[str, Any],
+    *,
+    edited: bool = False,
+) -> str:
+    """Return what the generation's parser makes of an answer; a copy is left as it is.
+
+    An answer `edited` by hand is no longer cut where the model's was.
+
+    Raises:
+        ParseError: as `parse_response`; the line names the generation.
+    """
+    if metadata["mode"] == "copy":
+        return raw
+    where = f"{generation.stage} {generation.gen_id}"
+    stage = recipes.stage_of(experiment, generation)
+    if metadata["truncated"] and not edited:
+        limit = metadata["sampling"].get("max_tokens")
+        if not limit:
+            raise ParseError(
+                f"{where}: the answer was cut at the limit of the model or its provider; ask for a "
+                f"shorter one in the template, or set stages.{stage.name}.sampling.max_tokens"
+            )
+        raise ParseError(
+            f"{where}: the answer was cut at max_tokens={limit}; raise it under "
+            f"stages.{stage.name}.sampling"
+        )
+    lines = sum(1 for line in raw.splitlines() if line.strip())
+    if not lines:
+        raise ParseError(
+            f"{where}: the answer is blank; change the template, or let it be asked for again with "
+            f"stages.{stage.name}.resample"
+        )
+    if lines < stage.min_lines:
+        raise ParseError(
+            f"{where}: the answer has {lines} line{'s' * (lines > 1)} of text, and "
+            f"stages.{stage.name}.min_lines is {stage.min_lines}; change that, or the template"
+        )
+    try:
+        return _parser(experiment, generation)(raw)
+    except ParseError as error:
+        raise ParseError(f"{where}: {error.args[0]}") from error
+
+
+def _parser(experiment: Experiment, generation: Generation) -> Callable[[str], str]:
+    template = recipes.template_of(experiment, generation)
+    return experiment.parsers.get(
+        template.parser, score_min=template.score_min, score_max=template.score_max
+    )

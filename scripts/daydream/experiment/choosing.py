@@ -1,0 +1,52 @@
+"""Which answer of each generation counts in a run, and what the setting `refresh` makes of that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+
+from daydream.generations.row import Generation
+from daydream.store.choices import FIRST, Choice, commit_refresh, read_choices, refreshed
+from daydream.store.journal import answered_samples
+
+
+class Choices:
+    """The choices of a run by gen_id; with `refresh` those of `refreshable` are to be new.
+
+    A new choice is only thought here, so that a look leaves no trace; `choose` writes it down.
+    """
+
+    def __init__(self, refreshable: Mapping[str, Generation], *, run: str) -> None:
+        self._refreshable = refreshable
+        self._run = run
+        self._only_looks = False
+
+    @cached_property
+    def _chosen(self) -> dict[str, Choice]:
+        choices = read_choices()
+        if self._only_looks or not self._refreshable:
+            return choices
+        return refreshed(choices, _answered(self._refreshable), run=self._run)
+
+    def of(self, gen_id: str) -> Choice:
+        """Return the choice of a generation."""
+        return self._chosen.get(gen_id, FIRST)
+
+    def only_look(self) -> None:
+        """Let nothing be asked for again, whatever `refresh` says."""
+        self._only_looks = True
+        self.__dict__.pop("_chosen", None)
+
+    def choose(self, requested: Iterable[str]) -> None:
+        """Write down which of the requested generations are to have a new answer.
+
+        Jobs call it before they ask: so a run that only looks leaves no trace, and one that ends
+        early knows what it was to do.
+        """
+        rows = {name: self._refreshable[name] for name in requested if name in self._refreshable}
+        if rows:
+            self._chosen.update(commit_refresh(_answered(rows), run=self._run))
+
+
+def _answered(rows: Mapping[str, Generation]) -> dict[str, list[int]]:
+    return {name: answered_samples(row.stage, row.gen_id) for name, row in rows.items()}

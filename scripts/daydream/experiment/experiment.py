@@ -1,0 +1,225 @@
+"""One experiment as the rules see it: the settings, the catalogs and the cohorts' generations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from daydream.calls.calling import Calls
+from daydream.calls.stop import Stop
+from daydream.catalog.loader import load_catalog
+from daydream.catalog.records import Catalog, Combo
+from daydream.cohorts.compile import cohort_rows, compile_cohorts, manifest
+from daydream.cohorts.membership import membership_text, read_membership
+from daydream.cohorts.sources import check_cohorts, sources
+from daydream.cohorts.uses import check_uses
+from daydream.errors import UnknownGenerationError, nearest
+from daydream.experiment.choosing import Choices
+from daydream.files import text_sha256
+from daydream.generations.row import Generation
+from daydream.generations.selection import check_dimensions, select
+from daydream.llm import Providers
+from daydream.parsers import Parsers, load_parsers
+from daydream.settings import Settings, check_names
+from daydream.store.layout import COHORTS
+from daydream.tables import read_text
+
+Mode = Literal["run", "dry-run", "job"]
+# What a row of a table of items has instead of a combo.
+NO_CONCEPTS = Combo(combo_id="", concepts=())
+
+
+class Experiment:
+    """Settings, catalogs, parsers and providers, and the generations of the configured cohorts."""
+
+    def __init__(self, settings: Settings, *, mode: Mode = "job") -> None:
+        """Read the catalogs and the users' parsers.
+
+        A run, or a dry run, compiles its cohorts itself; a job of a run takes the memberships
+        that the run has written.
+
+        Raises:
+            InputError: everything that is wrong with the first of them that has an error.
+        """
+        self.settings = settings
+        check_cohorts(settings, settings.cohorts)
+        for setting in ("where", "exclude"):
+            conditions = getattr(settings, setting)
+            check_dimensions(conditions, settings.stages, setting=setting, origin=settings.origin)
+        self.catalog: Catalog = load_catalog(
+            settings.raw_dir,
+            settings.combo_mappings,
+            list(settings.stages),
+            items=settings.items,
+        )
+        check_names(
+            settings,
+            models=self.catalog.models,
+            pools=[model.pool for model in self.catalog.models.values()],
+        )
+        self._texts: dict[str, str] = {}
+        self._digests: dict[str, str] = {}
+        self.parsers: Parsers = load_parsers(settings.parsers)
+        self.stop = Stop()
+        providers = Providers(
+            settings.providers, base_dir=Path(), pools=settings.pools, stop=self.stop.event
+        )
+        self.calls = Calls(settings, self.catalog.models, providers, self.stop)
+        self.mode = mode
+
+    # Cohorts
+
+    def cohort_inputs(self, cohort: str) -> list[str]:
+        """Return the files that the membership of a cohort is made from."""
+        return [str(path) for path in (*sources(self.settings, cohort), *self.catalog.tables)]
+
+    def membership_text(self, cohort: str) -> str:
+        """Return the membership of a cohort as the table that it is written as."""
+        return membership_text(self._rows(cohort), self.settings.stages)
+
+    def manifest_text(self, cohort: str) -> str:
+        """Return the manifest of a cohort: its counts, its levels, and what it is made from."""
+        found = manifest(cohort, self._rows(cohort), settings=self.settings, catalog=self.catalog)
+        return json.dumps(found, ensure_ascii=False, indent=1) + "\n"
+
+    @cached_property
+    def memberships(self) -> dict[str, list[Generation]]:
+        """The generations of each configured cohort.
+
+        They are compiled, not read: so they are those of today's inputs before the checkpoint has
+        written them as after it, and nothing that was read once can outlive an edit. Only a job of
+        a run takes what the run has written.
+
+        Raises:
+            InputError: everything that is wrong with the specs, or with what their rows use.
+        """
+        tables = {name: COHORTS / name / "membership.csv" for name in self.settings.cohorts}
+        if self.mode == "job" and all(path.exists() for path in tables.values()):
+            stages = self.settings.stages
+            return {name: read_membership(path, stages) for name, path in tables.items()}
+        rows = compile_cohorts(self.settings, self.catalog, self.settings.cohorts)
+        check_uses(
+            rows,
+            settings=self.settings,
+            catalog=self.catalog,
+            parsers=self.parsers,
+            read=self.text,
+        )
+        return rows
+
+    def _rows(self, cohort: str) -> list[Generation]:
+        """Return the generations of a cohort, which need not be one of the configured."""
+        if cohort in self.settings.cohorts:
+            return self.memberships[cohort]
+        check_cohorts(self.settings, [cohort])
+        return cohort_rows(cohort, settings=self.settings, catalog=self.catalog)
+
+    @cached_property
+    def generations(self) -> dict[str, Generation]:
+        """The generations of all configured cohorts by id, each once."""
+        return {
+            generation.gen_id: generation
+            for rows in self.memberships.values()
+            for generation in rows
+        }
+
+    @cached_property
+    def selected(self) -> dict[str, Generation]:
+        """The generations that `where` and `exclude` leave: what targets and reports cover.
+
+        Raises:
+            InputError: a condition that no generation meets.
+        """
+        return {row.gen_id: row for row in self._select(ancestors=True)}
+
+    def _select(self, *, ancestors: bool) -> list[Generation]:
+        return select(
+            list(self.generations.values()),
+            where=self.settings.where,
+            exclude=self.settings.exclude,
+            stages=self.settings.stages,
+            catalog=self.catalog,
+            origin=self.settings.origin,
+            ancestors=ancestors,
+        )
+
+    @cached_property
+    def choices(self) -> Choices:
+        """Which answer of each generation counts.
+
+        With the setting `refresh` each generation that matches the slice, its ancestors left aside,
+        is to have a new one.
+        """
+        rows = self._select(ancestors=False) if self.settings.refresh else []
+        templates = self.catalog.templates
+        asked = [row for row in rows if templates[row.stage][row.template_id].generator == "llm"]
+        return Choices({row.gen_id: row for row in asked}, run=self.calls.run)
+
+    def generation(self, stage: str, gen_id: str) -> Generation:
+        """Return a generation.
+
+        Raises:
+            UnknownGenerationError: no configured cohort has it at that stage.
+        """
+        found = self.generations.get(gen_id)
+        if found is not None and found.stage == stage:
+            return found
+        cohorts = ", ".join(self.settings.cohorts)
+        known = [row.gen_id for row in self.generations.values() if row.stage == stage]
+        raise UnknownGenerationError(
+            f"found {gen_id!r}, which is not the id of any {stage} of the cohorts {cohorts}; "
+            f"add its cohort to `cohorts`, or correct the id: {nearest(gen_id, known)}"
+        )
+
+    def generation_of(self, gen_id: str) -> Generation:
+        """Return a generation of any stage.
+
+        Raises:
+            UnknownGenerationError: no configured cohort has it.
+        """
+        if gen_id not in self.generations:
+            cohorts = ", ".join(self.settings.cohorts)
+            raise UnknownGenerationError(
+                f"found {gen_id!r}, which is not the id of any generation of the cohorts "
+                f"{cohorts}; {nearest(gen_id, self.generations)}"
+            )
+        return self.generations[gen_id]
+
+    @property
+    def slice(self) -> str:
+        """What the selection leaves out, as JSON; empty if it is everything."""
+        conditions = {"where": self.settings.where, "exclude": self.settings.exclude}
+        given = {name: condition for name, condition in conditions.items() if condition}
+        return _canonical(given) if given else ""
+
+    # One generation
+
+    def lineage(self, generation: Generation) -> list[Generation]:
+        """Return the ancestors of a generation, the first stage first, and itself last."""
+        line = [generation]
+        while line[0].parent_gen_id:
+            line.insert(0, self.generations[line[0].parent_gen_id])
+        return line
+
+    def text(self, path: str) -> str:
+        """Return a text of the catalogs, read once a run.
+
+        Raises:
+            InputError: it is not UTF-8.
+        """
+        if path not in self._texts:
+            self._texts[path] = read_text(Path(path), code="catalog")
+        return self._texts[path]
+
+    def sha256(self, path: str) -> str:
+        """Return the digest of a text of the catalogs."""
+        if path not in self._digests:
+            self._digests[path] = text_sha256(self.text(path))
+        return self._digests[path]
+
+
+def _canonical(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)

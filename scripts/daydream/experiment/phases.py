@@ -1,0 +1,161 @@
+"""The three phases of a generation, each a function of files: prompt, raw, parsed.
+
+They run as threads of one Snakemake, some 100,000 times: whatever is the same for many jobs is
+held by the `Experiment`, not made again here. Each phase records what its text is made of
+(`daydream.store.records`) and then writes the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from daydream.catalog.prompts import PARENT_NAMES, PromptConcept, render
+from daydream.experiment import recipes
+from daydream.experiment.answers import call_record, find_answer, parsed_text
+from daydream.experiment.experiment import Experiment
+from daydream.experiment.provenance import of_parsed, of_prompt, of_raw
+from daydream.files import read_text, text_sha256, write_json, write_text
+from daydream.generations.row import Generation
+from daydream.store.layout import read_json
+from daydream.store.records import Made, read_record, record_made
+
+
+def render_prompt(
+    experiment: Experiment,
+    generation: Generation,
+    *,
+    template: Sequence[str] = (),
+    concepts: Sequence[str] = (),
+    ancestors: Sequence[str] = (),
+    output: str,
+) -> None:
+    """Render a template with the concept texts, or with the ancestors' texts (the parent last).
+
+    `template` and `concepts` are held by the experiment, which has read them once.
+    """
+    texts = {
+        row.stage: read_text(path)
+        for row, path in zip(
+            recipes.named_ancestors(experiment, generation), ancestors, strict=True
+        )
+    }
+    prompt = prompt_of(experiment, generation, texts)
+    digests = {stage: text_sha256(text) for stage, text in texts.items()}
+    made = Made(of_prompt(experiment, generation, digests), text_sha256(prompt))
+    record_made(Path(output).parent, "prompt", made)
+    write_text(output, prompt)
+
+
+def prompt_of(experiment: Experiment, generation: Generation, ancestors: Mapping[str, str]) -> str:
+    """Return a generation's prompt; `ancestors` are the texts that it may name, by stage.
+
+    Raises:
+        TemplateError: the template cannot be rendered.
+    """
+    variables: dict[str, object] = {
+        **recipes.dimensions(experiment, generation),
+        **recipes.item_variables(experiment, generation),
+    }
+    if ancestors:
+        variables["ancestors"] = dict(ancestors)
+        variables |= dict.fromkeys(PARENT_NAMES, list(ancestors.values())[-1])
+    elif experiment.settings.items is None:
+        variables["concepts"] = [
+            PromptConcept(
+                name=experiment.catalog.concepts[concept].name,
+                content=experiment.text(path),
+                concept_id=concept,
+            )
+            for concept, path in recipes.concept_files(experiment, generation).items()
+        ]
+    source = recipes.template_text(experiment, generation)
+    name = recipes.template_file(experiment, generation) or generation.template_id
+    return render(source, variables, name=name)
+
+
+def generate_raw(
+    experiment: Experiment,
+    generation: Generation,
+    *,
+    prompt: str,
+    copied: str | None = None,
+    raw: str,
+    metadata: str,
+) -> None:
+    """Answer a prompt: from the journal, else by one model call, which is journaled first.
+
+    Raises:
+        CallError: the provider gave no answer.
+        StoreError: a file cannot be read or written.
+    """
+    text = read_text(prompt)
+    directory = Path(raw).parent
+    ancestors = experiment.lineage(generation)[:-1]
+    known = identity(experiment, generation, ancestors=ancestors, prompt=text)
+    parent: str | None = None
+    if copied is not None:
+        answer_text = read_text(copied)
+        parent = text_sha256(answer_text)
+        known["mode"] = "copy"
+    else:
+        answer = find_answer(experiment, generation, text, directory, ask=experiment.calls.ask)
+        answer_text = answer.response.text
+        model = experiment.catalog.models[generation.llm_model_id]
+        known |= {"mode": "llm", **call_record(answer, model)}
+    of = of_raw(experiment, generation, prompt=text_sha256(text), parent=parent)
+    record_made(directory, "raw", Made(of, text_sha256(answer_text)))
+    write_text(raw, answer_text)
+    write_json(metadata, known)
+
+
+def identity(
+    experiment: Experiment,
+    generation: Generation,
+    *,
+    ancestors: Iterable[Generation],
+    prompt: str,
+) -> dict[str, object]:
+    """Return the part of metadata.json that says which generation it is, and of what prompt."""
+    return {
+        "stage": generation.stage,
+        "gen_id": generation.gen_id,
+        "parent_gen_id": generation.parent_gen_id or None,
+        "ancestors": {row.stage: row.gen_id for row in ancestors},
+        "key": generation.key,
+        "combo_id": generation.combo_id,
+        "template_id": generation.template_id,
+        "llm_model_id": generation.llm_model_id,
+        "replicate": int(generation.replicate),
+        "dimensions": recipes.dimensions(experiment, generation),
+        "prompt_sha256": text_sha256(prompt),
+    }
+
+
+def parse_response(
+    experiment: Experiment, generation: Generation, *, raw: str, metadata: str, output: str
+) -> None:
+    """Parse an answer; one that was edited by hand is parsed as it stands.
+
+    Raises:
+        ParseError: the answer is truncated, blank, too short, or refused by its parser.
+    """
+    answer = read_text(raw)
+    digest = text_sha256(answer)
+    directory = Path(output).parent
+    parsed = parsed_text(
+        experiment,
+        generation,
+        answer,
+        read_json(metadata),
+        edited=is_edited(directory, "raw", digest),
+    )
+    made = Made(of_parsed(experiment, generation, raw=digest), text_sha256(parsed))
+    record_made(directory, "parsed", made)
+    write_text(output, parsed)
+
+
+def is_edited(directory: Path, phase: str, sha256: str) -> bool:
+    """Tell whether a text of this digest is not the one that its phase has written."""
+    made = read_record(directory).get(phase)
+    return made is not None and made.sha256 != sha256

@@ -1,0 +1,322 @@
+"""The one account of what is current: the state of each phase of each generation.
+
+Rules, `plan`, `explain`, `expand: pending`, partial reports and the closing summary all ask here.
+A phase is one of
+
+    current   its text is there, and was made of what it would be made of today
+    stale     its text is there, but was made of something else; `reasons` name it
+    missing   its text is not there
+    failed    its text is not there, as the last attempt failed; `reasons` say why
+    blocked   it cannot be made as long as an ancestor fails
+
+What a text was made of is in its record (`store.records`), what it would be made of today is
+said by the functions below, which also write the record: so both sides of each comparison are of
+one make. File times say nothing here, and neither do Snakemake's records. What comes after a
+phase that is not current is not current either, whatever it would turn out to be.
+
+A text edited by hand is `edited`, and counts: an edited prompt is sent, an edited answer is parsed
+as it stands, an edited parsed text is what its children take. Deleted, the original comes back.
+
+A text without a record, as one that was put into the store by hand, is taken for current if that
+saves a call; where the journal has the answer, it is made again for nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Literal, NamedTuple
+
+from daydream.errors import BudgetError, StoppedError, StoreError
+from daydream.experiment import recipes
+from daydream.experiment.experiment import Experiment
+from daydream.files import read_bytes, read_text, text_sha256
+from daydream.generations.row import Generation
+from daydream.store.layout import RESPONSES, generation_file
+from daydream.store.records import RECORD, Record, parse_record
+
+PHASES = ("prompt", "raw", "parsed")
+# The files of each phase, the one with its text first.
+FILES: Mapping[str, tuple[str, ...]] = {
+    "prompt": ("prompt.txt",),
+    "raw": ("raw.txt", "metadata.json"),
+    "parsed": ("parsed.txt",),
+}
+RULES = dict(zip(PHASES, ("render_prompt", "generate_raw", "parse_response"), strict=True))
+Kind = Literal["current", "stale", "missing", "failed", "blocked"]
+Digests = dict[str, str]
+
+# What a job's log begins with if its call was not begun.
+_NOT_TRIED = tuple(f"[{error.code}]" for error in (StoppedError, BudgetError))
+# A disk that has to look for the records answers many questions at once sooner than one by one.
+# Reading and comparing take turns: with both at once, each read waits for the interpreter.
+_AT_ONCE = 4
+_WINDOW = 4_000
+
+
+class Change(NamedTuple):
+    """An input that is not what it was; None: it is not there now, or was not recorded then."""
+
+    name: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The state of one phase; `sha256` is the digest of its text as it stands, if it is there.
+
+    `edited`: the text was changed by hand after it was made.
+    """
+
+    kind: Kind
+    reasons: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
+    edited: bool = False
+    sha256: str = ""
+
+
+class Account(NamedTuple):
+    """The states of a generation's phases, in the order in which they are made."""
+
+    prompt: State
+    raw: State
+    parsed: State
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is to be made."""
+        return all(state.kind == "current" for state in self)
+
+    @property
+    def kind(self) -> Kind:
+        """The state of the generation: that of its first phase that is not current."""
+        return next((state.kind for state in self if state.kind != "current"), "current")
+
+    @property
+    def failure(self) -> str:
+        """Why the generation itself failed, in one line with its code; empty if it did not."""
+        return next((state.reasons[0] for state in self if state.kind == "failed"), "")
+
+    @property
+    def blocked(self) -> bool:
+        """Whether an ancestor failed, so that this generation could not be tried."""
+        return self.prompt.kind == "blocked"
+
+    @property
+    def edited(self) -> bool:
+        """Whether any of the texts was changed by hand."""
+        return any(state.edited for state in self)
+
+    @property
+    def edited_phases(self) -> tuple[str, ...]:
+        """The phases whose text was changed by hand."""
+        return tuple(phase for phase, state in zip(PHASES, self, strict=True) if state.edited)
+
+    @property
+    def reason(self) -> str:
+        """Why the generation is not complete, in a few words; empty if it is."""
+        found = next((state for state in self if state.kind != "current"), None)
+        return "" if found is None else ", ".join(found.reasons) or found.kind
+
+
+def log_file(stage: str, gen_id: str, phase: str) -> str:
+    """Return the log of a phase's job, which holds the error that ended it, if one did."""
+    return f"logs/{stage}/{gen_id}.{phase}.log"
+
+
+# What a text would be made of today
+
+
+def of_prompt(experiment: Experiment, row: Generation, ancestors: Mapping[str, str]) -> Digests:
+    """Return the digests of all that a prompt is made of.
+
+    `ancestors` are the digests of the parsed texts that it may name, by stage, the parent's last.
+    """
+    made_of = {
+        "template": recipes.template_sha256(experiment, row),
+        "variables": text_sha256(recipes.prompt_variables(experiment, row)),
+    }
+    for concept, path in recipes.concept_files(experiment, row).items():
+        made_of[f"concept {concept}"] = experiment.sha256(path)
+    *older, parent = ancestors.values() or (None,)
+    if parent is not None:
+        made_of["parent"] = parent
+    for stage, digest in zip(ancestors, older, strict=False):
+        made_of[f"ancestor {stage}"] = digest
+    return made_of
+
+
+def of_raw(experiment: Experiment, row: Generation, *, prompt: str, parent: str | None) -> Digests:
+    """Return the digests of all that an answer is made of; a copy is made of its parent's text."""
+    made_of = {
+        "prompt": prompt,
+        "settings": text_sha256(f"{row.key}\n{recipes.call_settings(experiment, row)}"),
+    }
+    if parent is not None and recipes.is_copy(experiment, row):
+        made_of["parent"] = parent
+    return made_of
+
+
+def of_parsed(experiment: Experiment, row: Generation, *, raw: str) -> Digests:
+    """Return the digests of all that a parsed text is made of."""
+    return {"raw": raw, "parser": text_sha256(recipes.parser_settings(experiment, row))}
+
+
+# The account
+
+
+class _Found(NamedTuple):
+    """What the directory of a generation holds: names, record, and the digest of each text."""
+
+    names: frozenset[str]
+    record: Record
+    digests: Mapping[str, str]
+
+
+_NOTHING = _Found(frozenset(), {}, {})
+
+
+def accounts(experiment: Experiment, rows: Iterable[Generation]) -> dict[str, Account]:
+    """Return the account of each generation by its id, as the store is now.
+
+    `rows` hold the parent of each row before it.
+    """
+    generations = list(rows)
+    book = _Book(experiment)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for start in range(0, len(generations), _WINDOW):
+            window = generations[start : start + _WINDOW]
+            shares = [window[thread::_AT_ONCE] for thread in range(_AT_ONCE)]
+            found = {
+                gen_id: there for part in pool.map(_read_all, shares) for gen_id, there in part
+            }
+            for row in window:
+                book.enter(row, found[row.gen_id])
+    return book.accounts
+
+
+def _read_all(rows: Iterable[Generation]) -> list[tuple[str, _Found]]:
+    return [(row.gen_id, _read(generation_file(row.stage, row.gen_id, ""))) for row in rows]
+
+
+def _read(directory: str) -> _Found:
+    # Strings: a Path takes ten times as long.
+    try:
+        names = set(os.listdir(directory))  # noqa: PTH208
+    except OSError:
+        return _NOTHING
+    record: Record = {}
+    digests = {}
+    for name, phase in ((RECORD, ""), *((FILES[phase][0], phase) for phase in PHASES)):
+        if name not in names:
+            continue
+        try:
+            data = read_bytes(directory + name)
+        except FileNotFoundError:
+            # A run that goes on at the same time has just taken it away, to make it again.
+            names.remove(name)
+            continue
+        if phase:
+            digests[phase] = sha256(data).hexdigest()
+        else:
+            record = parse_record(data)
+    return _Found(frozenset(names), record, digests)
+
+
+class _Book:
+    """Accounts of generations, entered from parents to children."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.accounts: dict[str, Account] = {}
+        self._experiment = experiment
+
+    def enter(self, row: Generation, found: _Found) -> None:
+        """Enter the account of a generation whose ancestors are entered."""
+        states: list[State] = []
+        for phase in PHASES:
+            states.append(self._state(row, phase, found, states))
+        self.accounts[row.gen_id] = Account(*states)
+
+    def _state(self, row: Generation, phase: str, found: _Found, before: list[State]) -> State:
+        parent = self.accounts.get(row.parent_gen_id)
+        digest = found.digests.get(phase, "")
+        if parent is not None and parent.kind in ("failed", "blocked"):
+            stage = recipes.stage_of(self._experiment, row).parent
+            reason = f"its {stage} {row.parent_gen_id} failed"
+            return State("blocked", (reason,), sha256=digest)
+        missing = [name for name in FILES[phase] if name not in found.names]
+        earlier = self._earlier(row, parent, before)
+        if missing:
+            failure = "" if earlier else _failure(row, phase)
+            if failure:
+                return State("failed", (failure,))
+            return State("missing", tuple(f"{name} is missing" for name in missing))
+        changes = tuple(self._changes(row, phase, found, before))
+        reasons = tuple(f"{change.name} changed" for change in changes)
+        if phase not in found.record and _is_remade_for_nothing(row, found, self._experiment):
+            reasons = ("what it was made of is not recorded",)
+        if earlier:
+            reasons = (*reasons, earlier)
+        made = found.record.get(phase)
+        edited = made is not None and made.sha256 != digest
+        kind: Kind = "stale" if reasons else "current"
+        return State(kind, reasons, changes, edited=edited, sha256=digest)
+
+    def _earlier(self, row: Generation, parent: Account | None, before: list[State]) -> str:
+        """Return which phase before is made again; empty if none."""
+        if not before:
+            if parent is None or parent.parsed.kind == "current":
+                return ""
+            return f"the {recipes.stage_of(self._experiment, row).parent} is made again"
+        if before[-1].kind == "current":
+            return ""
+        return "the prompt is made again" if len(before) == 1 else "the answer is made again"
+
+    def _changes(
+        self, row: Generation, phase: str, found: _Found, before: list[State]
+    ) -> Iterator[Change]:
+        made = found.record.get(phase)
+        if made is None:
+            return
+        today = self._today(row, phase, before)
+        for name in dict.fromkeys([*made.of, *today]):
+            old, new = made.of.get(name), today.get(name)
+            if new not in (old, ""):
+                yield Change(LABELS.get(name, name), old, new)
+
+    def _today(self, row: Generation, phase: str, before: list[State]) -> Digests:
+        if phase == "prompt":
+            return of_prompt(self._experiment, row, self._ancestors(row))
+        if phase == "raw":
+            parent = self.accounts.get(row.parent_gen_id)
+            digest = None if parent is None else parent.parsed.sha256
+            return of_raw(self._experiment, row, prompt=before[0].sha256, parent=digest)
+        return of_parsed(self._experiment, row, raw=before[1].sha256)
+
+    def _ancestors(self, row: Generation) -> Digests:
+        if not row.parent_gen_id:
+            return {}
+        named = recipes.named_ancestors(self._experiment, row)
+        return {link.stage: self.accounts[link.gen_id].parsed.sha256 for link in named}
+
+
+LABELS = {"variables": "names and dimensions", "raw": "answer"}
+
+
+def _is_remade_for_nothing(row: Generation, found: _Found, experiment: Experiment) -> bool:
+    """Tell whether making an unrecorded text again costs no call."""
+    return bool(found.record) or recipes.is_copy(experiment, row) or RESPONSES in found.names
+
+
+def _failure(row: Generation, phase: str) -> str:
+    """Return the error that ended the last attempt at a phase, as its log has it."""
+    try:
+        lines = read_text(log_file(row.stage, row.gen_id, phase)).splitlines()
+    except StoreError:
+        return ""
+    own = (line for line in lines if line.startswith("["))
+    return next((line for line in own if not line.startswith(_NOT_TRIED)), "")

@@ -1,0 +1,211 @@
+"""What each phase of a generation is made from: files, and what does not stand in files.
+
+A rule's inputs are the files (`prompt_inputs`, `raw_inputs`, `parsed_inputs`). The rest is told as
+short texts that are compared by their digests (`prompt_variables`, `call_settings`,
+`parser_settings`): names, dimensions, sampling settings, the parser.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from daydream.catalog.prompts import COPY
+from daydream.catalog.records import Combo, Template
+from daydream.experiment.experiment import Experiment
+from daydream.files import text_sha256
+from daydream.generations.row import Generation
+from daydream.settings import Stage
+from daydream.store.choices import FIRST
+from daydream.store.layout import generation_file
+
+# What a row of a table of items has instead of a combo.
+NO_CONCEPTS = Combo(combo_id="", concepts=())
+
+
+def stage_of(experiment: Experiment, generation: Generation) -> Stage:
+    """Return the stage of a generation."""
+    return experiment.settings.stages[generation.stage]
+
+
+def template_of(experiment: Experiment, generation: Generation) -> Template:
+    """Return the template of a generation."""
+    return experiment.catalog.templates[generation.stage][generation.template_id]
+
+
+def template_file(experiment: Experiment, generation: Generation) -> str:
+    """Return the file of a generation's template; empty for a copy whose template has none."""
+    return str(template_of(experiment, generation).path or "")
+
+
+def template_text(experiment: Experiment, generation: Generation) -> str:
+    """Return the source of a generation's template.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    path = template_file(experiment, generation)
+    return experiment.text(path) if path else COPY
+
+
+def template_sha256(experiment: Experiment, generation: Generation) -> str:
+    """Return the digest of that source."""
+    path = template_file(experiment, generation)
+    return experiment.sha256(path) if path else text_sha256(COPY)
+
+
+def is_copy(experiment: Experiment, generation: Generation) -> bool:
+    """Tell whether a generation takes its parent's text instead of calling a model."""
+    return template_of(experiment, generation).generator == "copy"
+
+
+def item_variables(experiment: Experiment, generation: Generation) -> dict[str, object]:
+    """Return what templates see of a generation's item: `item`, and its columns by name.
+
+    The columns by name are those of the first stage alone, where nothing else has a name. A
+    later template that does not name the item does not depend on it.
+    """
+    if experiment.settings.items is None:
+        return {}
+    item = experiment.catalog.items[generation.combo_id]
+    if not generation.parent_gen_id:
+        return {"item": item, **item}
+    return {"item": item} if "item" in template_text(experiment, generation) else {}
+
+
+def named_ancestors(experiment: Experiment, generation: Generation) -> list[Generation]:
+    """Return the ancestors whose texts a prompt may take, the parent last.
+
+    A template that does not name `ancestors` takes its parent's text alone.
+    """
+    ancestors = experiment.lineage(generation)[:-1]
+    return ancestors if names_ancestors(experiment, generation) else ancestors[-1:]
+
+
+def names_ancestors(experiment: Experiment, generation: Generation) -> bool:
+    """Tell whether a generation's template names more than its parent."""
+    return "ancestors" in template_text(experiment, generation)
+
+
+def concept_files(experiment: Experiment, generation: Generation) -> dict[str, str]:
+    """Return the texts of the concepts that a generation of the first stage is made from."""
+    if generation.parent_gen_id:
+        return {}
+    combo = experiment.catalog.combos.get(generation.combo_id, NO_CONCEPTS)
+    return {
+        concept: str(experiment.catalog.concept_path(concept, level))
+        for concept, level in combo.concepts
+    }
+
+
+def prompt_inputs(experiment: Experiment, generation: Generation) -> dict[str, list[str]]:
+    """Return the files a prompt is rendered from, by what they are to it."""
+    template = template_file(experiment, generation)
+    inputs = {"template": [template] if template else []}
+    if generation.parent_gen_id:
+        inputs["ancestors"] = [
+            generation_file(row.stage, row.gen_id, "parsed.txt")
+            for row in named_ancestors(experiment, generation)
+        ]
+    else:
+        inputs["concepts"] = list(concept_files(experiment, generation).values())
+    return inputs
+
+
+def prompt_variables(experiment: Experiment, generation: Generation) -> str:
+    """Return what a prompt depends on beside its input files: names and dimensions."""
+    variables: dict[str, object] = {
+        **dimensions(experiment, generation),
+        **item_variables(experiment, generation),
+    }
+    if not generation.parent_gen_id and experiment.settings.items is None:
+        combo = experiment.catalog.combos[generation.combo_id]
+        variables["concepts"] = [
+            [concept, experiment.catalog.concepts[concept].name, level]
+            for concept, level in combo.concepts
+        ]
+    return _canonical(variables)
+
+
+def dimensions(experiment: Experiment, generation: Generation) -> dict[str, str]:
+    """Return the further dimensions of a generation's stage by name."""
+    names = stage_of(experiment, generation).dimensions
+    return dict(zip(names, generation.dimensions, strict=True))
+
+
+def raw_inputs(experiment: Experiment, generation: Generation) -> dict[str, str]:
+    """Return the files an answer is made from: the prompt, and the text that a copy takes."""
+    inputs = {"prompt": generation_file(generation.stage, generation.gen_id, "prompt.txt")}
+    if is_copy(experiment, generation):
+        parent = experiment.generations[generation.parent_gen_id]
+        inputs["copied"] = generation_file(parent.stage, parent.gen_id, "parsed.txt")
+    return inputs
+
+
+def parsed_inputs(experiment: Experiment, generation: Generation) -> dict[str, str]:
+    """Return the files a parsed text is made from: the answer and what is known of it."""
+    names = {"raw": "raw.txt", "metadata": "metadata.json"}
+    return {
+        name: generation_file(generation.stage, generation.gen_id, file)
+        for name, file in names.items()
+    }
+
+
+def sampling_of(experiment: Experiment, generation: Generation) -> dict[str, Any]:
+    """Return the sampling settings of a generation's call."""
+    return experiment.settings.sampling(
+        generation.stage, generation.llm_model_id, dimensions(experiment, generation)
+    )
+
+
+def call_settings(experiment: Experiment, generation: Generation) -> str:
+    """Return what an answer depends on beside its input files: model and sampling."""
+    if is_copy(experiment, generation):
+        return "copy"
+    model = experiment.catalog.models[generation.llm_model_id]
+    provider = experiment.settings.provider_of(model.provider)
+    sampling = sampling_of(experiment, generation)
+    stage = stage_of(experiment, generation)
+    return _canonical(
+        {
+            "provider": provider,
+            "model": model.model,
+            **sampling,
+            **_choice(experiment, generation),
+            # What decides whether an answer is asked for again, where it ever is.
+            **({"resample": stage.resample} if stage.resample else {}),
+            **({"limit": stage.max_tokens_limit} if stage.on_truncation == "grow" else {}),
+            **({"parser": parser_settings(experiment, generation)} if stage.resample else {}),
+        }
+    )
+
+
+def _choice(experiment: Experiment, generation: Generation) -> dict[str, object]:
+    choice = experiment.choices.of(generation.gen_id)
+    return {} if choice == FIRST else {"choice": [choice.sample, choice.request]}
+
+
+def pool_of(experiment: Experiment, generation: Generation) -> str:
+    """Return the pool whose limits a generation's call keeps; a copy has none."""
+    if is_copy(experiment, generation):
+        return ""
+    model = experiment.catalog.models[generation.llm_model_id]
+    return model.pool or experiment.settings.provider_of(model.provider)
+
+
+def parser_settings(experiment: Experiment, generation: Generation) -> str:
+    """Return what a parsed text depends on beside its input files: the parser and its scale."""
+    template = template_of(experiment, generation)
+    return _canonical(
+        {
+            "parser": template.parser,
+            "source": experiment.parsers.digest(template.parser),
+            "scale": [template.score_min, template.score_max],
+            "min_lines": stage_of(experiment, generation).min_lines,
+        }
+    )
+
+
+def _canonical(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)

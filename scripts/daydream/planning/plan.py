@@ -1,0 +1,315 @@
+"""What a run would ask and what that may cost, before anything is spent.
+
+What is current stays (`experiment.provenance`). Any other generation is carried as far as texts are
+known: its prompt is rendered, its request looked up in the journal, the answer there parsed for its
+children. Nothing is written. So the count is exact wherever the parent's text is known, or follows
+from the journal:
+
+    done       nothing is to be made
+    journal    its answer is there or in the journal: it is made without a call
+    call       a run asks the model
+    waiting    its parent is asked first; it is then asked too, unless the journal has its answer
+    copy       it takes its parent's text; no model is asked
+    refused    its answer is there, and its parser refuses it: nothing is asked
+    blocked    its prompt cannot be made: its parent is refused, or its template is wrong
+
+Tokens of a call are the mean of some finished calls of its template and model, else a token
+per four characters of the prompt, and max_tokens for the answer.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from daydream.calls.calling import DEFAULT_MAX_TOKENS, cost_usd
+from daydream.errors import CallError, DaydreamError, ParseError
+from daydream.experiment import recipes
+from daydream.experiment.answers import find_answer, parsed_text
+from daydream.experiment.experiment import Experiment
+from daydream.experiment.phases import is_edited, prompt_of
+from daydream.experiment.provenance import Account, accounts
+from daydream.files import read_text, text_sha256, write_text
+from daydream.generations.row import Generation
+from daydream.llm.request import Request
+from daydream.store.layout import generation_file, read_json
+
+CHARACTERS_PER_TOKEN = 4
+# Finished calls that a mean is taken of.
+SAMPLE = 20
+STATES = ("done", "journal", "call", "waiting", "copy", "refused", "blocked")
+FINISHED, LENGTH = "finished calls", "prompt length and max_tokens"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Forecast:
+    """What a run would do for a generation; `text` is the parsed text that it would get."""
+
+    generation: Generation
+    state: str
+    text: str | None = None
+    prompt: str | None = None
+    usage: Mapping[str, int] | None = None
+
+    def parsed(self) -> str | None:
+        """Return the generation's parsed text, where it is known."""
+        if self.state != "done":
+            return self.text
+        row = self.generation
+        return read_text(generation_file(row.stage, row.gen_id, "parsed.txt"))
+
+
+class _Pending(Exception):  # noqa: N818 - not an error: it ends a search
+    """The answer is not in the journal."""
+
+
+def _would_ask(_generation: Generation, _request: Request) -> NoReturn:
+    raise _Pending
+
+
+def forecasts(
+    experiment: Experiment,
+    known: Mapping[str, Account],
+    generations: Iterable[Generation] | None = None,
+) -> dict[str, Forecast]:
+    """Return the forecast of each of the generations, or of all selected ones, by id.
+
+    `known` are the accounts of all of them; parents stand before children in `generations`.
+    """
+    found: dict[str, Forecast] = {}
+    for generation in experiment.selected.values() if generations is None else generations:
+        account = known[generation.gen_id]
+        found[generation.gen_id] = _forecast(experiment, generation, account, found)
+    return found
+
+
+def _forecast(
+    experiment: Experiment, generation: Generation, account: Account, known: Mapping[str, Forecast]
+) -> Forecast:
+    if account.complete:
+        return Forecast(generation=generation, state="done")
+    if account.raw.kind == "current":
+        return _parsed(experiment, generation)
+    ancestors = [known[row.gen_id] for row in experiment.lineage(generation)[:-1]]
+    copies = recipes.is_copy(experiment, generation)
+    if ancestors and ancestors[-1].state in ("refused", "blocked"):
+        return Forecast(generation=generation, state="blocked")
+    if ancestors and ancestors[-1].parsed() is None:
+        return Forecast(generation=generation, state="copy" if copies else "waiting")
+    if copies:
+        return Forecast(generation=generation, state="copy", text=ancestors[-1].parsed())
+    return _made(experiment, generation, account, ancestors)
+
+
+def _made(
+    experiment: Experiment, generation: Generation, account: Account, ancestors: list[Forecast]
+) -> Forecast:
+    """Return the forecast of a generation that is asked for, unless the journal has its answer."""
+    try:
+        prompt = _prompt(experiment, generation, account, ancestors)
+    except DaydreamError:
+        return Forecast(generation=generation, state="blocked")
+    directory = Path(generation_file(generation.stage, generation.gen_id, ""))
+    try:
+        answer = find_answer(experiment, generation, prompt, directory, ask=_would_ask)
+    except _Pending:
+        return Forecast(generation=generation, state="call", prompt=prompt)
+    response = answer.response
+    told = {"mode": "llm", "truncated": response.truncated, "sampling": answer.request.sampling}
+    return _parse(experiment, generation, response.text, told, prompt=prompt, usage=response.usage)
+
+
+def _parsed(experiment: Experiment, generation: Generation) -> Forecast:
+    """Return the forecast of a generation whose answer stays, and is only to be parsed."""
+    directory = Path(generation_file(generation.stage, generation.gen_id, ""))
+    raw, metadata = read_text(directory / "raw.txt"), read_json(directory / "metadata.json")
+    edited = is_edited(directory, "raw", text_sha256(raw))
+    return _parse(experiment, generation, raw, metadata, edited=edited)
+
+
+def _parse(
+    experiment: Experiment,
+    generation: Generation,
+    raw: str,
+    metadata: Mapping[str, Any],
+    *,
+    edited: bool = False,
+    prompt: str | None = None,
+    usage: Mapping[str, int] | None = None,
+) -> Forecast:
+    try:
+        text = parsed_text(experiment, generation, raw, metadata, edited=edited)
+    except (CallError, ParseError):
+        return Forecast(generation=generation, state="refused", prompt=prompt)
+    return Forecast(generation=generation, state="journal", text=text, prompt=prompt, usage=usage)
+
+
+def _prompt(
+    experiment: Experiment, generation: Generation, account: Account, ancestors: list[Forecast]
+) -> str:
+    """Return the prompt that a run sends: the one that is there if it stays, edited or not."""
+    if account.prompt.kind == "current":
+        return read_text(generation_file(generation.stage, generation.gen_id, "prompt.txt"))
+    named = {row.gen_id for row in recipes.named_ancestors(experiment, generation)}
+    texts = {
+        ancestor.generation.stage: ancestor.parsed() or ""
+        for ancestor in ancestors
+        if ancestor.generation.gen_id in named
+    }
+    return prompt_of(experiment, generation, texts)
+
+
+class Row(NamedTuple):
+    """What a run would do for the generations of one stage and model."""
+
+    stage: str
+    llm_model_id: str
+    generations: int
+    done: int
+    journal: int
+    call: int
+    waiting: int
+    copy: int
+    refused: int
+    blocked: int
+    prompt_tokens: int
+    completion_tokens: int
+    usd: float | None
+    estimated_from: str
+
+
+def plan(experiment: Experiment, known: Mapping[str, Account]) -> list[Row]:
+    """Return a row per stage and model; tokens and USD are of the calls to come."""
+    found = forecasts(experiment, known)
+    means = _means(found.values())
+    groups: dict[tuple[str, str], list[Forecast]] = defaultdict(list)
+    for forecast in found.values():
+        generation = forecast.generation
+        groups[generation.stage, generation.llm_model_id].append(forecast)
+    return [_row(experiment, *group, forecasts, means) for group, forecasts in groups.items()]
+
+
+Means = Mapping[tuple[str, str, str], tuple[float, float]]
+
+
+def _means(found: Iterable[Forecast]) -> Means:
+    """Return the mean tokens of prompt and answer of finished calls by stage, template, model."""
+    usages: dict[tuple[str, str, str], list[tuple[int, int]]] = defaultdict(list)
+    for forecast in found:
+        counts = usages[recipe(forecast.generation)]
+        usage = _usage(forecast) if len(counts) < SAMPLE else {}
+        if usage.get("prompt_tokens") is not None and usage.get("completion_tokens") is not None:
+            counts.append((usage["prompt_tokens"], usage["completion_tokens"]))
+    return {
+        recipe: (
+            sum(prompt for prompt, _ in counts) / len(counts),
+            sum(completion for _, completion in counts) / len(counts),
+        )
+        for recipe, counts in usages.items()
+        if counts
+    }
+
+
+def _usage(forecast: Forecast) -> Mapping[str, Any]:
+    if forecast.state != "done":
+        return forecast.usage or {}
+    row = forecast.generation
+    metadata = read_json(generation_file(row.stage, row.gen_id, "metadata.json"))
+    return metadata.get("usage") or {}
+
+
+def recipe(generation: Generation) -> tuple[str, str, str]:
+    """Return what calls of about the same size have in common."""
+    return generation.stage, generation.template_id, generation.llm_model_id
+
+
+def _row(
+    experiment: Experiment, stage: str, model_id: str, group: list[Forecast], means: Means
+) -> Row:
+    counts = {state: sum(forecast.state == state for forecast in group) for state in STATES}
+    prompt_tokens = completion_tokens = 0.0
+    sources = set()
+    for forecast in group:
+        if forecast.state in ("call", "waiting"):
+            prompt, completion, source = call_tokens(experiment, forecast, means)
+            prompt_tokens += prompt
+            completion_tokens += completion
+            sources.add(source)
+    tokens = {"prompt_tokens": round(prompt_tokens), "completion_tokens": round(completion_tokens)}
+    model = experiment.catalog.models.get(model_id)
+    usd = 0.0 if not sources else None if model is None else cost_usd(tokens, model)
+    return Row(
+        stage=stage,
+        llm_model_id=model_id,
+        generations=len(group),
+        **counts,
+        **tokens,
+        usd=usd,
+        estimated_from=" and ".join(sorted(sources)),
+    )
+
+
+def call_tokens(
+    experiment: Experiment, forecast: Forecast, means: Means
+) -> tuple[float, float, str]:
+    """Return the tokens of a call's prompt and answer, and what they are estimated from."""
+    generation = forecast.generation
+    mean = means.get(recipe(generation))
+    if mean is not None:
+        return (*mean, FINISHED)
+    limit = recipes.sampling_of(experiment, generation).get("max_tokens") or DEFAULT_MAX_TOKENS
+    if forecast.prompt is not None:
+        return len(forecast.prompt) / CHARACTERS_PER_TOKEN, limit, LENGTH
+    template = len(recipes.template_text(experiment, generation))
+    parent = experiment.generations[generation.parent_gen_id]
+    answer = recipes.sampling_of(experiment, parent).get("max_tokens") or DEFAULT_MAX_TOKENS
+    return template / CHARACTERS_PER_TOKEN + answer, limit, LENGTH
+
+
+def report(experiment: Experiment, csv_path: str) -> str:
+    """Write the plan as CSV, and return it as a table to be read."""
+    rows = plan(experiment, accounts(experiment, experiment.selected.values()))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(Row._fields)
+    writer.writerows(["" if cell is None else cell for cell in row] for row in rows)
+    Path(csv_path).parent.mkdir(parents=True, exist_ok=True)
+    write_text(csv_path, text.getvalue())
+    return "\n".join(_lines(rows, csv_path))
+
+
+def _lines(rows: list[Row], csv_path: str) -> Iterator[str]:
+    names = ["stage", "model", "generations", *STATES, "tokens in", "tokens out", "USD"]
+    table = [names]
+    for row in rows:
+        numbers = [f"{number:,}" for number in row[2:12]]
+        table.append([row.stage, row.llm_model_id or "-", *numbers, _usd(row.usd)])
+    sums = [f"{sum(column):,}" for column in zip(*(row[2:12] for row in rows), strict=True)]
+    unpriced = any(row.usd is None for row in rows)
+    usd = sum(row.usd or 0.0 for row in rows)
+    table.append(["all", "", *sums, f"{usd:.4f}{' + ?' if unpriced else ''}"])
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for cells in table:
+        yield "  ".join(
+            cell.ljust(width) if place < 2 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ).rstrip()
+    yield ""
+    calls = sum(row.call for row in rows)
+    waiting = sum(row.waiting for row in rows)
+    yield f"A run makes {calls:,} calls, and {waiting:,} more when their parents are answered."
+    sources = sorted({row.estimated_from for row in rows} - {""})
+    if sources:
+        yield f"Tokens are estimated from {'; '.join(sources)}."
+    if unpriced:
+        yield "?: no usd_per_mtok_in and usd_per_mtok_out in llm_models.csv."
+    yield f"The same as a table: {csv_path}"
+
+
+def _usd(usd: float | None) -> str:
+    return "?" if usd is None else f"{usd:.4f}"

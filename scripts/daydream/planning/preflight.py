@@ -1,0 +1,54 @@
+"""What is checked once before the first job, instead of failing each call: keys, files, servers.
+
+Only providers that the run will ask count. A cohort whose answers are all in the journal needs no
+key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from daydream.errors import CallError, Problems
+from daydream.experiment import recipes
+from daydream.experiment.experiment import Experiment
+from daydream.planning.plan import forecasts
+from daydream.planning.scope import Scope
+
+
+def check_providers(experiment: Experiment, scope: Scope, stages: Iterable[str]) -> None:
+    """Refuse a run that would ask a provider which cannot answer.
+
+    `stages` are those whose generations the run may make.
+
+    Raises:
+        InputError: one line per provider, with the number of generations that wait for it.
+    """
+    wanted = set(stages)
+    waiting: dict[str, list[str]] = {}
+    for name, row in scope.waiting.items():
+        answered = scope.accounts[name].raw.kind == "current"
+        if row.stage in wanted and not answered and not recipes.is_copy(experiment, row):
+            model = experiment.catalog.models[row.llm_model_id]
+            waiting.setdefault(experiment.settings.provider_of(model.provider), []).append(name)
+    faults = {name: fault for name in waiting if (fault := _fault(experiment, name))}
+    if not faults:
+        return
+    # Worth its time now: an answer that is in the journal needs no provider.
+    expected = forecasts(experiment, scope.accounts, scope.rows.values())
+    problems = Problems("call")
+    for name, fault in faults.items():
+        asked = [row for row in waiting[name] if expected[row].state in ("call", "waiting")]
+        if asked:
+            found, _, remedy = fault.rpartition("; ")
+            count = f"{len(asked):,} generation{'s' if len(asked) > 1 else ''}"
+            problems.add(f"{count} to be answered", found, remedy)
+    problems.check()
+
+
+def _fault(experiment: Experiment, provider: str) -> str:
+    """Return why a provider cannot answer, as far as that can be known without a call."""
+    try:
+        experiment.calls.providers[provider].check()
+    except CallError as error:
+        return str(error.args[0])
+    return ""

@@ -1,0 +1,128 @@
+"""What a run is to make: which generations it names, and what it has Snakemake make again.
+
+Snakemake makes a file that is missing, and whatever is made from it. It is told here which other
+files are to be made again (`stale_files`), by the one account of `experiment.provenance`; and which
+files to ask for. As nothing after a phase that is not current is current either, the last text of
+each line of descent stands for all of it. Naming every file would do too, but a job with n inputs
+costs Snakemake n² steps: of 30,000 generations, with four files each, that alone was minutes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cached_property
+
+from daydream.experiment.experiment import Experiment
+from daydream.experiment.provenance import FILES, PHASES, RULES, Account, accounts
+from daydream.generations.row import Generation
+from daydream.generations.shares import shards_of
+from daydream.reports.report import Report, is_current, with_lineage
+from daydream.store.layout import generation_file
+
+
+class Scope:
+    """The generations that a run covers, and the state of each when the run began.
+
+    `named` are generations that it is asked for by a file of theirs, whatever the slice.
+    `makes_texts`: it is asked for texts beside reports, so that a partial report waits for them.
+    """
+
+    def __init__(
+        self, experiment: Experiment, *, named: Iterable[str] = (), makes_texts: bool = False
+    ) -> None:
+        self._experiment = experiment
+        self._makes_texts = makes_texts
+        settings = experiment.settings
+        rows = experiment.selected
+        self._shards = shards_of(rows.values(), settings.shards)
+        if settings.shard is not None:
+            rows = {name: row for name, row in rows.items() if self._shards[name] == settings.shard}
+        self.rows: Mapping[str, Generation] = rows
+        beside = [experiment.generations[name] for name in named if name in experiment.generations]
+        self._all = with_lineage(experiment, [*rows.values(), *beside])
+
+    @cached_property
+    def accounts(self) -> dict[str, Account]:
+        """The account of each generation, as the store was when it was first asked for."""
+        return accounts(self._experiment, self._all)
+
+    @cached_property
+    def waiting(self) -> dict[str, Generation]:
+        """The generations that are not complete; all that descends from one is not either."""
+        return {name: row for name, row in self.rows.items() if not self.accounts[name].complete}
+
+    @property
+    def requested(self) -> Mapping[str, Generation]:
+        """The generations that Snakemake is to plan for."""
+        return self.rows if self._experiment.settings.expand == "all" else self.waiting
+
+    def stale_files(self) -> Iterator[str]:
+        """Yield the files that are there and are to be made again."""
+        for row in self._all:
+            for phase, state in zip(PHASES, self.accounts[row.gen_id], strict=True):
+                if state.kind != "current" and state.sha256:
+                    for file in FILES[phase]:
+                        yield generation_file(row.stage, row.gen_id, file)
+
+    def reason(self, rule: str, wildcards: Mapping[str, str]) -> str:
+        """Return why a job of a generation is to be done; empty for any other job."""
+        if rule.endswith("build_membership"):
+            return "its rows are not those of the spec, or it is missing"
+        account = self.accounts.get(wildcards.get("gen_id", ""))
+        phases = [phase for phase in PHASES if rule.endswith(RULES[phase])]
+        if account is None or not phases:
+            return ""
+        state = account[PHASES.index(phases[0])]
+        return ", ".join(state.reasons)
+
+    def targets(self, stage: str | None = None) -> list[str]:
+        """Return the files that stand for all requested generations of a stage, or of all."""
+        rows = self.requested.values()
+        return _last_texts([row for row in rows if stage in (None, row.stage)])
+
+    def needs(self, report: Report, cohort: str) -> list[str]:
+        """Return the files that a report of a cohort waits for: of shards, their marks."""
+        if self.only_looks:
+            return []
+        rows = [row for row in report.rows(self._experiment, cohort) if row.gen_id in self.rows]
+        if self.is_divided:
+            return self.marks(row for row in rows if row.gen_id in self.waiting)
+        return _last_texts([row for row in rows if row.gen_id in self.requested])
+
+    def is_current(self, report: Report, cohort: str) -> bool:
+        """Tell whether a report was made of just what there is, and nothing is to come."""
+        partial = self.only_looks
+        return is_current(self._experiment, report, cohort, self.accounts, partial=partial)
+
+    @property
+    def only_looks(self) -> bool:
+        """Whether a partial run makes no text; shards do, and what is partial is their report."""
+        settings = self._experiment.settings
+        return settings.partial and settings.shards == 1 and not self._makes_texts
+
+    @property
+    def is_divided(self) -> bool:
+        """Whether shards make the texts, and this run is none of them."""
+        settings = self._experiment.settings
+        return settings.shards > 1 and settings.shard is None
+
+    def marks(self, rows: Iterable[Generation] | None = None) -> list[str]:
+        """Return the marks of the shards that have something to make, or make one of `rows`."""
+        waiting = self.waiting.values() if rows is None else rows
+        numbers = sorted({self._shards[row.gen_id] for row in waiting})
+        return [shard_mark(number, self._experiment.settings.shards) for number in numbers]
+
+
+def shard_mark(shard: int, shards: int) -> str:
+    """Return the file that marks a shard as done for one run."""
+    return f"logs/shards/{shard}-of-{shards}.done"
+
+
+def _last_texts(rows: Collection[Generation]) -> list[str]:
+    """Return the parsed.txt of each generation without children among these."""
+    parents = {row.parent_gen_id for row in rows}
+    return [
+        generation_file(row.stage, row.gen_id, "parsed.txt")
+        for row in rows
+        if row.gen_id not in parents
+    ]

@@ -1,0 +1,138 @@
+"""The reports that read the store itself: which there are, and what each was made of.
+
+A report is current if the digest of all that it shows, recorded when it was made, is that of today:
+its rows, the state and texts of each, the catalogs, the slice. So it depends on its rows, not on
+which files a run happens to name, and neither a run that makes only what is left nor one of a
+part of the rows can leave it half new. Everything that is made from these reports, such as the
+tables, follows them by Snakemake's own rules.
+
+What takes outdated reports away is `daydream.reports.withdrawal`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from daydream.errors import StoreError
+from daydream.experiment.experiment import Experiment
+from daydream.experiment.provenance import Account, accounts
+from daydream.files import file_sha256, read_text, write_text
+from daydream.generations.row import Generation
+from daydream.store.layout import COHORTS
+
+CROSS = Path("data/7_cross_experiment")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report of a cohort: its name, its file in the reports' directory, and what it covers."""
+
+    name: str
+    file: str
+    rows: Callable[[Experiment, str], list[Generation]]
+
+    def path(self, cohort: str) -> str:
+        """Return the file of a cohort's report."""
+        return f"{COHORTS}/{cohort}/reports/{self.file}"
+
+    def record(self, cohort: str) -> Path:
+        """Return the file that says what a cohort's report was made of."""
+        return COHORTS / cohort / "reports" / "provenance" / f"{self.name}.json"
+
+
+def covered(experiment: Experiment, cohort: str) -> list[Generation]:
+    """Return the selected generations of a cohort, in membership order."""
+    return [row for row in experiment.memberships[cohort] if row.gen_id in experiment.selected]
+
+
+def scored(experiment: Experiment, cohort: str) -> list[Generation]:
+    """Return the selected generations of a cohort's scored stages, in membership order."""
+    stages = experiment.settings.stages
+    return [row for row in covered(experiment, cohort) if stages[row.stage].scored]
+
+
+SCORES = Report("scores", "parsing/aggregated_scores.csv", scored)
+CALLS = Report("calls", "parsing/calls.csv", covered)
+EXPLORER = Report("explorer", "explorer/index.html", covered)
+REPORTS = (SCORES, CALLS, EXPLORER)
+
+
+def look(experiment: Experiment, cohort: str) -> dict[str, Account]:
+    """Return the accounts of all that a cohort's reports show, as the store is now."""
+    return accounts(experiment, with_lineage(experiment, covered(experiment, cohort)))
+
+
+def is_current(
+    experiment: Experiment,
+    report: Report,
+    cohort: str,
+    known: Mapping[str, Account],
+    *,
+    partial: bool = False,
+) -> bool:
+    """Tell whether a report was made of just what there is, with nothing to come.
+
+    What is to come does not count for a `partial` one, which takes what there is.
+    """
+    rows = report.rows(experiment, cohort)
+    if not partial and not all(known[row.gen_id].complete for row in rows):
+        return False
+    try:
+        recorded = json.loads(read_text(report.record(cohort)))
+    except (StoreError, ValueError):
+        return False
+    return bool(recorded == {"made_of": _made_of(experiment, report, cohort, known)})
+
+
+Write = Callable[[Experiment, str, Mapping[str, Account], str], None]
+
+
+def make_report(
+    experiment: Experiment, report: Report, write: Write, *, cohort: str, output: str
+) -> None:
+    """Write a report of a cohort, of the store as it is now, and record what it was made of."""
+    known = look(experiment, cohort)
+    write(experiment, cohort, known, output)
+    path = report.record(cohort)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps({"made_of": _made_of(experiment, report, cohort, known)}) + "\n")
+
+
+def _made_of(
+    experiment: Experiment, report: Report, cohort: str, known: Mapping[str, Account]
+) -> str:
+    """Return the digest of all that a report of a cohort shows."""
+    digest = sha256()
+    tables = [(str(path), file_sha256(path)) for path in experiment.catalog.tables]
+    stages = [(s.name, s.scored, s.dimensions) for s in experiment.settings.stages.values()]
+    digest.update(repr((experiment.slice, tables, stages)).encode())
+    for row in with_lineage(experiment, report.rows(experiment, cohort)):
+        account = known[row.gen_id]
+        digest.update(row.gen_id.encode() + row.key.encode())
+        for state in account:
+            digest.update(f"{state.kind}{state.edited}{state.sha256}".encode())
+        if not account.complete:
+            digest.update(account.reason.encode())
+    return digest.hexdigest()
+
+
+def with_lineage(experiment: Experiment, rows: Iterable[Generation]) -> list[Generation]:
+    """Return rows and all of their ancestors, each once, parents first."""
+    kept: dict[str, Generation] = {}
+    for row in rows:
+        if row.parent_gen_id and row.parent_gen_id not in kept:
+            kept.update((link.gen_id, link) for link in experiment.lineage(row))
+        kept[row.gen_id] = row
+    return list(kept.values())
+
+
+def is_report_file(path: str) -> bool:
+    """Tell whether a file is a report of a cohort, or joins those of several."""
+    parts = Path(path).parts
+    return Path(path).is_relative_to(CROSS) or (
+        Path(path).is_relative_to(COHORTS) and parts[3:4] == ("reports",)
+    )

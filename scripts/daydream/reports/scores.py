@@ -1,0 +1,143 @@
+"""Scores as a table: one row for every scored generation of a cohort.
+
+Columns: ``gen_id, parent_gen_id, cohort_id, combo_id``, then for each ancestor stage, in chain
+order, ``<stage>_gen_id, <stage>_template, <stage>_llm, <stage>_replicate`` and its further
+dimensions, with ``<stage>_mode`` (llm or copy) from the second stage on, then the same for the
+scored stage itself (whose id is `gen_id`), then
+
+    score                  number between score_min and score_max; empty if there is none
+    score_min, score_max   the scale of the evaluation's template
+    error                  why there is no score; empty if there is one
+    edited                 the stages of which a text was changed by hand, with spaces between
+    usd                    price of this evaluation's own call in USD, by the catalog of today;
+                           empty if unknown
+    prompt_tokens, completion_tokens   as the provider counted them for that call
+    slice                  `where` and `exclude` of the run, if the table is not the whole cohort
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+from daydream.calls.calling import cost_usd
+from daydream.experiment import recipes
+from daydream.experiment.experiment import Experiment
+from daydream.experiment.provenance import Account
+from daydream.files import read_text, write_text
+from daydream.generations.row import Generation
+from daydream.reports.report import scored
+from daydream.settings import chain
+from daydream.store.layout import generation_file, read_json
+
+OUTCOME = (
+    "score",
+    "score_min",
+    "score_max",
+    "error",
+    "edited",
+    "usd",
+    "prompt_tokens",
+    "completion_tokens",
+    "slice",
+)
+
+
+def score_columns(experiment: Experiment, stage: str) -> list[str]:
+    """Return the header of the score table of a scored stage."""
+    names = ["gen_id", "parent_gen_id", "cohort_id", "combo_id"]
+    for link in chain(experiment.settings.stages, stage):
+        own = [f"{link.name}_{name}" for name in ("template", "llm", "replicate", *link.dimensions)]
+        if link.name != stage:
+            own.insert(0, f"{link.name}_gen_id")
+            if link.parent is not None:
+                own.append(f"{link.name}_mode")
+        names += own
+    return [*names, *OUTCOME]
+
+
+def score_row(
+    experiment: Experiment, generation: Generation, accounts: Mapping[str, Account]
+) -> dict[str, object]:
+    """Return the row of one scored generation, by column; `error` says why a score is missing."""
+    lineage = experiment.lineage(generation)
+    row: dict[str, object] = {
+        "gen_id": generation.gen_id,
+        "parent_gen_id": generation.parent_gen_id,
+        "cohort_id": generation.cohort_id,
+        "combo_id": generation.combo_id,
+    }
+    for link in lineage:
+        row[f"{link.stage}_gen_id"] = link.gen_id
+        row[f"{link.stage}_template"] = link.template_id
+        row[f"{link.stage}_llm"] = link.llm_model_id
+        row[f"{link.stage}_replicate"] = link.replicate
+        row[f"{link.stage}_mode"] = "copy" if recipes.is_copy(experiment, link) else "llm"
+        for name, value in recipes.dimensions(experiment, link).items():
+            row[f"{link.stage}_{name}"] = value
+    template = recipes.template_of(experiment, generation)
+    row["score_min"], row["score_max"] = template.score_min, template.score_max
+    if accounts[generation.gen_id].raw.kind == "current":
+        row.update(_cost(experiment, generation))
+    row["edited"] = " ".join(link.stage for link in lineage if accounts[link.gen_id].edited)
+    row.update(_outcome(lineage, accounts))
+    return row
+
+
+def _cost(experiment: Experiment, generation: Generation) -> dict[str, object]:
+    usage = read_json(_file(generation, "metadata.json")).get("usage") or {}
+    model = experiment.catalog.models.get(generation.llm_model_id)
+    return {
+        "usd": None if model is None else cost_usd(usage, model),
+        "prompt_tokens": usage.get("prompt_tokens"),
+        "completion_tokens": usage.get("completion_tokens"),
+    }
+
+
+def _outcome(lineage: list[Generation], accounts: Mapping[str, Account]) -> dict[str, object]:
+    for link in lineage:
+        if not accounts[link.gen_id].complete:
+            return {"error": lack(link, accounts[link.gen_id])}
+    if accounts[lineage[-1].gen_id].parsed.edited:
+        remedy = "edited by hand: correct it, or delete the file"
+    else:
+        remedy = "give the template a parser of scores"
+    path = _file(lineage[-1], "parsed.txt")
+    try:
+        return {"score": float(read_text(path))}
+    except ValueError:
+        return {"error": f"{path} does not hold a number; {remedy}"}
+
+
+def lack(generation: Generation, account: Account) -> str:
+    """Say why a generation that is not complete is not."""
+    if account.failure:
+        return account.failure
+    if account.prompt.kind == "missing":
+        return f"missing {generation.stage}"
+    if any(state.kind == "stale" for state in account):
+        return f"stale {generation.stage} {generation.gen_id}: {account.reason}"
+    return f"missing {generation.stage}: {account.reason}"
+
+
+def _file(generation: Generation, name: str) -> Path:
+    return Path(generation_file(generation.stage, generation.gen_id, name))
+
+
+def write_scores(
+    experiment: Experiment, cohort: str, accounts: Mapping[str, Account], path: str
+) -> None:
+    """Write the scores of a cohort: its scored stages' generations in membership order."""
+    stages = [stage for stage in experiment.settings.stages.values() if stage.scored]
+    header = list(
+        dict.fromkeys(n for stage in stages for n in score_columns(experiment, stage.name))
+    )
+    text = io.StringIO()
+    writer = csv.DictWriter(text, header, restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for generation in scored(experiment, cohort):
+        row = score_row(experiment, generation, accounts)
+        writer.writerow({**row, "slice": experiment.slice})
+    write_text(path, text.getvalue())

@@ -1,0 +1,84 @@
+"""Taking outdated reports away, so that no number is left that is not of today's inputs.
+
+The first text that a run makes takes away the old reports of its cohorts (`Withdrawal.before`),
+whatever ends the run later; a run that makes no text looks at all of them (`withdraw_outdated`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from daydream.analysis import FOLDERS
+from daydream.experiment.experiment import Experiment
+from daydream.experiment.provenance import Account
+from daydream.figures import FIGURES, FORMATS
+from daydream.generations.row import Generation
+from daydream.reports.report import CROSS, REPORTS, is_current
+from daydream.store.layout import COHORTS
+
+
+class Withdrawal:
+    """The cohorts of an experiment whose reports are still as older runs left them."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self._experiment = experiment
+        self._untouched: dict[str, frozenset[str]] | None = None
+
+    def before(self, generation: Generation) -> None:
+        """Take away the reports that a text about to be made belongs to.
+
+        Only the first text of a cohort costs anything. What was made during this run stays: that is
+        a partial report, which knew what was to come.
+        """
+        if self._untouched is None:
+            memberships = self._experiment.memberships
+            self._untouched = {
+                cohort: frozenset(row.gen_id for row in rows)
+                for cohort, rows in memberships.items()
+            }
+        if not self._untouched:
+            return
+        for cohort in [name for name, ids in self._untouched.items() if generation.gen_id in ids]:
+            _remove(self._experiment, [cohort])
+            self._untouched.pop(cohort, None)
+
+
+def withdraw_outdated(experiment: Experiment, known: Mapping[str, Account]) -> None:
+    """Take away the reports of cohorts that are not of what there is, and what joins them."""
+    _remove(
+        experiment,
+        [
+            cohort
+            for cohort in experiment.settings.cohorts
+            if not all(is_current(experiment, report, cohort, known) for report in REPORTS)
+        ],
+    )
+
+
+def _remove(experiment: Experiment, cohorts: Iterable[str]) -> None:
+    for cohort in cohorts:
+        for path in (*_files(COHORTS / cohort / "reports"), *_joined()):
+            try:
+                if path.stat().st_mtime_ns < experiment.calls.started_ns:
+                    path.unlink()
+            except FileNotFoundError:
+                continue
+
+
+def _files(reports: Path) -> Iterator[Path]:
+    """Yield every file that a run writes below the reports of a cohort."""
+    for report in REPORTS:
+        yield reports / report.file
+    for table, folder in FOLDERS.items():
+        yield reports / folder / f"{table}.csv"
+    for figure in FIGURES:
+        for form in FORMATS:
+            yield reports / "figures" / f"{figure}.{form}"
+
+
+def _joined() -> Iterator[Path]:
+    """Yield the tables that join cohorts."""
+    for directory in (CROSS, *(CROSS / "views").glob("*")):
+        for name in ("scores.csv", "template_model.csv"):
+            yield directory / name

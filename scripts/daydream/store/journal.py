@@ -1,0 +1,118 @@
+"""The journal: every answer that was paid for, `responses/<request sha256>.json`.
+
+It is not an output of any rule, so nothing that Snakemake deletes or makes again can lose it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from daydream.errors import StoreError
+from daydream.files import ReservedFile, sync_directory
+from daydream.llm.request import Request, Response
+from daydream.store.layout import RESPONSES, generation_file, read_json
+
+
+def find_response(directory: Path, request: Request) -> Response | None:
+    """Return the journaled answer to an equal request in a generation's directory, if any.
+
+    Raises:
+        StoreError: there is an entry, but it is damaged. It is not asked again for money: the user
+            restores or deletes it.
+    """
+    entry = read_entry(directory, request.sha256)
+    return None if entry is None else entry[1]
+
+
+def read_entry(directory: Path, sha256: str) -> tuple[Request, Response] | None:
+    """Return a journaled request and its answer, if there is an entry of that hash.
+
+    Raises:
+        StoreError: the entry is damaged, or is not of the request that its name says.
+    """
+    path = directory / RESPONSES / f"{sha256}.json"
+    if not path.exists():
+        return None
+    entry = read_json(path)
+    try:
+        body = dict(entry["request"])
+        request = Request(
+            provider=entry["provider"],
+            model=body.pop("model"),
+            messages=tuple(body.pop("messages")),
+            sampling=body,
+            sample=entry["sample"],
+        )
+        response = Response(
+            body=entry["response"],
+            headers=entry["headers"],
+            attempts=entry["attempts"],
+            started_at=entry["started_at"],
+            duration_s=entry["duration_s"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{path}: lacks {error}; restore it, or delete it") from error
+    if request.sha256 != sha256:
+        raise StoreError(f"{path}: holds another request ({request.sha256}); restore or delete it")
+    return request, response
+
+
+def journaled(directory: Path) -> list[str]:
+    """Return the hashes of the requests that a generation's journal has answers to, sorted."""
+    return sorted(path.stem for path in (directory / RESPONSES).glob("*.json"))
+
+
+def answered_samples(stage: str, gen_id: str) -> list[int]:
+    """Return the numbers of the samples that a generation's journal has answers to."""
+    directory = Path(generation_file(stage, gen_id, ""))
+    entries = (read_json(directory / RESPONSES / f"{name}.json") for name in journaled(directory))
+    return sorted({entry.get("sample", 0) for entry in entries})
+
+
+def reserve_entry(directory: Path, request: Request) -> ReservedFile:
+    """Return a file for the answer to a request, with its space on the disk taken beforehand.
+
+    A full disk is noticed before a call is paid for, not after.
+
+    Raises:
+        OSError: the file system has no space for it, or refuses it.
+    """
+    journal = directory / RESPONSES
+    created = not journal.is_dir()
+    journal.mkdir(parents=True, exist_ok=True)
+    if created:
+        sync_directory(directory)
+    return ReservedFile(journal / f"{request.sha256}.json", size=_room(request))
+
+
+def _room(request: Request) -> int:
+    """Return how many bytes an answer may take: 8 a token, and the prompt that it may repeat."""
+    tokens = request.sampling.get("max_tokens")
+    prompt = sum(len(message["content"]) for message in request.messages)
+    return 16_384 + 2 * prompt + 8 * (tokens if isinstance(tokens, int) else 8_192)
+
+
+def record_response(
+    file: ReservedFile, request: Request, response: Response, *, client: str = ""
+) -> None:
+    """Journal an answer so that it survives the crash of process and machine.
+
+    `client` names the software that made the call, with its version.
+
+    Raises:
+        StoreError: the file system refuses it.
+    """
+    entry = {
+        "request_sha256": request.sha256,
+        "provider": request.provider,
+        "client": client,
+        "sample": request.sample,
+        "request": request.body(),
+        "response": response.body,
+        "headers": response.headers,
+        "attempts": response.attempts,
+        "started_at": response.started_at,
+        "duration_s": response.duration_s,
+    }
+    file.write(json.dumps(entry, ensure_ascii=False, indent=1) + "\n")

@@ -1,0 +1,317 @@
+"""What a user reads of a run: the job logs, and Snakemake's messages made short.
+
+Snakemake frames an exception of a rule or of an input function with file names, line numbers and a
+traceback. An error of the library says itself what, where and what to do, so only its own lines
+(`[code] ...`) are left.
+
+Of a job that fails Snakemake speaks three times: of the exception, of the job, and of its log. Here
+that is the one line of the log. Whatever is no error of the library is printed as it is.
+
+In a dry run each job is one line with its reason, which the logger plugin `rich` leaves out.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import threading
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+from daydream.errors import DaydreamError, StoppedError, StoreError
+from daydream.files import read_text, write_text
+from daydream.store.layout import GENS
+from daydream.text import clipped
+from daydream.workflow.failures import Failure
+from daydream.workflow.progress import Progress
+
+# Characters of a reason that lists files.
+REASON = 120
+LOGGER = logging.getLogger("snakemake.logging")
+_OWN_LINE = re.compile(r"^\s*(?:\w+Error: )?(\[[a-z]+\] .*)$", re.MULTILINE)
+_GENERATION = re.compile(rf"{GENS}/([^/]+)/([^/]+)/")
+_BEGINNING = re.compile(r"\[[a-z]+\] ")
+# A line of a failed job names the generation at its beginning or at its end.
+_NAMED = re.compile(r"^\[[a-z]+\] (\w+) ([\w-]+): |\((\w+) ([\w-]+)\)$")
+_SHARD, _STOPPING = "[shard] ", "Stopping: "
+_STOPPED = f"[{StoppedError.code}]"
+# What Snakemake says at the end of a run in which a job has failed.
+_FINAL = ("Exiting because a job execution failed", "At least one job did not complete")
+# The exception of a script's process, which says no more than that it failed.
+_SCRIPT = re.compile(
+    r"(?:RuleException:\s*)?CalledProcessError in file [^\n]*:\s*"
+    r"Command [^\n]*\.snakemake/scripts/[^\n]* returned non-zero exit status \d+\.\s*"
+)
+
+
+class _Logged:
+    """The errors that jobs of this process have written to their logs; threads share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+
+    def add(self, error: str) -> None:
+        """Note an error."""
+        with self._lock:
+            self._counts[error] += 1
+
+    def take(self, error: str) -> bool:
+        """Tell whether an error is noted, and take the note away."""
+        with self._lock:
+            if not self._counts[error]:
+                del self._counts[error]
+                return False
+            self._counts[error] -= 1
+            return True
+
+
+_logged = _Logged()
+
+
+@contextmanager
+def job_log(path: str) -> Iterator[None]:
+    """Write the error that ends a job to its log, which is what is shown of a failed job.
+
+    A user's error is its one line; anything else is a defect and keeps its traceback.
+    """
+    try:
+        yield
+    except DaydreamError as error:
+        write_text(path, f"{error}\n")
+        _logged.add(str(error))
+        raise
+    except Exception:
+        write_text(path, traceback.format_exc())
+        raise
+
+
+class JobErrors(logging.Filter):
+    """Makes one line of all that is said of a job which failed with an error of the library.
+
+    Snakemake reports the exception, and then, in the same thread, the job, which names its log. The
+    line is made of the second: it alone knows what the job is of. The first is left out if the
+    same error is in a job's log already; that of a script waits until its job is reported.
+
+    A job that failed as the run is to end is left out altogether. The record of any other has
+    `failures` and a `failed_job`. Shortened, it is no `job_error` any more, as handlers would go on
+    to print its log. A shard's has the lines of all jobs that failed in it, and why it `stopped`.
+    """
+
+    def __init__(self, *, told_by_parent: bool = False) -> None:
+        """`told_by_parent`: the process that started this one reports its job as well."""
+        super().__init__()
+        self._told_by_parent = told_by_parent
+        self._waiting: dict[int, logging.LogRecord] = {}
+        self._own = self._others = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Shorten the report of a job, and drop what says the same."""
+        waiting = self._waiting.pop(threading.get_ident(), None)
+        event = getattr(record, "event", None)
+        if event == "job_error":
+            return self._job_error(record, waiting)
+        if waiting is not None:
+            LOGGER.callHandlers(waiting)
+        if record.levelno < logging.ERROR:
+            return True
+        message = record.getMessage()
+        if event == "error":
+            if _SCRIPT.fullmatch(message):
+                self._waiting[threading.get_ident()] = record
+                return False
+            own = "\n".join(_OWN_LINE.findall(message))
+            if own and (own.startswith("[shard]") or _logged.take(own)):
+                return False
+        # All failures have been told, each in a line that says more than this.
+        return not (self._own and not self._others and any(end in message for end in _FINAL))
+
+    def _job_error(self, record: logging.LogRecord, waiting: logging.LogRecord | None) -> bool:
+        fields = vars(record)
+        place, gen_id = _place(fields)
+        line = _own_log(fields.get("log") or [])
+        if not line:
+            self._others += 1
+            line = f"rule {fields.get('rule_name')} failed; see its log, or what it has printed"
+            fields |= {
+                "failures": [Failure(line, place, gen_id)],
+                "failed_job": fields.get("jobid"),
+            }
+            if waiting is not None:
+                LOGGER.callHandlers(waiting)
+            return True
+        self._own += 1
+        if line.startswith(_STOPPED):
+            return False
+        if gen_id and gen_id not in line:
+            line = f"{line} ({place})"
+        failures = [Failure(line, place, gen_id)]
+        if _SHARD in line:
+            stops, within = _shard_failures(line)
+            failures = within or failures
+            fields["stopped"] = stops
+        fields |= {"failures": failures, "failed_job": fields.get("jobid")}
+        record.msg, record.args = line, ()
+        del fields["event"]
+        return not self._told_by_parent
+
+    def flush(self) -> None:
+        """Print what still waits for the report of a job."""
+        while self._waiting:
+            LOGGER.callHandlers(self._waiting.popitem()[1])
+
+
+def _own_log(paths: Sequence[str]) -> str:
+    """Return the error that a failed job's log holds, if it is one of the library."""
+    for path in paths:
+        try:
+            lines = read_text(path).splitlines()
+        except StoreError:
+            continue
+        if lines and lines[-1].startswith(_SHARD):
+            # The log of a shard is the output of a whole run, and its error the last line.
+            lines = [line for line in lines if _BEGINNING.match(line) or line.startswith(_STOPPING)]
+            return "\n".join(dict.fromkeys(lines))
+        if lines and all(map(_BEGINNING.match, lines)):
+            return "\n".join(lines)
+    return ""
+
+
+def _shard_failures(lines: str) -> tuple[str, list[Failure]]:
+    """Return why a shard was stopped, if it was, and the failures of the jobs within it."""
+    stopped, failures = "", []
+    for line in lines.splitlines():
+        if line.startswith(_STOPPING):
+            stopped = line.removeprefix(_STOPPING).split("; ")[0]
+        elif found := _NAMED.search(line):
+            stage, gen_id = (group for group in found.groups() if group)
+            failures.append(Failure(line, f"{stage} {gen_id}", gen_id))
+    return stopped, failures
+
+
+def _place(fields: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what a job is of, in words, and its gen_id if it makes a generation."""
+    paths = [str(path) for name in ("output", "log") for path in fields.get(name) or []]
+    for path in paths:
+        if found := _GENERATION.match(path):
+            return " ".join(found.groups()), found[2]
+    return (paths[-1] if paths else str(fields.get("rule_name"))), ""
+
+
+class ConciseErrors(logging.Filter):
+    """Reduces a log record that reports an error of the library to that error's own lines."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Shorten the record's message in place; never drop it."""
+        if record.levelno >= logging.ERROR and isinstance(record.msg, str):
+            own = _OWN_LINE.findall(record.getMessage())
+            if own:
+                record.msg, record.args = "\n".join(dict.fromkeys(own)), ()
+        return True
+
+
+class OtherRuns(logging.Filter):
+    """Says which run has locked the files, where Snakemake can only guess."""
+
+    def __init__(self, others: Sequence[str]) -> None:
+        super().__init__()
+        self._others = others
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Replace the message that the directory cannot be locked; never drop it."""
+        if record.levelno >= logging.ERROR and "cannot be locked" in str(record.msg):
+            record.args = ()
+            record.msg = (
+                f"[run] another run makes the same files here ({'; '.join(self._others)}); wait "
+                f"for it, or stop it with Ctrl-C or kill"
+            )
+        return True
+
+
+class DryRunJobs(logging.Filter):
+    """Prints each job of a dry run as one line: rule, wildcards, reason.
+
+    `reason_of` may know better than Snakemake why a rule makes something of these wildcards.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reason_of: Callable[[str, Mapping[str, str]], str] = lambda _rule, _wildcards: ""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Print the job that a record announces; never drop the record."""
+        if getattr(record, "event", None) == "job_info":
+            fields = vars(record)
+            wildcards = " ".join(f"{name}={value}" for name, value in fields["wildcards"].items())
+            known = self.reason_of(fields["rule_name"], dict(fields["wildcards"].items()))
+            reason = known or clipped(" ".join(str(fields["reason"]).split()), REASON)
+            print(f"{fields['rule_name']} {wildcards}  # {reason}", file=sys.stderr)
+        return True
+
+
+class EndOfDryRun(logging.Filter):
+    """Says something once, just before Snakemake says that this was a dry run."""
+
+    def __init__(self, say: Callable[[], None]) -> None:
+        super().__init__()
+        self._say = say
+        self._said = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Never drop the record."""
+        text = str(record.msg)
+        if not self._said and ("This was a dry-run" in text or "Nothing to be done" in text):
+            self._said = True
+            self._say()
+        return True
+
+
+def at_end_of_dry_run(say: Callable[[], None]) -> None:
+    """Have something said at the end of a dry run."""
+    LOGGER.addFilter(EndOfDryRun(say))
+
+
+def give_reasons(reason_of: Callable[[str, Mapping[str, str]], str]) -> None:
+    """Let a dry run show the reasons of `reason_of`, where it has any."""
+    for each in LOGGER.filters:
+        if isinstance(each, DryRunJobs):
+            each.reason_of = reason_of
+
+
+def tell(text: str) -> None:
+    """Print what a run has to say, if anything: after all that it has said, and in its log."""
+    for each in LOGGER.filters:
+        if isinstance(each, JobErrors):
+            each.flush()
+    if text:
+        LOGGER.info(f"\n{text}\n" if "\n" in text else text)
+
+
+def attach(*, dry_run: bool, others: Sequence[str], lists_jobs: bool) -> Progress:
+    """Shorten the messages of Snakemake's logger; list a dry run's jobs unless it `lists_jobs`.
+
+    `others` are the other runs that are alive here. The `Progress` returned sees what is logged.
+    """
+    for known in LOGGER.handlers:
+        if isinstance(known, Progress):
+            # A workflow that imports this one may do so several times.
+            return known
+    LOGGER.addFilter(JobErrors(told_by_parent=_is_inner_process(sys.argv)))
+    LOGGER.addFilter(ConciseErrors())
+    if others:
+        LOGGER.addFilter(OtherRuns(others))
+    if dry_run and not lists_jobs:
+        LOGGER.addFilter(DryRunJobs())
+    progress = Progress(tell)
+    LOGGER.addHandler(progress)
+    return progress
+
+
+def _is_inner_process(argv: Sequence[str]) -> bool:
+    """Tell whether Snakemake has started this process for one job, and prints what it prints."""
+    return any(pair == ("--mode", "subprocess") for pair in pairwise(argv))

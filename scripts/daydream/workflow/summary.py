@@ -1,0 +1,251 @@
+"""What a run has to say at its end: what is complete, what failed and why, and how to go on.
+
+The numbers are of generations, and never of files: a generation counts as complete only if
+`experiment.provenance` says so, no job of it has failed in this run, and its ancestors are
+complete.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from daydream.calls.ledger import LEDGER, Spent
+from daydream.errors import DaydreamError
+from daydream.experiment.experiment import Experiment
+from daydream.experiment.provenance import Account, accounts
+from daydream.generations.row import Generation
+from daydream.text import table
+from daydream.workflow.commandline import Commands
+from daydream.workflow.failures import Failure
+
+CAUSES = 8
+
+
+_PARTIAL, _EARLIER = " (partial)", " (of an earlier run)"
+
+
+Standing = Literal["complete", "failed", "waiting"]
+
+
+def standings(
+    rows: Mapping[str, Generation],
+    accounts: Mapping[str, Account],
+    failures: Iterable[Failure] = (),
+) -> dict[str, Standing]:
+    """Return by gen_id whether a generation is complete, has failed, or waits to be made.
+
+    Parents stand before children in `rows`. `failures` are those of this run.
+    """
+    failed = {failure.gen_id for failure in failures}
+    found: dict[str, Standing] = {}
+    for gen_id, row in rows.items():
+        account = accounts.get(gen_id)
+        parent = found.get(row.parent_gen_id, "complete")
+        if gen_id in failed or (account is not None and account.failure):
+            found[gen_id] = "failed"
+        elif account is not None and account.complete and parent == "complete":
+            found[gen_id] = "complete"
+        else:
+            found[gen_id] = "waiting"
+    return found
+
+
+def run_summary(
+    rows: Mapping[str, Generation],
+    accounts: Mapping[str, Account],
+    *,
+    failures: Sequence[Failure] = (),
+    spent: Spent,
+    stopped: str = "",
+    results: Sequence[str] = (),
+    commands: Commands | None = None,
+) -> str:
+    """Return the text; without `rows` it says nothing of generations.
+
+    `stopped` is why the run was ended before its end, `results` are the reports that there are.
+    """
+    found = standings(rows, accounts, failures)
+    parts = [
+        _by_stage(rows, found),
+        _causes(rows, accounts, failures),
+        "\n".join(_facts(spent, stopped, results)),
+        "\n".join(_how_to_go_on(found, failures, stopped, results, commands)),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _by_stage(rows: Mapping[str, Generation], found: Mapping[str, Standing]) -> str:
+    if not rows:
+        return ""
+    counts = Counter((rows[gen_id].stage, standing) for gen_id, standing in found.items())
+    stages = list(dict.fromkeys(row.stage for row in rows.values()))
+    names: tuple[Standing, ...] = ("complete", "failed", "waiting")
+    lines = [[stage, *(f"{counts[stage, name]:,}" for name in names)] for stage in stages]
+    if len(stages) > 1:
+        totals = Counter(found.values())
+        lines.append(["all", *(f"{totals[name]:,}" for name in names)])
+    return table(["", *names], lines)
+
+
+_QUOTED = re.compile(r"(?<!\w)('(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")(?!\w)")
+
+
+_IDS = re.compile(r"\b[A-Za-z0-9]{1,16}_[0-9a-z]{16}\b|\b[0-9a-f]{12,64}\b")
+
+
+# Not the status of an answer over HTTP: 429 and 500 are two causes.
+_NUMBERS = re.compile(r"(?<![\w.])(?<!status )(?<!HTTP )\d+(?:[.,:]\d+)*")
+
+
+def cause(line: str) -> str:
+    """Return what lines of the same cause have in common: no ids, numbers or quoted texts."""
+    for pattern, shown in ((_QUOTED, "'…'"), (_IDS, "…"), (_NUMBERS, "n")):
+        line = pattern.sub(shown, line)
+    return line
+
+
+def _causes(
+    rows: Mapping[str, Generation], accounts: Mapping[str, Account], failures: Sequence[Failure]
+) -> str:
+    """Return the failures of this run and of earlier ones, the most frequent cause first."""
+    known = {failure.gen_id for failure in failures}
+    earlier = [
+        Failure(account.failure, f"{rows[gen_id].stage} {gen_id}", gen_id)
+        for gen_id, account in accounts.items()
+        if gen_id in rows and gen_id not in known and account.failure
+    ]
+    groups: dict[str, list[Failure]] = {}
+    for failure in (*failures, *earlier):
+        bare = failure._replace(line=_without_place(failure))
+        groups.setdefault(cause(bare.line), []).append(bare)
+    ordered = sorted(groups.values(), key=len, reverse=True)
+    if not ordered:
+        return ""
+    lines = ["Failed, by cause:"]
+    width = len(f"{len(ordered[0]):,}")
+    for group in ordered[:CAUSES]:
+        lines.append(f"  {len(group):>{width},} × {group[0].line}")
+        example = "for example " if len(group) > 1 else ""
+        lines.append(f"  {'':>{width}}   {example}{group[0].place}")
+    if len(ordered) > CAUSES:
+        rest = ordered[CAUSES:]
+        causes = f"{len(rest):,} more cause{'s' if len(rest) > 1 else ''}"
+        lines.append(f"  … and {causes} of {sum(map(len, rest)):,} failures")
+    return "\n".join(lines)
+
+
+def _without_place(failure: Failure) -> str:
+    """Return the line without the generation that it names: that stands below it."""
+    for place in (f" ({failure.place})", f"{failure.place}: "):
+        failure = failure._replace(line=failure.line.replace(place, "", 1))
+    return failure.line
+
+
+def _facts(spent: Spent, stopped: str, results: Sequence[str]) -> Iterator[str]:
+    if spent.calls or spent.open:
+        yield f"This run: {spent} ({LEDGER})"
+    if stopped:
+        yield f"Stopped: {stopped}"
+    for place, path in enumerate(results):
+        yield f"{'Results:' if place == 0 else '        '} {path}"
+
+
+def _how_to_go_on(
+    found: Mapping[str, Standing],
+    failures: Sequence[Failure],
+    stopped: str,
+    results: Sequence[str],
+    commands: Commands | None,
+) -> Iterator[str]:
+    if commands is None or not (failures or stopped or "failed" in found.values()):
+        return
+    some = "complete" in found.values() and {*found.values()} != {"complete"}
+    if some and not any(result.endswith(_PARTIAL) for result in results):
+        yield "Scores of what there is:"
+        yield f"  {commands.partial}"
+    first = " (raise or remove `budget` first)" if "budget" in stopped else ""
+    yield f"To go on{first}; what was paid for is kept:"
+    yield f"  {commands.again}"
+
+
+def reports(cohorts: Iterable[str], *, since: float, lacking: Collection[str]) -> list[str]:
+    """Return the reports that there are of the cohorts.
+
+    Those of cohorts whose generations are not complete (`lacking`) say that they are partial, or
+    that they were made before the time `since`.
+    """
+    found = []
+    for cohort in cohorts:
+        root = Path("data/cohorts", cohort, "reports")
+        for name, file in (
+            ("parsing/aggregated_scores.csv", ""),
+            ("summary/", "final_results.csv"),
+            ("analysis/", "coverage.csv"),
+            ("figures/", "score_distributions.html"),
+            ("explorer/index.html", ""),
+        ):
+            path = root / name / file
+            if path.exists():
+                made = _PARTIAL if path.stat().st_mtime >= since else _EARLIER
+                found.append(f"{root}/{name}{made if cohort in lacking else ''}")
+    return found
+
+
+def end_of_run(
+    experiment: Experiment,
+    *,
+    failures: Sequence[Failure],
+    stopped: str,
+    worked: bool,
+    started_at: float,
+    commands: Commands,
+) -> str:
+    """Return what a run has to say at its end; empty if it has made nothing and nothing failed.
+
+    `stopped` is why a run within this one was ended before its end. `worked`: a job that makes part
+    of a generation or of a report was begun.
+    """
+    try:
+        spent = experiment.calls.ledger.spent()
+    except DaydreamError:
+        # What keeps the ledger from being read is among the failures.
+        spent = Spent()
+    stopped = experiment.stop.reason or stopped
+    if not (worked or failures or stopped or spent.calls or spent.open):
+        return ""
+    # A shard is a part of a run, which says the same of the whole.
+    shard = experiment.settings.shard is not None
+    rows: Mapping[str, Generation] = {}
+    found: Mapping[str, Account] = {}
+    if not shard:
+        try:
+            rows = experiment.selected
+            found = accounts(experiment, rows.values())
+        except (DaydreamError, OSError):
+            # What keeps the memberships from being read is among the failures.
+            rows = {}
+    standing = standings(rows, found, failures)
+    lacking = {
+        cohort
+        for cohort in experiment.settings.cohorts
+        if not rows
+        or any(
+            standing.get(row.gen_id, "complete") != "complete"
+            for row in experiment.memberships[cohort]
+        )
+    }
+    return run_summary(
+        rows,
+        found,
+        failures=failures,
+        spent=spent,
+        stopped=stopped,
+        results=[]
+        if shard
+        else reports(experiment.settings.cohorts, since=started_at, lacking=lacking),
+        commands=None if shard else commands,
+    )
