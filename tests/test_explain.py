@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from daydream.errors import InputError, UnknownGenerationError
+from daydream.experiment import recipes
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.phases import generate_raw, parse_response, render_prompt
 from daydream.experiment.provenance import Change
@@ -42,10 +43,10 @@ def make(made: Experiment, gen_ids: Iterable[str] | None = None) -> None:
             generation_file(row.stage, row.gen_id, name) for name in names
         )
         Path(prompt).parent.mkdir(parents=True, exist_ok=True)
-        ancestors = made.prompt_inputs(row).get("ancestors", [])
+        ancestors = recipes.prompt_inputs(made, row).get("ancestors", [])
         render_prompt(made, row, ancestors=ancestors, output=prompt)
-        generate_raw(made, row, **made.raw_inputs(row), raw=raw, metadata=metadata)
-        parse_response(made, row, **made.parsed_inputs(row), output=parsed)
+        generate_raw(made, row, **recipes.raw_inputs(made, row), raw=raw, metadata=metadata)
+        parse_response(made, row, **recipes.parsed_inputs(made, row), output=parsed)
 
 
 @pytest.fixture
