@@ -19,6 +19,7 @@ import yaml
 
 from daydream.cohorts.given import read_given_membership
 from daydream.errors import InputError, StoreError
+from daydream.experiment import recipes
 from daydream.experiment.answers import build_request
 from daydream.experiment.experiment import Experiment
 from daydream.planning.imports import import_store
@@ -153,7 +154,7 @@ def test_each_answer_is_journaled_under_the_request_of_its_prompt(
     )
     for row in rows:
         directory = project.path(f"data/gens/{row.stage}/{row.gen_id}")
-        if old.is_copy(row):
+        if recipes.is_copy(old, row):
             assert not (directory / "responses").exists()
             continue
         prompt = (directory / "prompt.txt").read_bytes().decode()
