@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ from daydream.generations.keys import is_gen_id
 from daydream.generations.row import Generation, codec, further_dimensions
 from daydream.llm.request import Response
 from daydream.settings import Stage
-from daydream.store.journal import find_response, record_response, reserve_entry
+from daydream.store.journal import claim_entry, find_response, record_response
 from daydream.store.layout import COHORTS, GENS, OUTPUTS, RESPONSES, generation_file, read_json
 from daydream.store.records import Made, read_record, record_made
 
@@ -350,7 +351,7 @@ def _place(experiment: Experiment, entry: _Entry, parsed: Mapping[str, str]) -> 
         response = find_response(target, request)
         if response is None:
             response = _response(entry.directory, found["raw.txt"])
-            with reserve_entry(target, request) as file:
+            with claim_entry(target, request, wait=lambda: time.sleep(0.1)) as file:
                 record_response(file, request, response, client="import")
         model = experiment.catalog.models[generation.llm_model_id]
         metadata |= {
