@@ -24,7 +24,7 @@ if not isinstance(here, LocalSourceFile):
 ROOT = Path(here).parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from daydream.workflow import console, runlock
+from daydream.workflow import console, runlock, subrun
 
 
 def name_here(rule):
@@ -165,6 +165,9 @@ def run_handlers(start, success, failure):
 def start_run(experiment):
     """Prepare a run, before its first job."""
     experiment.stop.install()
+    subrun.watch_parent(
+        lambda: experiment.stop.request("the run that started this one has ended")
+    )
     if not sys.stderr.isatty():
         progress.start(experiment.calls.ledger.spent)
     # Where there is a limit of jobs per second, each round of the scheduler begins another a second

@@ -94,7 +94,7 @@ def test_the_command_hands_on_the_settings_of_the_outer_run() -> None:
         settings={"shard": 2},
     )
     assert " ".join(run.command[1:]) == (
-        "-m snakemake all --nolock --executor local --profile none "
+        "-P -m snakemake all --nolock --executor local --profile none "
         "--workflow-profile /x/profiles/default --snakefile Snakefile "
         "--cores 8 --configfile /x/mine.yaml --config shards=4"
     )
@@ -103,7 +103,7 @@ def test_the_command_hands_on_the_settings_of_the_outer_run() -> None:
 
 def test_an_inner_run_finds_the_settings_that_it_is_to_have(tmp_path: Path) -> None:
     """Whatever the process that starts it, and nobody else, has in its environment."""
-    code = "from daydream.shards import inner_arguments; print(*inner_arguments())"
+    code = "from daydream.workflow.subrun import inner_arguments; print(*inner_arguments())"
     log = tmp_path / "1-of-2.log"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(SCRIPTS))
@@ -126,7 +126,7 @@ def test_a_shard_waits_for_one_that_outlived_its_run(tmp_path: Path) -> None:
     """The outer run was killed; the shard goes on, and the next run does not join in."""
     log, notes = tmp_path / "1-of-2.log", tmp_path / "notes"
     run = inner("sh", "-c", f"echo in >> {notes}; sleep 1; echo out >> {notes}")
-    code = f"from daydream.shards import Inner, run_inner; run_inner({run!r}, log={str(log)!r})"
+    code = f"from daydream.workflow.subrun import Inner, run_inner; run_inner({run!r}, log={str(log)!r})"
     outer = subprocess.Popen([sys.executable, "-c", code], env={"PYTHONPATH": str(SCRIPTS)})
     while not notes.exists():
         time.sleep(0.01)

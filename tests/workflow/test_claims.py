@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
@@ -54,3 +56,43 @@ def test_two_fresh_cohorts_that_share_generations(project: Project) -> None:
         assert len(server.history) == calls
         assert len(distinct(server)) == calls
     assert not list(Path(project.path("data/gens")).rglob("*.part"))
+
+
+def test_shards_end_with_the_run_that_started_them(project: Project) -> None:
+    """Killed alone, it leaves no process that goes on paying; no answer is asked for again."""
+    project.spec["axes"]["draft_replicate"] = list(range(1, 25))
+    project.config["stages"]["draft"]["sampling"] = {"seed": "gen_id"}
+    with ProviderServer(latency=0.5) as server:
+        project.serve(server.url)
+        run = start(project, "--cores", "2", "drafts", "--config", "shards=2")
+        wait_for(lambda: len(server.history) > 2)
+        shards = children(run.pid)
+        assert len(shards) == 2
+        run.kill()
+        run.wait()
+        wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in shards))
+        before = len(server.history)
+        assert before < 48
+        project.snakemake("drafts", "--config", "shards=2")
+        assert len(distinct(server)) == len(server.history) == 48
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes below one that run Snakemake."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(path.read_text().rpartition(")")[2].split()[1])
+            command = (path.parent / "cmdline").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if parent == pid and "snakemake" in command:
+            found.append(int(path.parent.name))
+    return found
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)

@@ -12,13 +12,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from daydream.errors import DaydreamError
 
 _SETTINGS = "DAYDREAM_INNER_SETTINGS"
+_PARENT = "DAYDREAM_INNER_PARENT"
 
 
 class ShardError(DaydreamError):
@@ -51,7 +54,8 @@ def inner_command(
     inner one is to have otherwise, `settings`, goes through its environment (`inner_arguments`):
     where another workflow has imported this one, it alone knows where in its ``--config`` ours are.
     """
-    command = [sys.executable, "-m", "snakemake", *targets, "--nolock"]
+    # -P: not from the working directory, which may hold a file of any name.
+    command = [sys.executable, "-P", "-m", "snakemake", *targets, "--nolock"]
     # What sent the outer run to a cluster must not send the inner one there too.
     command += ["--executor", "local", "--profile", "none"]
     if profile is not None:
@@ -76,8 +80,9 @@ def inner_arguments() -> list[str]:
 def run_inner(inner: Inner, *, log: str) -> None:
     """Run one, its output in `log`; wait first for an equal one that is still running.
 
-    There is one if the outer run died alone and was started again. The lock on the file beside the
-    log is the command's own: it inherits it, and keeps it however this process ends.
+    There is one if the outer run died alone and was started again: it is about to end (see
+    `watch_parent`). The lock on the file beside the log is the command's own: it inherits it, and
+    keeps it however this process ends.
 
     Raises:
         ShardError: the command failed.
@@ -86,15 +91,7 @@ def run_inner(inner: Inner, *, log: str) -> None:
     with Path(log).with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with Path(log).open("wb") as file:
-            code = subprocess.run(  # noqa: S603 - our own command line
-                inner.command,
-                env={**os.environ, _SETTINGS: json.dumps(inner.settings)},
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=file,
-                pass_fds=[lock.fileno()],
-                check=False,
-            ).returncode
+            code = _run(inner, output=file, kept=lock.fileno())
             if code != 0:
                 error = ShardError(
                     f"{Path(log).stem}: ended with code {code}; what it made is kept: run the "
@@ -102,3 +99,41 @@ def run_inner(inner: Inner, *, log: str) -> None:
                 )
                 file.write(f"{error}\n".encode())
                 raise error
+
+
+def _run(inner: Inner, *, output: BinaryIO, kept: int) -> int:
+    # Nothing is ever written to it: the system closes our end when this process ends.
+    theirs, ours = os.pipe()
+    try:
+        return subprocess.run(  # noqa: S603 - our own command line
+            inner.command,
+            env={
+                **os.environ,
+                _SETTINGS: json.dumps(inner.settings),
+                _PARENT: str(theirs),
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=[kept, theirs],
+            check=False,
+        ).returncode
+    finally:
+        os.close(theirs)
+        os.close(ours)
+
+
+def watch_parent(at_end: Callable[[], object]) -> None:
+    """Call `at_end` when the run that started this process ends, however it does.
+
+    So a run whose outer process is killed alone does not go on paying for calls.
+    """
+    file = os.environ.pop(_PARENT, None)
+    if file is None:
+        return
+
+    def watch() -> None:
+        os.read(int(file), 1)
+        at_end()
+
+    threading.Thread(target=watch, daemon=True).start()
