@@ -160,7 +160,6 @@ def test_levels_may_come_from_a_file(tmp_path: Path, name: str, content: str) ->
     """A file of any of the formats gives the levels as it writes them, in its order."""
     spec = load(tmp_path, {"axes": {"a": f"@file:{name}"}}, {name: content})
     assert spec.design.axes["a"] == ("x", "1.10", "#y")
-    assert spec.files == (tmp_path / "config.yaml", tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -254,10 +253,16 @@ def test_an_axis_may_come_from_tuples_alone(tmp_path: Path) -> None:
     assert rows(spec) == ["y 1 b", "x 1 b", "x 1 a"]
 
 
+def test_a_missing_table_of_parents_is_said_once(tmp_path: Path) -> None:
+    """However often the reader needs its content."""
+    with pytest.raises(InputError) as error:
+        load(tmp_path, "axes: {a: [x]}\nfrom: {stage: draft, gen_ids: '@file:none.csv'}")
+    assert len(error.value.problems) == 1
+
+
 def test_field_order_orders_columns_and_rows(tmp_path: Path) -> None:
     """The axes it names come first, the others after them as they are declared."""
     spec = load(tmp_path, "axes: {a: [1, 2], b: [x], c: [p, q]}\noutput: {field_order: [c]}")
-    assert spec.field_order == ("c",)
     assert list(spec.design.axes) == ["c", "a", "b"]
     assert rows(spec) == ["p 1 x", "p 2 x", "q 1 x", "q 2 x"]
 
@@ -276,7 +281,6 @@ def test_a_replicate_axis_has_several_spellings(tmp_path: Path, config: str) -> 
     """A count, a list, an alias and the block `replicates` make one and the same axis."""
     spec = load(tmp_path, config)
     assert spec.design.axes == {"draft_template": ("a",), "draft_replicate": ("1", "2", "3")}
-    assert spec.replicates == ({"draft_replicate": 3} if "\n" in config else {})
 
 
 def test_replicates_come_last_and_may_be_named_by_alias(tmp_path: Path) -> None:
