@@ -8,7 +8,7 @@ from pathlib import Path
 
 from daydream.catalog.records import Catalog
 from daydream.errors import Problems, nearest
-from daydream.generations.keys import KeyCodecError, is_gen_id
+from daydream.generations.keys import is_gen_id
 from daydream.generations.row import Generation, codec, further_dimensions
 from daydream.settings import Stage
 from daydream.tables import read_table
@@ -48,19 +48,7 @@ def read_given_membership(
             remedy = nearest(values["stage"], stages)
             problems.add(path, found, remedy, line=row.line, column="stage")
             continue
-        generation = Generation(
-            stage=stage.name,
-            gen_id=values["gen_id"],
-            cohort_id=cohort,
-            parent_gen_id=values.get("parent_gen_id", ""),
-            combo_id=values["combo_id"],
-            template_id=values["template_id"],
-            llm_model_id=values.get("llm_model_id", ""),
-            replicate=values["replicate"],
-            dimensions=tuple(values.get(name, "") for name in stage.dimensions),
-            key="",
-        )
-        generation = generation._replace(key=codec(stage).encode_values(generation.key_values))
+        generation = _generation(values, stage, cohort)
         for column, found, remedy in _contradictions(
             generation, values, stage=stage, cohort=cohort, given=given
         ):
@@ -78,6 +66,22 @@ def read_given_membership(
     order = {name: index for index, name in enumerate(stages)}
     rows = [entry.generation for entry in given.values()]
     return sorted(rows, key=lambda generation: order[generation.stage])
+
+
+def _generation(values: Mapping[str, str], stage: Stage, cohort: str) -> Generation:
+    generation = Generation(
+        stage=stage.name,
+        gen_id=values["gen_id"],
+        cohort_id=cohort,
+        parent_gen_id=values.get("parent_gen_id", ""),
+        combo_id=values["combo_id"],
+        template_id=values["template_id"],
+        llm_model_id=values.get("llm_model_id", ""),
+        replicate=values["replicate"],
+        dimensions=tuple(values.get(name, "") for name in stage.dimensions),
+        key="",
+    )
+    return generation._replace(key=codec(stage).encode_values(generation.key_values))
 
 
 def _contradictions(
@@ -102,15 +106,9 @@ def _contradictions(
     if not generation.replicate.isdecimal() or int(generation.replicate) < 1:
         found = f"found {generation.replicate!r}, which counts nothing"
         yield "replicate", found, "give a whole number from 1"
-    if values.get("key"):
-        try:
-            codec(stage).decode(values["key"])
-            wrong = values["key"] != generation.key
-        except KeyCodecError:
-            wrong = True
-        if wrong:
-            found = f"found {values['key']!r}, but the columns make {generation.key!r}"
-            yield "key", found, "correct one of them, or leave the column out"
+    if values.get("key") not in (None, "", generation.key):
+        found = f"found {values['key']!r}, but the columns make {generation.key!r}"
+        yield "key", found, "correct one of them, or leave the column out"
     yield from _parent_contradictions(generation, stage, parent_id, given)
 
 
