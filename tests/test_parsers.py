@@ -556,7 +556,7 @@ def test_a_file_that_failed_leaves_no_module() -> None:
         ("from daydream.errors import ParseError\n    raise ParseError('a\\nb')", "[parse] a b"),
         (
             "from daydream.errors import ParseError\n    raise ParseError",
-            "parser 'f' refuses the answer without a reason; state it in mine.py, line 2",
+            "parser 'f' rejects the answer without a reason; state it in mine.py, line 2",
         ),
         (
             "from daydream.errors import ParseError\n    raise ParseError('no title')",

@@ -75,7 +75,7 @@ def _check_request(catalog: Catalog, chosen: Concepts, *, size: int, level: str)
     problems = Problems(CODE)
     for name in dict.fromkeys(chosen):
         if name not in catalog.concepts:
-            found = f"found {name!r}, which is no concept"
+            found = f"found {name!r}, which is not a concept"
             problems.add("--config", found, nearest(name, catalog.concepts), column="concepts")
         elif chosen.count(name) > 1:
             found = f"found {name!r} {chosen.count(name)} times"
@@ -92,7 +92,7 @@ def _check_request(catalog: Catalog, chosen: Concepts, *, size: int, level: str)
         problems.add("--config", found, remedy, column="size")
     levels = {path.name.removeprefix("descriptions-") for path in _level_directories(catalog)}
     if level not in levels:
-        found = f"found {level!r}, which is no level of description"
+        found = f"found {level!r}, which is not a level of description"
         problems.add("--config", found, nearest(level, levels), column="level")
     else:
         for name in chosen:

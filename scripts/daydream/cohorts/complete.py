@@ -36,7 +36,7 @@ def complete(
     allowed = {*subject, *(axis for stage in present.values() for axis in own_axes(stage))}
     for axis in axes:
         if axis not in allowed:
-            found = f"found the axis {axis!r}, which is no dimension of the cohort's stages"
+            found = f"found the axis {axis!r}, which is not a dimension of the cohort's stages"
             problems.add(spec.path, found, nearest(axis, allowed), column=f"axes.{axis}")
     for name, stage in present.items():
         for ancestor in chain(stages, name):
@@ -83,11 +83,11 @@ def _check_levels(
     problems: Problems,
 ) -> None:
     """Note every level that the catalogs do not know."""
-    noun = "item" if catalog.items else "combo"
-    known: dict[str, tuple[str, Iterable[str]]] = {"combo_id": (noun, catalog.subjects)}
+    subject = "an item" if catalog.items else "a combo"
+    known: dict[str, tuple[str, Iterable[str]]] = {"combo_id": (subject, catalog.subjects)}
     for name in stages:
-        known[f"{name}_template"] = (f"{name} template", catalog.templates[name])
-        known[f"{name}_llm"] = ("model", catalog.models)
+        known[f"{name}_template"] = (f"a template of stage {name!r}", catalog.templates[name])
+        known[f"{name}_llm"] = ("a model", catalog.models)
     for axis, (noun, values) in known.items():
         stage = axis.removesuffix("_llm")
         table = catalog.templates_table(axis.removesuffix("_template"))
@@ -109,7 +109,7 @@ def _check_levels(
                     found = f"template {calling[0]!r} calls a model, but there is no axis {axis!r}"
                     problems.add(path, found, f"add the axis {axis}", column="axes")
                 continue
-            found = f"found {level!r}, which is no {noun}"
+            found = f"found {level!r}, which is not {noun}"
             problems.add(path, found, nearest(level, values), column=f"axes.{axis}")
     settings = [(f"{s.name}_{name}", name) for s in stages.values() for name in s.dimensions]
     for axis, name in settings:

@@ -1,4 +1,4 @@
-"""A cohort given as rows: `spec/membership.csv`, taken as it is, or refused with all its faults."""
+"""A cohort given as rows: `spec/membership.csv`, taken as it is or rejected with all faults."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def read_given_membership(
         values = row.values
         stage = stages.get(values["stage"])
         if stage is None:
-            found = f"found {values['stage']!r}, which is no stage"
+            found = f"found {values['stage']!r}, which is not a stage"
             remedy = nearest(values["stage"], stages)
             problems.add(path, found, remedy, line=row.line, column="stage")
             continue
@@ -142,12 +142,14 @@ def catalog_contradictions(
     templates = catalog.templates[generation.stage]
     template = templates.get(generation.template_id)
     if template is None:
-        found = f"found {generation.template_id!r}, which is no {generation.stage} template"
+        kind = f"a template of stage {generation.stage!r}"
+        found = f"found {generation.template_id!r}, which is not {kind}"
         yield "template_id", found, nearest(generation.template_id, templates)
     if generation.combo_id not in catalog.subjects:
-        found = f"found {generation.combo_id!r}, which is no {'item' if catalog.items else 'combo'}"
+        kind = "an item" if catalog.items else "a combo"
+        found = f"found {generation.combo_id!r}, which is not {kind}"
         yield "combo_id", found, nearest(generation.combo_id, catalog.subjects)
     calls = template is None or template.generator == "llm"
     if generation.llm_model_id not in catalog.models and (calls or generation.llm_model_id):
-        found = f"found {generation.llm_model_id!r}, which is no model"
+        found = f"found {generation.llm_model_id!r}, which is not a model"
         yield "llm_model_id", found, nearest(generation.llm_model_id, catalog.models)

@@ -99,7 +99,7 @@ class Definition:
         """Return why the parser rejects an answer, and what to do if it does not say so itself."""
         place = f"{self.file}, line {self.line}"
         if not reason:
-            return f"parser {self.name!r} refuses the answer without a reason; state it in {place}"
+            return f"parser {self.name!r} rejects the answer without a reason; state it in {place}"
         if "; " in reason:
             return reason
         return f"{reason}; change the template, or the parser {self.name!r} ({place})"

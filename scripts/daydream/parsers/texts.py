@@ -56,7 +56,7 @@ def essay_block(answer: str) -> str:
 def essay_block_lenient(answer: str) -> str:
     """Return the same after removing ``<thinking>`` blocks; without a tag, all the text left.
 
-    A ``<thinking>`` without an end is no block.
+    A ``<thinking>`` without an end is not a block.
     """
     kept, position = [], 0
     while (start := _THINKING.start.search(answer, position)) and (

@@ -83,11 +83,11 @@ class Axes:
         if name in self.ties:
             return self.ties[name][0]
         if name in self.rules:
-            found = f"found {name!r}, which is a rule and no axis"
+            found = f"found {name!r}, which is a rule, not an axis"
             self.refuse(value, found, "name an axis; only the sides of a pair may name rules")
         else:
             remedy = f"declare it under axes; {nearest(name, self.levels)}"
-            self.refuse(value, f"found {name!r}, which is no axis", remedy)
+            self.refuse(value, f"found {name!r}, which is not an axis", remedy)
         return None
 
     def listed(self, value: Value | None) -> tuple[str, ...] | None:

@@ -273,7 +273,7 @@ class Rules:
         """Note the levels and sides that rules name and that are not there; `path` is the spec."""
         for (owner, text), value in list(self.axes.strangers.items())[:_SHOWN]:
             if owner in self.axes.levels:
-                found = f"found {text!r}, which is no level of {owner!r}"
+                found = f"found {text!r}, which is not a level of {owner!r}"
                 remedy = nearest(text, self.axes.levels[owner])
             else:
                 found = f"found [{text}], which the rule {owner!r} does not have"
@@ -281,5 +281,5 @@ class Rules:
             self.refuse(value, found, remedy)
         more = len(self.axes.strangers) - _SHOWN
         if more > 0:
-            found = f"found {more} more values that are no levels of their axes"
-            self.reader.problems.add(path, found, "mend those above first", column="rules")
+            found = f"found {more} more values that are not levels of their axes"
+            self.reader.problems.add(path, found, "fix those above first", column="rules")

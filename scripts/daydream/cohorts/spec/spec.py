@@ -126,7 +126,7 @@ def _parents(reader: Reader, section: Mapping[str, Value], stages: Sequence[str]
     stage = reader.text(section["stage"])
     if stage is not None and stage not in stages:
         remedy = nearest(stage, stages)
-        reader.refuse(section["stage"], f"found {stage!r}, which is no stage", remedy)
+        reader.refuse(section["stage"], f"found {stage!r}, which is not a stage", remedy)
     ids = [reader.text(item) for item in _chosen(reader, section["gen_ids"])]
     return Parents(stage=stage or "", gen_ids=tuple(dict.fromkeys(name for name in ids if name)))
 

@@ -83,7 +83,9 @@ class Reader:
             found = f"found {value}, which leaves the spec directory"
             self.refuse(value, found, "move the file into it")
         elif not file.is_file():
-            self.refuse(value, f"found {value}, which is no file", "name one of the spec directory")
+            self.refuse(
+                value, f"found {value}, which is not a file", "name one of the spec directory"
+            )
         else:
             return self.read(file)
         return None
@@ -130,8 +132,8 @@ class Reader:
         try:
             content = json.loads(text, parse_int=str, parse_float=str, parse_constant=str)
         except json.JSONDecodeError as error:
-            found = f"found no JSON: {error.msg}"
-            self.problems.add(file, found, "mend it", line=error.lineno)
+            found = f"is not JSON: {error.msg}"
+            self.problems.add(file, found, "fix it", line=error.lineno)
             return None
         return _from_json(content, file, "")
 
@@ -143,7 +145,7 @@ class Reader:
             mark = getattr(error, "problem_mark", None)
             found = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
             line = None if mark is None else mark.line + 1
-            self.problems.add(file, f"found no YAML: {found}", "mend it", line=line)
+            self.problems.add(file, f"is not YAML: {found}", "fix it", line=line)
             return None
         if node is None:
             return Value(None, file, None, None)
@@ -182,7 +184,7 @@ class Reader:
             plain = isinstance(key, yaml.ScalarNode) and key.value
             if not plain or key.tag in (f"{_TAGS}null", f"{_TAGS}merge"):
                 place = Value(None, file, line, at)
-                self.refuse(place, "found a key that is no plain name", "write a name")
+                self.refuse(place, "found a key that is not a plain name", "write a name")
                 continue
             entry = self._from_yaml(
                 item, file, f"{at}.{key.value}" if at else key.value, line, seen
@@ -240,7 +242,7 @@ class Reader:
             return [] if content is None else self.list_of(content)
         if len(content.header) > 1:
             found = f"found the columns {', '.join(content.header)}"
-            self.problems.add(content.file, found, "keep one, a level a row", line=1)
+            self.problems.add(content.file, found, "keep one, with a level per row", line=1)
             return []
         self.headers.append((content.file, (value.at or "").rpartition(".")[2], content.header[0]))
         return [cell for row in content.rows for cell in row]

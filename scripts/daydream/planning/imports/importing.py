@@ -64,7 +64,7 @@ def _check_places(experiment: Experiment, root: Path, cohort: str) -> None:
     problems = Problems(_CODE)
     design = spec_dir(experiment.settings, cohort) / "config.yaml"
     if not root.is_dir():
-        problems.add(root, "is no directory", "let source be the directory that holds gens")
+        problems.add(root, "is not a directory", "let source be the directory that holds gens")
     elif root.resolve() == Path(GENS).resolve():
         problems.add(root, "is the store itself", "move it elsewhere, and let source be that place")
     if design.exists():

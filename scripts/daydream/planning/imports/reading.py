@@ -84,7 +84,7 @@ def examine(experiment: Experiment, root: Path, cohort: str) -> tuple[list[Entry
     counts = Counter(path.name for paths in directories.values() for path in paths)
     omissions = [
         Omission(
-            "contradiction", path.name, "", str(path), "is no stage", nearest(path.name, stages)
+            "contradiction", path.name, "", str(path), "is not a stage", nearest(path.name, stages)
         )
         for path in _directories(root)
         if path.name not in stages
@@ -130,7 +130,7 @@ def _file_faults(directory: Path, *, repeated: bool) -> Iterator[_Fault]:
         except OSError as error:
             yield _Fault(path, f"cannot be read ({error.strerror})", "restore it")
         except UnicodeDecodeError as error:
-            yield _Fault(path, f"byte {error.start + 1} is no UTF-8", "save it as UTF-8")
+            yield _Fault(path, f"byte {error.start + 1} is not UTF-8", "save it as UTF-8")
     for path in notes_of(directory):
         try:
             read_json(path)
@@ -197,7 +197,7 @@ def _parent(path: Path, parent_id: str, stage: Stage, entries: Mapping[str, Entr
     siblings = path.parents[2] / stage.parent
     found = f"found the parent_gen_id {parent_id!r}"
     if is_gen_id(parent_id) and (siblings / parent_id).is_dir():
-        fault = _Fault(path, f"{found}, which is left out", "mend the parent", "descendant")
+        fault = _Fault(path, f"{found}, which is left out", "fix the parent", "descendant")
     else:
         fault = _Fault(path, f"{found}, which is not in {siblings}", "restore it", "orphan")
     raise _LeftOutError([fault])
