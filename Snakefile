@@ -1,15 +1,15 @@
 # Daydream: LLM experiments as files.
 #
-#   data/1_raw/, data/combo_mappings.csv                 catalogs: concepts, templates, models
-#   data/cohorts/<cohort>/spec/                          the design of a cohort
-#     -> data/cohorts/<cohort>/membership.csv            its generations          (rules/cohort.smk)
-#     -> data/gens/<stage>/<gen_id>/prompt.txt           what is asked        (rules/generation.smk)
-#     -> data/gens/<stage>/<gen_id>/raw.txt, metadata.json   what was answered
-#     -> data/gens/<stage>/<gen_id>/parsed.txt           what a child's prompt takes
-#     -> data/cohorts/<cohort>/reports/parsing/          scores                  (rules/results.smk)
-#     -> data/cohorts/<cohort>/reports/summary, analysis   tables               (rules/analysis.smk)
-#     -> data/cohorts/<cohort>/reports/figures/          figures                (rules/figures.smk)
-#     -> data/7_cross_experiment/                        all cohorts' scores, and views of them
+#   data/1_raw/, data/combo_mappings.csv                    concepts, templates, models
+#   data/cohorts/<cohort>/spec/                             the design of a cohort
+#   -> data/cohorts/<cohort>/membership.csv                 its generations       rules/cohort.smk
+#   -> data/gens/<stage>/<gen_id>/prompt.txt                what is asked         rules/generation.smk
+#   -> data/gens/<stage>/<gen_id>/raw.txt, metadata.json    what was answered
+#   -> data/gens/<stage>/<gen_id>/parsed.txt                what a child's prompt takes
+#   -> data/cohorts/<cohort>/reports/parsing/               scores and calls      rules/reports.smk
+#   -> data/cohorts/<cohort>/reports/{summary,analysis}/    tables
+#   -> data/cohorts/<cohort>/reports/{figures,explorer}/    figures, a page to read
+#   -> data/7_cross_experiment/                             the scores of all cohorts, and views
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -17,15 +17,11 @@ min_version("9.27")
 
 include: "rules/tuning.smk"
 include: "rules/common.smk"
+include: "rules/inputs.smk"
 include: "rules/cohort.smk"
 include: "rules/generation.smk"
-include: "rules/results.smk"
-include: "rules/analysis.smk"
-include: "rules/explorer.smk"
-include: "rules/curation.smk"
-include: "rules/figures.smk"
-include: "rules/store.smk"
-include: "rules/explore.smk"
+include: "rules/reports.smk"
+include: "rules/commands.smk"
 include: "rules/cluster.smk"
 
 

@@ -1,6 +1,3 @@
-from daydream.planning.plan import report as plan
-
-
 checkpoint build_membership:
     input:
         cohort_inputs,
@@ -31,14 +28,3 @@ rule membership:
             rules.build_membership.output + rules.write_manifest.output,
             cohort=experiment.settings.cohorts,
         ),
-
-
-rule plan:
-    input:
-        rules.membership.input,
-    log:
-        "logs/plan.log",
-    localrule: True
-    run:
-        with job_log(log[0]):
-            print(plan(experiment, "data/plan.csv"))

@@ -1,18 +1,4 @@
-from contextlib import contextmanager
-
 from daydream.experiment.phases import generate_raw, parse_response, render_prompt
-from daydream.reports.withdrawal import Withdrawal
-
-withdrawal = Withdrawal(experiment)
-
-
-@contextmanager
-def job_of(wildcards, log):
-    """Log a job that makes a text; the reports that the text belongs to are taken away first."""
-    with job_log(log):
-        row = generation(wildcards)
-        withdrawal.before(row)
-        yield row
 
 
 rule render_prompt:
@@ -56,11 +42,11 @@ rule parse_response:
 
 
 # One target per stage: drafts, essays, evaluations, or whatever the chain is.
-for stage in experiment.settings.stages:
+for stage in experiment.settings.stages.values():
 
     rule:
         name:
-            f"{stage}s"
+            stage.target_name
         input:
             rules.membership.input,
-            last_texts(stage),
+            last_texts(stage.name),

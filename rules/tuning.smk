@@ -1,13 +1,16 @@
-# All that touches Snakemake's own parts: what this workflow learns from it, what it refuses before
-# anything is read, and what it makes faster.
+# All that reaches into Snakemake's own parts, seen with 9.27: what this workflow learns from it, and
+# what it replaces there. What is replaced may be renamed by any release: then nothing is replaced,
+# runs are slower or less tidy, and tests/workflow/test_internals.py says what is gone.
 import gc
 import sys
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.iocontainers import Params, Snakemake
 from snakemake.persistence import ParamsChange, PersistenceBase
+from snakemake.persistence.file import FilePersistence
 from snakemake.settings.types import Batch, RerunTrigger
 from snakemake.sourcecache import LocalSourceFile
 
@@ -21,8 +24,16 @@ if not isinstance(here, LocalSourceFile):
 ROOT = Path(here).parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from daydream.workflow import console
-from daydream.workflow import runlock
+from daydream.workflow import console, runlock
+
+
+def name_here(rule):
+    """Return the name that a rule of this workflow has where it is imported, or None."""
+    return workflow.modifier.avail_rulename(rule)
+
+
+# Commands that read whole files, whatever else is going on: they take no lock.
+READERS = ("plan", "explain", "diff", "combos", "restore")
 
 MODE = (
     "job"
@@ -36,28 +47,6 @@ progress = console.attach(
     lists_jobs="rich" not in workflow.output_settings.log_handler_settings,
 )
 
-if storage := workflow.storage_settings.default_storage_provider:
-    raise WorkflowError(
-        f"[storage] found the default storage provider {storage!r}, which this workflow cannot use: "
-        "it keeps its journal and its ledger in files below the working directory; leave the option "
-        "out, and use a file system that all machines share"
-    )
-if workflow.modifier.modify_path("data/gens/x") != "data/gens/x":
-    raise WorkflowError(
-        "[module] found a prefix, which this workflow cannot use: its files stand where its library "
-        "looks for them, below the working directory; leave it out, and give the project a "
-        "directory of its own with --directory"
-    )
-if not (
-    workflow.modifier.skip_configfile
-    or workflow.overwrite_configfiles
-    or Path("config/config.yaml").exists()
-):
-    raise WorkflowError(
-        f"[config] {Path.cwd()} has no config/config.yaml; copy {ROOT}/config/config.yaml there and "
-        "name your cohorts in it, or name a file of settings with --configfile"
-    )
-
 # A workflow that imports this one runs it again at each `use rule`. What holds for all of these:
 # by their settings, the experiments, what a run covers of them (and whether their memberships are
 # there), and the checkpoints; and the experiments whose end has been told.
@@ -69,11 +58,6 @@ experiments, scopes, expanded, known_checkpoints, told = vars(workflow).setdefau
 def is_main(settings):
     """Tell whether settings are those of the main Snakefile, to which files and --config belong."""
     return settings is workflow.modifier_stack[0].globals["config"]
-
-
-def name_here(rule):
-    """Return the name that a rule of this workflow has where it is imported, or None."""
-    return workflow.modifier.avail_rulename(rule)
 
 
 @cache
@@ -183,7 +167,7 @@ def start_run(experiment):
     experiment.stop.install()
     if not sys.stderr.isatty():
         progress.start(experiment.calls.ledger.spent)
-    # Where there is a limit of jobs a second, each round of the scheduler begins another a second
+    # Where there is a limit of jobs per second, each round of the scheduler begins another a second
     # later, and that one too: after some minutes it does nothing else, with a thousand threads that
     # wait. The profile's limit is none, but can only be said as a large number.
     if workflow.scheduling_settings.max_jobs_per_timespan.max_jobs >= 100_000:
@@ -201,25 +185,36 @@ def start_run(experiment):
 gc.set_threshold(100_000, 50, 100)
 
 
-def start_fast():
-    """Let Snakemake import pandas only for a parameter that is of pandas.
+def replace(owner, **replacements):
+    """Replace methods of a class, each made from the one that is there; all of them, or none."""
+    there = {name: vars(owner).get(name) for name in replacements}
+    if all(there.values()):
+        for name, make in replacements.items():
+            setattr(owner, name, make(there[name]))
 
-    It imports it, a second of every start, to see whether a parameter is a table. What a parameter
-    is recorded as stays the same.
+
+def is_table(value):
+    """Tell whether a parameter is of pandas or its kind, without importing any of them."""
+    packages = {base.__module__.partition(".")[0] for base in type(value).__mro__}
+    return not packages.isdisjoint(("pandas", "numpy", "polars"))
+
+
+def serialize_without_pandas(serialize):
+    """Snakemake imports pandas, a second of every start, to see whether a parameter is a table.
+
+    What a parameter is recorded as stays the same.
     """
-    serialize = PersistenceBase._serialize_param_pandas
-    store = Snakemake._safely_store_params
-
-    def is_table(value):
-        packages = {base.__module__.partition(".")[0] for base in type(value).__mro__}
-        return not packages.isdisjoint(("pandas", "numpy", "polars"))
 
     def serialize_param(self, value):
-        return (
-            serialize(self, value)
-            if is_table(value)
-            else self._serialize_param_builtin(value)
-        )
+        if is_table(value):
+            return serialize(self, value)
+        return self._serialize_param_builtin(value)
+
+    return serialize_param
+
+
+def store_without_pandas(store):
+    """The same, for the parameters that a script is given."""
 
     def store_params(self, params):
         if any(map(is_table, params)):
@@ -229,13 +224,12 @@ def start_fast():
         self._params_store._take_names(params._get_names())
         self._params_types = {}
 
-    PersistenceBase._serialize_param_pandas = serialize_param
-    Snakemake._safely_store_params = store_params
+    return store_params
 
 
-def refuse_batches():
-    """Let --batch for a rule of this workflow end in one line; those of another one are not ours."""
-    divide, own = Batch.get_batch, workflow.modifier.rules
+def refuse_batches(divide):
+    """--batch for a rule of this workflow ends in one line; those of another one are not ours."""
+    own = workflow.modifier.rules
 
     def get_batch(self, items):
         if self.rulename in [known.name for known in own]:
@@ -246,11 +240,40 @@ def refuse_batches():
             )
         return divide(self, items)
 
-    Batch.get_batch = get_batch
+    return get_batch
 
 
+def lock_for_writers(lock):
+    """A run that only reads waits for no other, and keeps no other waiting."""
+    readers = set(map(name_here, READERS))
+
+    @contextmanager
+    def lock_unless_reading(self):
+        targets = target_rules()
+        with nullcontext() if targets and targets <= readers else lock(self):
+            yield
+
+    return lock_unless_reading
+
+
+def delete_own_locks(delete_all):
+    """Snakemake's end of a run deletes the locks of every run in the directory."""
+
+    def delete_locks(self):
+        for file in self._lockfile.values():
+            Path(file).unlink(missing_ok=True)
+        self._lockfile.clear()
+
+    # What `snakemake --unlock` calls; once, as a workflow that imports this one may do so twice.
+    if "cleanup_locks" not in vars(FilePersistence):
+        FilePersistence.cleanup_locks = delete_all
+    return delete_locks
+
+
+replace(PersistenceBase, _serialize_param_pandas=serialize_without_pandas)
+replace(Snakemake, _safely_store_params=store_without_pandas)
+replace(Batch, get_batch=refuse_batches)
+replace(PersistenceBase, lock=lock_for_writers)
+replace(FilePersistence, _delete_locks=delete_own_locks)
 # `--list-changes params` names every file that has parameters, changed or not.
-ParamsChange.__iter__ = lambda self: iter(self.files if self else ())
-
-start_fast()
-refuse_batches()
+replace(ParamsChange, __iter__=lambda _: lambda self: iter(self.files if self else ()))

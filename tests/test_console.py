@@ -47,8 +47,8 @@ def test_what_is_no_error_of_the_library_is_not_hidden(
     """A defect keeps its traceback, and Snakemake its words."""
     project.edit(
         "rules/generation.smk",
-        "            render_prompt(\n",
-        '            raise RuntimeError("a defect")\n            render_prompt(\n',
+        "            render_prompt(",
+        '            raise RuntimeError("a defect")\n            render_prompt(',
     )
     output = project.snakemake("drafts", *profile, code=1)
     assert "Traceback" in output
@@ -71,9 +71,8 @@ def test_a_failed_script_is_one_line(project: Project) -> None:
 
 def test_a_defect_of_a_script_is_not_hidden(project: Project) -> None:
     """The exception of its process is told, and its log."""
-    project.edit("rules/analysis.smk", '"../scripts/analyse.py"', '"../scripts/analyze.py"')
     project.write("rules/../broken.py", "raise RuntimeError('a defect')\n")
-    project.edit("rules/analysis.smk", '"../scripts/analyze.py"', '"../broken.py"')
+    project.edit("rules/reports.smk", '"../scripts/tabulate_scores.py"', '"../broken.py"')
     output = project.snakemake("tables", code=1)
     assert "a defect" in output
     assert "CalledProcessError" in output

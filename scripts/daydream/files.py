@@ -6,11 +6,12 @@ holds a paid answer is written `durable`: file and directory reach the disk befo
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -63,21 +64,25 @@ def sync_directory(path: str | Path) -> None:
 
 
 class ReservedFile:
-    """A file that takes its space on the disk before its content is known.
+    """A file that one thread of one process may write, and whose space is taken beforehand.
 
-    As a context it leaves nothing behind if it was not written.
+    Whoever reserves it holds a lock (flock) on `<path>.part`, which the system releases when the
+    process ends, however it ends. Another that reserves it waits, and then finds the file written,
+    or takes over. As a context it leaves nothing behind if it was not written.
     """
 
-    def __init__(self, path: Path, *, size: int) -> None:
-        """Take `size` bytes beside `path`.
+    def __init__(self, path: Path, *, size: int, wait: Callable[[], object]) -> None:
+        """Take `size` bytes beside `path`; while another holds it, call `wait` again and again.
 
         Raises:
-            OSError: the file system has no such space, or refuses the file.
+            OSError: the file system does not have the space, or refuses the file.
         """
         self.path = path
-        self._temporary = f"{path}.{os.getpid()}-{threading.get_ident()}.tmp"
-        self._file = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        self._part = f"{path}.part"
         self._written = False
+        while (file := _locked(self._part)) is None:
+            wait()
+        self._file = file
         try:
             os.posix_fallocate(self._file, 0, size)
         except OSError:
@@ -96,7 +101,7 @@ class ReservedFile:
                 file.write(data)
             os.ftruncate(self._file, len(data))
             os.fsync(self._file)
-            Path(self._temporary).replace(self.path)
+            Path(self._part).replace(self.path)
             self._written = True
             sync_directory(self.path.parent)
         except OSError as error:
@@ -109,9 +114,27 @@ class ReservedFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._file)
+        # In this order: who waits sees that the name is gone, and begins again.
         if not self._written:
-            Path(self._temporary).unlink(missing_ok=True)
+            Path(self._part).unlink(missing_ok=True)
+        os.close(self._file)
+
+
+def _locked(path: str) -> int | None:
+    """Return a file, open and locked; None if another holds it, or has just given it its name."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        own, named = os.fstat(file), os.stat(path)  # noqa: PTH116 - as below
+        if (own.st_dev, own.st_ino) == (named.st_dev, named.st_ino):
+            return file
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except BaseException:
+        os.close(file)
+        raise
+    os.close(file)
+    return None
 
 
 def write_json(path: str | Path, value: Mapping[str, object], *, durable: bool = False) -> None:

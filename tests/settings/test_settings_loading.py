@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from snakemake.utils import update_config
 
 from daydream.errors import InputError
 from daydream.settings import Settings, check_names, load_settings
+from daydream.settings.stages import RULES
 
 BASE: dict[str, Any] = {
     "cohorts": ["c1"],
@@ -379,3 +381,36 @@ def test_what_is_said_of_another_catalog_is_not_held_against_this_one(load: Load
     assert len(unknown(load("partial=true", base=base, files=({"partial": True},)))) == 2
     again = load(base=base, files=({"raw_dir": "x"}, {"models": {"bundled": {"sampling": {}}}}))
     assert len(unknown(again)) == 1
+
+
+# The targets of stages
+
+
+@pytest.mark.parametrize(
+    ("stages", "message"),
+    [
+        ({"plan": {"prefix": "d", "target": "plan"}}, "stages.plan.target: found 'plan'"),
+        ({"table": {"prefix": "d"}}, "stages.table.target: found 'tables'"),
+        (
+            {"a": {"prefix": "a", "target": "bs"}, "b": {"prefix": "b", "parent": "a"}},
+            "stages.b.target: found 'bs', which is the name of the target of stage 'a'",
+        ),
+    ],
+)
+def test_a_target_that_is_taken(load: Load, stages: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as refused:
+        load(base={"stages": stages})
+    assert message in str(refused.value)
+
+
+def test_a_stage_may_name_its_target(load: Load) -> None:
+    found = load(base={"stages": {"summary": {"prefix": "s", "target": "summaries"}}})
+    assert found.stages["summary"].target_name == "summaries"
+
+
+def test_the_names_of_rules_are_those_of_the_rules() -> None:
+    """Which a stage's target cannot have."""
+    root = Path(__file__).parents[2]
+    files = [*(root / "rules").glob("*.smk"), root / "Snakefile"]
+    text = "".join(path.read_text() for path in files)
+    assert sorted(re.findall(r"(?m)^ *(?:rule|checkpoint) (\w+):", text)) == sorted(RULES)

@@ -1,6 +1,7 @@
 """Making a model call: within the budget, with room for its answer, entered in the ledger.
 
-    stop?  ->  room on the disk  ->  ledger: begin  ->  provider  ->  journal  ->  ledger: end
+    claim (room on the disk)  ->  in the journal?  ->  stop?  ->  ledger: begin  ->  provider
+        ->  journal  ->  ledger: end
 
 Whatever can refuse the call does so before it is sent; what comes back is in the journal before
 anybody hears of it.
@@ -20,11 +21,12 @@ from daydream.calls.ledger import LEDGER, Ledger
 from daydream.calls.stop import Stop
 from daydream.catalog.records import Model
 from daydream.errors import BudgetError, StoppedError, StoreError
+from daydream.files import ReservedFile
 from daydream.generations.row import Generation
 from daydream.llm import Providers
 from daydream.llm.request import Request, Response
 from daydream.settings import Settings
-from daydream.store.journal import record_response, reserve_entry
+from daydream.store.journal import claim_entry, find_response, record_response
 from daydream.store.layout import generation_file
 
 # The packages that make the calls of a type of provider.
@@ -32,6 +34,8 @@ _CLIENTS = {"openai": "openai", "local": "xllamacpp"}
 # Characters a token, at the least: a budget is kept by what a call can take at the most.
 CHARACTERS_PER_TOKEN = 3
 DEFAULT_MAX_TOKENS = 4096
+# Seconds between two looks at an entry that another process holds.
+CLAIM_PAUSE_S = 0.1
 
 
 class Calls:
@@ -55,8 +59,8 @@ class Calls:
         """When the run began, in nanoseconds since the epoch; its name begins with it."""
         return int(self.run.partition("-")[0], 16)
 
-    def ask(self, generation: Generation, request: Request) -> Response:
-        """Make a call and journal its answer.
+    def ask(self, generation: Generation, request: Request) -> tuple[Response, bool]:
+        """Make a call and journal its answer; with it, whether another process had made the call.
 
         Raises:
             CallError: the provider gave no answer.
@@ -64,33 +68,47 @@ class Calls:
             StoreError: the answer could not be kept; what is missing is noticed before the call.
         """
         directory = Path(generation_file(generation.stage, generation.gen_id, ""))
+        with self._claim(directory, request) as file:
+            # Another process may have asked since this one looked: its answer is the answer.
+            known = find_response(directory, request)
+            if known is not None:
+                return known, True
+            with self._stop.call():
+                return self._ask(generation, request, file), False
+
+    def _claim(self, directory: Path, request: Request) -> ReservedFile:
+        try:
+            return claim_entry(directory, request, wait=self._wait_for_other)
+        except OSError as error:
+            reason = f"{directory}: there is no room for an answer ({error.strerror})"
+            self._stop.request(reason)
+            raise StoreError(f"{reason}; make room and run snakemake again") from error
+
+    def _wait_for_other(self) -> None:
+        """Wait a little for another thread or process that asks for the same answer."""
+        self._stop.check()
+        self._stop.event.wait(CLAIM_PAUSE_S)
+
+    def _ask(self, generation: Generation, request: Request, file: ReservedFile) -> Response:
         model = self._models[generation.llm_model_id]
         kind = self._settings.providers[request.provider].type
-        with self._stop.call():
-            try:
-                file = reserve_entry(directory, request)
-            except OSError as error:
-                reason = f"{directory}: there is no room for an answer ({error.strerror})"
-                self._stop.request(reason)
-                raise StoreError(f"{reason}; mend that and run snakemake again") from error
-            with file:
-                call = self._begin(generation, request, model) if kind != "local" else None
-                try:
-                    response = self.providers.complete(request, pool=model.pool)
-                except BaseException as error:
-                    if call is not None:
-                        reason = type(error).__name__
-                        self.ledger.fail(call, cohort=generation.cohort_id, reason=reason)
-                    raise
-                record_response(file, request, response, client=_client(kind))
-                if call is not None:
-                    self.ledger.end(
-                        call,
-                        cohort=generation.cohort_id,
-                        usd=cost_usd(response.usage, model),
-                        usage=response.usage,
-                        attempts=response.attempts,
-                    )
+        call = self._begin(generation, request, model) if kind != "local" else None
+        try:
+            response = self.providers.complete(request, pool=model.pool)
+        except BaseException as error:
+            if call is not None:
+                reason = type(error).__name__
+                self.ledger.fail(call, cohort=generation.cohort_id, reason=reason)
+            raise
+        record_response(file, request, response, client=_client(kind))
+        if call is not None:
+            self.ledger.end(
+                call,
+                cohort=generation.cohort_id,
+                usd=cost_usd(response.usage, model),
+                usage=response.usage,
+                attempts=response.attempts,
+            )
         return response
 
     def _begin(self, generation: Generation, request: Request, model: Model) -> str:

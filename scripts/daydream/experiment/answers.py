@@ -64,7 +64,8 @@ class Answer(NamedTuple):
     refused: tuple[Refusal, ...]
 
 
-Ask = Callable[[Generation, Request], Response]
+# Answers a request, and tells whether that cost no call.
+Ask = Callable[[Generation, Request], tuple[Response, bool]]
 
 
 def find_answer(
@@ -92,7 +93,7 @@ def find_answer(
         response = find_response(directory, request)
         reused = response is not None
         if response is None:
-            response = ask(generation, request)
+            response, reused = ask(generation, request)
         grown = None
         if stage.on_truncation == "grow" and response.truncated:
             grown = larger(request, stage.max_tokens_limit)

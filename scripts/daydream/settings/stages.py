@@ -26,6 +26,36 @@ from daydream.settings.sampling import Sampling
 
 # The dimensions that every stage has.
 COMMON = ("template", "llm", "replicate")
+# The names of the workflow's own rules, which no target of a stage can have.
+RULES = (
+    "aggregate_scores",
+    "all",
+    "build_explorer",
+    "build_membership",
+    "collect_calls",
+    "combos",
+    "diff",
+    "draw_figures",
+    "explain",
+    "explorer",
+    "figures",
+    "filter_view",
+    "generate_raw",
+    "import_store",
+    "membership",
+    "parse_response",
+    "plan",
+    "render_prompt",
+    "report",
+    "restore",
+    "run_shard",
+    "scores",
+    "tables",
+    "tabulate_scores",
+    "top",
+    "unite_scores",
+    "write_manifest",
+)
 
 
 class Finding(NamedTuple):
@@ -85,6 +115,15 @@ class Stage(Section):
     sampling: Sampling = Field(
         default_factory=Sampling, description="How its models are to answer."
     )
+    target: StageName | None = Field(
+        default=None,
+        description="The target that makes all its texts; without it, its name and an `s`.",
+    )
+
+    @property
+    def target_name(self) -> str:
+        """The target that makes all texts of the stage: `drafts` for a draft."""
+        return self.target or f"{self.name}s"
 
 
 def chain(stages: Mapping[str, Stage], name: str) -> list[Stage]:
@@ -128,6 +167,7 @@ def contradictions(stages: Mapping[str, Any]) -> Iterator[Finding]:
                 nearest(parent, others),
             )
     yield from _unclear_beginnings(parents)
+    yield from _taken_targets({name: _text(stage.get("target")) for name, stage in given.items()})
     yield from _shared_prefixes({name: _text(stage.get("prefix")) for name, stage in given.items()})
 
 
@@ -165,6 +205,20 @@ def _circle(parents: Mapping[str, str | None]) -> list[str]:
             if parent in way[:-1]:
                 return way[way.index(parent) :]
     return []
+
+
+def _taken_targets(targets: Mapping[str, str | None]) -> Iterator[Finding]:
+    """Yield each target that is a rule's name, or another stage's target."""
+    owners = dict.fromkeys(RULES, "a rule")
+    for name, given in targets.items():
+        target = given or f"{name}s"
+        if target in owners:
+            yield Finding(
+                ("stages", name, "target"),
+                f"found {target!r}, which is the name of {owners[target]}",
+                f"give the stage another target, such as {f'all_{name}'!r}",
+            )
+        owners.setdefault(target, f"the target of stage {name!r}")
 
 
 def _shared_prefixes(prefixes: Mapping[str, str | None]) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ It is not an output of any rule, so nothing that Snakemake deletes or makes agai
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from daydream.errors import StoreError
@@ -70,20 +71,22 @@ def answered_samples(stage: str, gen_id: str) -> list[int]:
     return sorted({entry.get("sample", 0) for entry in entries})
 
 
-def reserve_entry(directory: Path, request: Request) -> ReservedFile:
-    """Return a file for the answer to a request, with its space on the disk taken beforehand.
+def claim_entry(directory: Path, request: Request, *, wait: Callable[[], object]) -> ReservedFile:
+    """Claim the entry for the answer to a request: only the holder may ask for it.
 
-    A full disk is noticed before a call is paid for, not after.
+    A claim excludes all threads and processes that work on the same files; while another holds it,
+    `wait` is called again and again. The holder looks for the answer once more before it asks.
+    Space on the disk is taken too, so that a full disk is noticed before a call is paid for.
 
     Raises:
-        OSError: the file system has no space for it, or refuses it.
+        OSError: the file system does not have the space, or refuses the file.
     """
     journal = directory / RESPONSES
     created = not journal.is_dir()
     journal.mkdir(parents=True, exist_ok=True)
     if created:
         sync_directory(directory)
-    return ReservedFile(journal / f"{request.sha256}.json", size=_room(request))
+    return ReservedFile(journal / f"{request.sha256}.json", size=_room(request), wait=wait)
 
 
 def _room(request: Request) -> int:

@@ -91,6 +91,16 @@ def job_log(path: str) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def script_log(path: str) -> Iterator[None]:
+    """Do the same for a process of its own: a user's error ends it without a traceback."""
+    try:
+        with job_log(path):
+            yield
+    except DaydreamError:
+        sys.exit(1)
+
+
 class JobErrors(logging.Filter):
     """Makes one line of all that is said of a job which failed with an error of the library.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from daydream.experiment.provenance import of_parsed, of_prompt, of_raw
 from daydream.files import read_text, text_sha256, write_json, write_text
 from daydream.llm.request import Response
 from daydream.planning.imports.reading import METADATA, TEXTS, Entry, notes_of
-from daydream.store.journal import find_response, record_response, reserve_entry
+from daydream.store.journal import claim_entry, find_response, record_response
 from daydream.store.layout import OUTPUTS, read_json
 from daydream.store.records import Made, read_record, record_made
 
@@ -34,7 +35,7 @@ def write_generation(experiment: Experiment, entry: Entry, parsed: Mapping[str, 
         response = find_response(target, request)
         if response is None:
             response = _response(entry.directory, found["raw.txt"])
-            with reserve_entry(target, request) as file:
+            with claim_entry(target, request, wait=lambda: time.sleep(0.1)) as file:
                 record_response(file, request, response, client="import")
         model = experiment.catalog.models[generation.llm_model_id]
         metadata |= {

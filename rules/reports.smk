@@ -1,0 +1,180 @@
+import re
+
+from daydream.analysis import FOLDERS
+from daydream.analysis.views import check_views, union_columns
+from daydream.explorer import write_explorer
+from daydream.figures import FIGURES, FORMATS
+from daydream.reports.calls import write_calls
+from daydream.reports.report import CALLS, EXPLORER, SCORES, make_report
+from daydream.reports.scores import score_columns, write_scores
+
+# A view of what there is not is refused before the first job.
+try:
+    check_views(
+        {name: view.model_dump() for name, view in experiment.settings.views.items()},
+        union_columns(
+            column
+            for stage in experiment.settings.stages.values()
+            if stage.scored
+            for column in score_columns(experiment, stage.name)
+        ),
+        file="config/config.yaml",
+    )
+except DaydreamError as error:
+    raise WorkflowError(str(error)) from None
+
+CROSS = "data/7_cross_experiment"
+
+
+rule aggregate_scores:
+    input:
+        membership=membership_of,
+        generations=needs(SCORES),
+    output:
+        SCORES.path("{cohort}"),
+    log:
+        "logs/scores/{cohort}.log",
+    run:
+        with job_log(log[0]):
+            make_report(
+                experiment, SCORES, write_scores, **wildcards, output=output[0]
+            )
+
+
+rule scores:
+    input:
+        rules.membership.input,
+        expand(rules.aggregate_scores.output, cohort=experiment.settings.cohorts),
+
+
+rule tabulate_scores:
+    input:
+        rules.aggregate_scores.output,
+    output:
+        **{
+            name: reported_table(
+                f"data/cohorts/{{cohort}}/reports/{folder}/{name}.csv",
+                name,
+                "{cohort}",
+            )
+            for name, folder in FOLDERS.items()
+        },
+    log:
+        "logs/tables/{cohort}.log",
+    conda:
+        "../environment.yml"
+    script:
+        "../scripts/tabulate_scores.py"
+
+
+rule unite_scores:
+    input:
+        expand(rules.aggregate_scores.output, cohort=experiment.settings.cohorts),
+    output:
+        rows=f"{CROSS}/scores.csv",
+        template_model=reported_table(
+            f"{CROSS}/template_model.csv", "template_model", "All cohorts"
+        ),
+    log:
+        "logs/tables/union.log",
+    conda:
+        "../environment.yml"
+    params:
+        cohorts=experiment.settings.cohorts,
+    script:
+        "../scripts/unite_scores.py"
+
+
+rule filter_view:
+    input:
+        rules.unite_scores.output.rows,
+    output:
+        rows=f"{CROSS}/views/{{view}}/scores.csv",
+        template_model=reported_table(
+            f"{CROSS}/views/{{view}}/template_model.csv",
+            "template_model",
+            "View {view}",
+        ),
+    log:
+        "logs/tables/view-{view}.log",
+    wildcard_constraints:
+        view="|".join(map(re.escape, experiment.settings.views)) or "none",
+    conda:
+        "../environment.yml"
+    params:
+        name="{view}",
+        conditions=lambda wildcards: experiment.settings.views[
+            wildcards.view
+        ].model_dump(),
+    script:
+        "../scripts/filter_view.py"
+
+
+rule tables:
+    input:
+        rules.membership.input,
+        expand(rules.tabulate_scores.output, cohort=experiment.settings.cohorts),
+        rules.unite_scores.output,
+        expand(rules.filter_view.output, view=experiment.settings.views),
+
+
+rule build_explorer:
+    input:
+        membership=membership_of,
+        scores=rules.aggregate_scores.output,
+        generations=needs(EXPLORER),
+    output:
+        EXPLORER.path("{cohort}"),
+    log:
+        "logs/explorer/{cohort}.log",
+    run:
+        with job_log(log[0]):
+            make_report(
+                experiment, EXPLORER, write_explorer, **wildcards, output=output[0]
+            )
+
+
+rule explorer:
+    input:
+        rules.membership.input,
+        expand(rules.build_explorer.output, cohort=experiment.settings.cohorts),
+
+
+rule collect_calls:
+    input:
+        membership=membership_of,
+        generations=needs(CALLS),
+    output:
+        CALLS.path("{cohort}"),
+    log:
+        "logs/calls/{cohort}.log",
+    run:
+        with job_log(log[0]):
+            make_report(
+                experiment, CALLS, write_calls, **wildcards, output=output[0]
+            )
+
+
+# All figures of a cohort at once: starting a process that can draw takes longer than drawing.
+rule draw_figures:
+    input:
+        scores=rules.aggregate_scores.output[0],
+        calls=rules.collect_calls.output[0],
+        final_results=rules.tabulate_scores.output.final_results,
+        variance=rules.tabulate_scores.output.variance,
+        judge_agreement=rules.tabulate_scores.output.judge_agreement,
+        comparisons=rules.tabulate_scores.output.comparisons,
+    output:
+        [reported_figure(name, form) for name in FIGURES for form in FORMATS],
+    log:
+        "logs/figures/{cohort}.log",
+    conda:
+        "../environment.yml"
+    script:
+        "../scripts/draw_figures.py"
+
+
+rule figures:
+    input:
+        rules.membership.input,
+        expand(rules.draw_figures.output, cohort=experiment.settings.cohorts),

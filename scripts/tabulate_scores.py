@@ -1,0 +1,9 @@
+"""Makes the tables of a cohort from its scores, for the rule `tabulate_scores`."""
+
+from daydream.analysis.outputs import write_tables
+from daydream.workflow.console import script_log
+
+job = snakemake  # type: ignore[name-defined]  # noqa: F821 - Snakemake puts it here
+
+with script_log(job.log[0]):
+    write_tables(job.input[0], dict(job.output.items()))
