@@ -19,7 +19,6 @@ from daydream.cohorts.membership import expand
 from daydream.errors import InputError
 from daydream.experiment.experiment import Experiment
 from daydream.generations.row import Generation, own_axes
-from daydream.planning import diff
 from daydream.planning.diff import Coverage, Store, compare, memberships_of
 from project import Project
 from test_explain import compiled, make
@@ -147,14 +146,14 @@ def test_a_slice_is_compared_as_one(two: Project) -> None:
 
 def test_many_cells_are_summed_up_by_level(two: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the table; the counts stay, and the calls become the most that there can be."""
-    monkeypatch.setattr(diff, "LISTED", 1)
+    monkeypatch.setattr("daydream.planning.diff.report.LISTED", 1)
     compare(experiment(two), left="more", right="c1")
     margins = [row for row in table("more", "c1") if row["kind"] == "left_out"]
     assert {row["combo_id"]: row["count"] for row in margins if row["combo_id"]} == {
         "pair": "0",
         "trio": "2",
     }
-    monkeypatch.setattr(diff, "LIMIT", 1)
+    monkeypatch.setattr("daydream.planning.diff.coverage.LIMIT", 1)
     text = flat(compare(experiment(two), left="more", right="c1"))
     assert "left out 2 at most 2 further calls" in text
 
@@ -248,7 +247,7 @@ def test_holes_and_calls_are_those_of_a_walk(
     asked = set().union(*map(calls, unscored))
     further = set().union(*map(calls, cells - set(ids))) - asked
     assert coverage.further_calls == len(further)
-    with patch.object(diff, "LIMIT", 0):
+    with patch("daydream.planning.diff.coverage.LIMIT", 0):
         counted = Coverage(Shelf(rows, answered), "c", "judgement")
         assert counted.further_calls >= len(further)
         for axis in AXES:

@@ -228,13 +228,13 @@ CONTRADICTIONS: dict[str, tuple[Callable[[Project, Source], object], str]] = {
         lambda p, s: s.edit("draft", "d1", parent_gen_id="d0"),
         "found the parent_gen_id 'd0', but a draft has no parent",
     ),
-    "combo": (lambda p, s: s.edit("draft", "d1", combo_id="pear"), "'pear', which is no combo"),
-    "no combo": (lambda p, s: s.edit("draft", "d1", combo_id=None), "'', which is no combo"),
+    "combo": (lambda p, s: s.edit("draft", "d1", combo_id="pear"), "'pear', which is not a combo"),
+    "no combo": (lambda p, s: s.edit("draft", "d1", combo_id=None), "'', which is not a combo"),
     "template": (
         lambda p, s: s.edit("draft", "d1", template_id="plan"),
-        "'plan', which is no draft template",
+        "'plan', which is not a template of stage 'draft'",
     ),
-    "model": (lambda p, s: s.edit("draft", "d1", llm_model_id="m9"), "'m9', which is no model"),
+    "model": (lambda p, s: s.edit("draft", "d1", llm_model_id="m9"), "'m9', which is not a model"),
     "mode": (lambda p, s: s.edit("draft", "d1", mode="copy"), "found the mode 'copy'"),
     "replicate": (lambda p, s: s.edit("draft", "d1", replicate=0), "replicate '0'"),
     "no raw": (
@@ -255,7 +255,7 @@ CONTRADICTIONS: dict[str, tuple[Callable[[Project, Source], object], str]] = {
     ),
     "not UTF-8": (
         lambda p, s: s.path("draft", "d1", "parsed.txt").write_bytes(b"a\xff"),
-        "byte 2 is no UTF-8",
+        "byte 2 is not UTF-8",
     ),
     "twice": (lambda p, s: s.add("essay", "d1", "d1"), "another stage has this id too"),
     "other text here": (
@@ -318,7 +318,7 @@ def test_a_combo_other_than_the_parents_and_an_unknown_stage(
     run(project)
     assert left_out(project)["strange"][1].startswith("found the combo_id 'trio'")
     row = next(row for row in table(project, REPORT) if row["stage"] == "drafts")
-    assert (row["found"], row["remedy"]) == ("is no stage", "did you mean 'draft'?")
+    assert (row["found"], row["remedy"]) == ("is not a stage", "did you mean 'draft'?")
 
 
 def test_another_answer_in_the_journal_stays(project: Project, source: Source) -> None:
@@ -337,7 +337,11 @@ def test_another_answer_in_the_journal_stays(project: Project, source: Source) -
     ("cohort", "root", "said"),
     [
         ("c1", "elsewhere", "cohort 'c1' is a design"),
-        ("old", "elsewhere/gens", "is no directory; let source be the directory that holds gens"),
+        (
+            "old",
+            "elsewhere/gens",
+            "is not a directory; let source be the directory that holds gens",
+        ),
         ("old", "data", "is the store itself"),
     ],
 )

@@ -402,7 +402,7 @@ def test_the_decorator_leaves_the_function_alone() -> None:
     done = subprocess.run(
         [sys.executable, "-c", "import mine; assert mine.first_line('a\\nb') == 'a'"],
         cwd=write(SOURCE).parent,
-        env={"PYTHONPATH": str(Path(load_parsers.__code__.co_filename).parent.parent)},
+        env={"PYTHONPATH": str(Path(load_parsers.__code__.co_filename).parents[2])},
         check=False,
     )
     assert done.returncode == 0
@@ -502,7 +502,7 @@ def test_an_unknown_name() -> None:
         (HEAD + "@parser(name=1)\ndef f(a): pass\n", "line 2: found a parser named 1"),
         (
             HEAD + "@parser\ndef identity(a): return a\n",
-            "line 2: found the parser 'identity', which daydream/parsers.py, line ",
+            "line 2: found the parser 'identity', which daydream/parsers/texts.py, line ",
         ),
         (
             HEAD + "@parser\ndef f(a): pass\n@parser\ndef f(a): pass\n",
@@ -556,7 +556,7 @@ def test_a_file_that_failed_leaves_no_module() -> None:
         ("from daydream.errors import ParseError\n    raise ParseError('a\\nb')", "[parse] a b"),
         (
             "from daydream.errors import ParseError\n    raise ParseError",
-            "parser 'f' refuses the answer without a reason; state it in mine.py, line 2",
+            "parser 'f' rejects the answer without a reason; state it in mine.py, line 2",
         ),
         (
             "from daydream.errors import ParseError\n    raise ParseError('no title')",

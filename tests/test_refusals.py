@@ -321,7 +321,8 @@ CASES: dict[str, tuple[Change, str, str]] = {
     "unknown template, often": (
         given("draft,d_1,,pair,plane,m1,1", "draft,d_2,,pair,plane,m1,2"),
         "membership",
-        "line 2, column template_id: found 'plane', which is no draft template (in 2 rows)",
+        "line 2, column template_id: found 'plane', which is not a template of stage 'draft' (in 2 "
+        "rows)",
     ),
     "orphan": (given("essay,e_1,d_9,pair,grow,m1,1"), "membership", "'d_9'"),
     "unknown template": (given("draft,d_1,,pair,plane,m1,1"), "membership", "'plane'"),

@@ -18,7 +18,7 @@ from math import comb
 from pathlib import Path
 
 from daydream.catalog.records import Catalog
-from daydream.errors import Problems, nearest
+from daydream.errors import InputError, Problem, Problems, nearest
 from daydream.files import write_text
 from daydream.generations.keys import KeyCodec, gen_id
 from daydream.tables import header_of
@@ -54,11 +54,9 @@ def add_combos(
     """
     chosen = tuple(catalog.concepts if concepts is None else map(str, concepts))
     if size is None or level is None:
-        problems = Problems(CODE)
-        found = "found no size or no level"
-        problems.add("--config", found, "give both, such as: --config size=3 level=paragraph")
-        problems.check()
-        raise AssertionError
+        remedy = "give both, such as: --config size=3 level=paragraph"
+        problem = Problem(file="--config", found="found no size or no level", remedy=remedy)
+        raise InputError(CODE, [problem])
     _check_request(catalog, chosen, size=size, level=level)
     known = {combo.concepts for combo in catalog.combos.values()}
     choices = list(combinations(chosen, size))
@@ -77,7 +75,7 @@ def _check_request(catalog: Catalog, chosen: Concepts, *, size: int, level: str)
     problems = Problems(CODE)
     for name in dict.fromkeys(chosen):
         if name not in catalog.concepts:
-            found = f"found {name!r}, which is no concept"
+            found = f"found {name!r}, which is not a concept"
             problems.add("--config", found, nearest(name, catalog.concepts), column="concepts")
         elif chosen.count(name) > 1:
             found = f"found {name!r} {chosen.count(name)} times"
@@ -94,7 +92,7 @@ def _check_request(catalog: Catalog, chosen: Concepts, *, size: int, level: str)
         problems.add("--config", found, remedy, column="size")
     levels = {path.name.removeprefix("descriptions-") for path in _level_directories(catalog)}
     if level not in levels:
-        found = f"found {level!r}, which is no level of description"
+        found = f"found {level!r}, which is not a level of description"
         problems.add("--config", found, nearest(level, levels), column="level")
     else:
         for name in chosen:
@@ -153,12 +151,10 @@ def _before(path: Path) -> str:
     data = path.read_bytes()
     try:
         return data.decode()
-    except UnicodeDecodeError:
-        problems = Problems(CODE)
+    except UnicodeDecodeError as error:
+        found = "found UTF-16, which rows are not appended to"
         remedy = "save the file as UTF-8 (in Excel: Save As, CSV UTF-8)"
-        problems.add(path, "found UTF-16, which rows are not appended to", remedy)
-        problems.check()
-        raise
+        raise InputError(CODE, [Problem(file=str(path), found=found, remedy=remedy)]) from error
 
 
 def _summary(

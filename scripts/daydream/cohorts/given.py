@@ -1,4 +1,4 @@
-"""A cohort given as rows: `spec/membership.csv`, taken as it is, or refused with all its faults."""
+"""A cohort given as rows: `spec/membership.csv`, taken as it is or rejected with all faults."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from daydream.catalog.records import Catalog
 from daydream.errors import Problems, nearest
-from daydream.generations.keys import KeyCodecError, is_gen_id
+from daydream.generations.keys import is_gen_id
 from daydream.generations.row import Generation, codec, further_dimensions
 from daydream.settings import Stage
 from daydream.tables import read_table
@@ -44,23 +44,11 @@ def read_given_membership(
         values = row.values
         stage = stages.get(values["stage"])
         if stage is None:
-            found = f"found {values['stage']!r}, which is no stage"
+            found = f"found {values['stage']!r}, which is not a stage"
             remedy = nearest(values["stage"], stages)
             problems.add(path, found, remedy, line=row.line, column="stage")
             continue
-        generation = Generation(
-            stage=stage.name,
-            gen_id=values["gen_id"],
-            cohort_id=cohort,
-            parent_gen_id=values.get("parent_gen_id", ""),
-            combo_id=values["combo_id"],
-            template_id=values["template_id"],
-            llm_model_id=values.get("llm_model_id", ""),
-            replicate=values["replicate"],
-            dimensions=tuple(values.get(name, "") for name in stage.dimensions),
-            key="",
-        )
-        generation = generation._replace(key=codec(stage).encode_values(generation.key_values))
+        generation = _generation(values, stage, cohort)
         for column, found, remedy in _contradictions(
             generation, values, stage=stage, cohort=cohort, given=given
         ):
@@ -78,6 +66,22 @@ def read_given_membership(
     order = {name: index for index, name in enumerate(stages)}
     rows = [entry.generation for entry in given.values()]
     return sorted(rows, key=lambda generation: order[generation.stage])
+
+
+def _generation(values: Mapping[str, str], stage: Stage, cohort: str) -> Generation:
+    generation = Generation(
+        stage=stage.name,
+        gen_id=values["gen_id"],
+        cohort_id=cohort,
+        parent_gen_id=values.get("parent_gen_id", ""),
+        combo_id=values["combo_id"],
+        template_id=values["template_id"],
+        llm_model_id=values.get("llm_model_id", ""),
+        replicate=values["replicate"],
+        dimensions=tuple(values.get(name, "") for name in stage.dimensions),
+        key="",
+    )
+    return generation._replace(key=codec(stage).encode_values(generation.key_values))
 
 
 def _contradictions(
@@ -102,15 +106,9 @@ def _contradictions(
     if not generation.replicate.isdecimal() or int(generation.replicate) < 1:
         found = f"found {generation.replicate!r}, which counts nothing"
         yield "replicate", found, "give a whole number from 1"
-    if values.get("key"):
-        try:
-            codec(stage).decode(values["key"])
-            wrong = values["key"] != generation.key
-        except KeyCodecError:
-            wrong = True
-        if wrong:
-            found = f"found {values['key']!r}, but the columns make {generation.key!r}"
-            yield "key", found, "correct one of them, or leave the column out"
+    if values.get("key") not in (None, "", generation.key):
+        found = f"found {values['key']!r}, but the columns make {generation.key!r}"
+        yield "key", found, "correct one of them, or leave the column out"
     yield from _parent_contradictions(generation, stage, parent_id, given)
 
 
@@ -144,12 +142,14 @@ def catalog_contradictions(
     templates = catalog.templates[generation.stage]
     template = templates.get(generation.template_id)
     if template is None:
-        found = f"found {generation.template_id!r}, which is no {generation.stage} template"
+        kind = f"a template of stage {generation.stage!r}"
+        found = f"found {generation.template_id!r}, which is not {kind}"
         yield "template_id", found, nearest(generation.template_id, templates)
     if generation.combo_id not in catalog.subjects:
-        found = f"found {generation.combo_id!r}, which is no {'item' if catalog.items else 'combo'}"
+        kind = "an item" if catalog.items else "a combo"
+        found = f"found {generation.combo_id!r}, which is not {kind}"
         yield "combo_id", found, nearest(generation.combo_id, catalog.subjects)
     calls = template is None or template.generator == "llm"
     if generation.llm_model_id not in catalog.models and (calls or generation.llm_model_id):
-        found = f"found {generation.llm_model_id!r}, which is no model"
+        found = f"found {generation.llm_model_id!r}, which is not a model"
         yield "llm_model_id", found, nearest(generation.llm_model_id, catalog.models)

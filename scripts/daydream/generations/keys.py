@@ -7,7 +7,7 @@ A generation is named by its dimensions, in the one order its stage declares (`s
 
 `KeyCodec` writes them as one printable line. The delimiter ``|``, the escape sign ``%``, control
 characters, line separators and lone surrogates are percent-encoded as UTF-8 bytes; everything else
-stands as it is. Each key has exactly one spelling: `decode` refuses any other.
+stands as it is. Each key has exactly one spelling: `decode` rejects any other.
 
 `gen_id` hashes stage and key, so that names that differ in case, or in Unicode normalisation only,
 get different directories on every file system.
@@ -34,7 +34,7 @@ _DIGITS = 16
 
 
 class KeyCodecError(DaydreamError):
-    """A key, or a set of dimensions, that no codec of that stage could have written."""
+    """A key that no codec of that stage could have written."""
 
     code = "key"
 
@@ -57,21 +57,12 @@ def _unescape(value: str) -> str:
 class KeyCodec:
     """Encodes the dimensions of one stage as a key, and back.
 
-    ``decode(encode(**dims)) == dims`` for all strings; ``encode(**decode(key)) == key`` for every
-    key that `decode` accepts.
+    ``decode(encode_values(values))`` has these values, for all strings; encoding what `decode`
+    returns gives the key again, for every key that it accepts.
     """
 
     def __init__(self, fields: Iterable[str]) -> None:
         self.fields = tuple(fields)
-
-    def encode(self, **dims: str) -> str:
-        """Return the key of `dims`, which must name each field of the codec once."""
-        if dims.keys() != set(self.fields):
-            raise KeyCodecError(
-                f"dimensions {sorted(dims)} do not name the fields {list(self.fields)}; "
-                f"give each field once"
-            )
-        return self.encode_values([dims[field] for field in self.fields])
 
     def encode_values(self, values: Sequence[str]) -> str:
         """Return the key of `values`, given in the order of `fields`."""
@@ -81,23 +72,23 @@ class KeyCodec:
         """Return the dimensions of `key` by field name.
 
         Raises:
-            KeyCodecError: `key` has another number of fields, or is spelled as `encode` never does.
+            KeyCodecError: `key` has another number of fields, or another spelling than its own.
         """
         parts = key.split(DELIMITER)
         if len(parts) != len(self.fields):
             raise KeyCodecError(
                 f"key {key!r} has {len(parts)} fields, not {len(self.fields)} "
-                f"({DELIMITER.join(self.fields)}); write it with KeyCodec.encode"
+                f"({DELIMITER.join(self.fields)}); write it with KeyCodec.encode_values"
             )
         try:
             values = [_unescape(part) for part in parts]
         except UnicodeDecodeError as error:
             raise KeyCodecError(
-                f"key {key!r} escapes bytes that are no text; write it with KeyCodec.encode"
+                f"key {key!r} escapes bytes that are not text; write it with KeyCodec.encode_values"
             ) from error
         if self.encode_values(values) != key:
             raise KeyCodecError(
-                f"key {key!r} is not spelled canonically; write it with KeyCodec.encode"
+                f"key {key!r} is not spelled canonically; write it with KeyCodec.encode_values"
             )
         return dict(zip(self.fields, values, strict=True))
 

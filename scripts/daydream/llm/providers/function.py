@@ -8,17 +8,21 @@ once.
 from __future__ import annotations
 
 import copy
-import hashlib
-import sys
 import threading
-import traceback
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from daydream.errors import CallError
 from daydream.llm.request import CallClock, Request, Response, check_completion, one_line
+from daydream.usercode import (
+    BrokenFileError,
+    UnreadableFileError,
+    UserFile,
+    line_in,
+    message_of,
+    run_file,
+)
 
 Complete = Callable[[dict[str, Any]], object]
 
@@ -72,44 +76,31 @@ class FunctionProvider:
     def _load(self) -> Complete:
         with self._lock:
             if self._function is None:
-                found = self._run_file().__dict__.get(self._name)
+                found = self._run_file().namespace.get(self._name)
                 if not callable(found):
                     raise CallError(
                         f"{self._path}: defines no function {self._name!r}; write "
-                        f"`def {self._name}(body):`, or mend providers.{self._provider}.name"
+                        f"`def {self._name}(body):`, or correct providers.{self._provider}.name"
                     )
                 self._function = found
             return self._function
 
-    def _run_file(self) -> ModuleType:
+    def _run_file(self) -> UserFile:
         try:
-            source = (self._base_dir / self._path).read_bytes()
-        except OSError as error:
+            return run_file(self._base_dir / self._path, shown=self._path)
+        except UnreadableFileError as error:
             raise CallError(
-                f"{self._path}: cannot be read ({error.strerror}); create the file, or mend "
+                f"{self._path}: cannot be read ({error.reason}); create the file, or correct "
                 f"providers.{self._provider}.path"
             ) from error
-        digest = hashlib.sha256(str(self._base_dir / self._path).encode()).hexdigest()
-        module = ModuleType(f"daydream_function_{digest[:16]}")
-        module.__file__ = self._path
-        try:
-            code = compile(source, self._path, "exec", dont_inherit=True)
-            # Dataclasses and the like look up the module they stand in, even after it has run.
-            sys.modules[module.__name__] = module
-            exec(code, module.__dict__)  # noqa: S102 - running the user's own file is the task
-        except (Exception, SystemExit) as error:
-            sys.modules.pop(module.__name__, None)
-            raise self._failed(error) from error
-        return module
+        except BrokenFileError as broken:
+            raise self._failed(broken.error) from broken.error
 
     def _failed(self, error: BaseException) -> CallError:
-        line = _line_in(self._path, error)
+        line = line_in(self._path, error)
         place = self._path if line is None else f"{self._path}:{line}"
-        text = error.msg if isinstance(error, SyntaxError) else str(error)
-        return CallError(
-            f"{place}: {type(error).__name__}: {one_line(text)}; mend the function of provider "
-            f"{self._provider!r}"
-        )
+        found = f"{type(error).__name__}: {one_line(message_of(error))}"
+        return CallError(f"{place}: {found}; fix the function of provider {self._provider!r}")
 
 
 def _completion(model: str, text: str) -> dict[str, Any]:
@@ -124,12 +115,3 @@ def _completion(model: str, text: str) -> dict[str, Any]:
             }
         ],
     }
-
-
-def _line_in(file: str, error: BaseException) -> int | None:
-    """Return the line of `file` in which an exception came up, if it did."""
-    if isinstance(error, SyntaxError) and error.filename == file:
-        return error.lineno
-    frames = traceback.walk_tb(error.__traceback__)
-    lines = [line for frame, line in frames if frame.f_code.co_filename == file]
-    return lines[-1] if lines else None
