@@ -80,7 +80,7 @@ class Settings(TargetOptions):
     )
     refresh: Flag = Field(
         default=False,
-        description="`true`: asks for a new answer for every selected generation.",
+        description="`true`: asks for a new answer for every generation that matches the slice.",
     )
     expand: Literal["all", "pending"] = Field(
         default="all",
