@@ -247,13 +247,14 @@ def refuse_batches(divide):
 
 
 def lock_for_writers(lock):
-    """A run that only reads waits for no other, and keeps no other waiting."""
+    """A run that makes no text waits for no other, and keeps no other waiting."""
     readers = set(map(name_here, READERS))
 
     @contextmanager
     def lock_unless_reading(self):
         targets = target_rules()
-        with nullcontext() if targets and targets <= readers else lock(self):
+        only_reads = bool(targets) and targets <= readers
+        with nullcontext() if only_reads or own_scope().only_looks else lock(self):
             yield
 
     return lock_unless_reading

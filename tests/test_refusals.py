@@ -120,7 +120,7 @@ CASES: dict[str, tuple[Change, str, str]] = {
     "second root": (
         config("stages", "essay", "parent", value=None),
         "config",
-        "is the first already",
+        "is already the first",
     ),
     "shared prefix": (
         config("stages", "essay", "prefix", value="d"),

@@ -261,13 +261,13 @@ def test_each_line_names_the_place_where_the_value_was_given(load: Load) -> None
         ("parital=true", "top level: found the unknown setting 'parital'; did you mean 'partial'?"),
         ("where=x", "where: found 'x'; give a mapping such as {a: b}"),
         ("where={a: {b: c}}", "where.a: found {'b': 'c'}; give a text"),
-        ("where={a: []}", "where.a: found []; give one value at least"),
+        ("where={a: []}", "where.a: found []; give at least one value"),
         ("cohorts=[]", "cohorts: found []; give at least one"),
         ("cohorts={a: b}", "cohorts: found {'a': 'b'}; give a list such as [a, b]"),
         ("cohorts=[a, a]", "cohorts: found ['a', 'a']; give each once"),
         ("cohorts=../x", "cohorts.0: found '../x'; give a name of letters, digits, "),
         ("raw_dir=", "raw_dir: found nothing (null); give a text"),
-        ("cohort=c2", "cohort: found 'c2', which names a cohort to import, but no source; add sou"),
+        ("cohort=c2", "cohort: found 'c2', which names a cohort to import, without a source; ad"),
         ("default_provider=eco", "default_provider: found 'eco', which is not a provider; name on"),
         ("providers={echo: {type: grpc}}", "providers.echo.type: found 'grpc'; give one of openai"),
         ("providers={x: {path: y}}", "providers.x: lacks type; give one of openai, command, local"),
@@ -275,26 +275,26 @@ def test_each_line_names_the_place_where_the_value_was_given(load: Load) -> None
         ("pools={a b: {}}", "pools: found 'a b'; give a name of letters, digits, "),
         ("views={v: {}}", "views.v: found {}; give `where`, `exclude` or both"),
         ("models={m: {stages: {esay: {}}}}", "models.m.stages.esay: found 'esay', which is not a "),
-        ("stages={essay: {prefix: d}}", "stages.essay.prefix: found 'd', which stage 'draft' has"),
-        ("stages={essay: {prefix: D}}", "stages.essay.prefix: found 'D'; give small letters and d"),
+        ("stages={essay: {prefix: d}}", "stages.essay.prefix: found 'd', which stage 'draft' alr"),
+        ("stages={essay: {prefix: D}}", "stages.essay.prefix: found 'D'; give lowercase letters a"),
         ("stages={essay: {parent: null}}", "stages.essay.parent: found none, but stage 'draft' is"),
         ("stages={essay: {name: x}}", "stages.essay: found the unknown setting 'name'; the key a"),
         ("stages={draft: {parent: evaluation}}", "stages.draft.parent: found 'evaluation', which "
-         "makes a circle: draft -> evaluation -> essay -> draft; let each stage"),
+         "makes a cycle: draft -> evaluation -> essay -> draft; give each stage"),
         ("stages={draft: {scored: 1}}", "stages.draft.scored: found '1'; give true or false"),
         ("stages={draft: {min_lines: true}}", "stages.draft.min_lines: found 'true'; give a whole"),
         ("stages={draft: {min_lines: 1.5}}", "stages.draft.min_lines: found '1.5'; give a whole n"),
         ("stages={draft: {min_lines: -1}}", "stages.draft.min_lines: found -1; give at least 0"),
-        ("stages={draft: {dimensions: [llm]}}", "stages.draft.dimensions.0: found 'llm'; take it"),
+        ("stages={draft: {dimensions: [llm]}}", "stages.draft.dimensions.0: found 'llm'; remove "),
         ("stages={draft: {sampling: {top_p: 0}}}", "stages.draft.sampling.top_p: found 0; give "
          "more than 0"),
         ("stages={draft: {sampling: {top_p: 2}}}", "stages.draft.sampling.top_p: found 2; give "
          "at most 1"),
         ("stages={draft: {sampling: {temperature: .inf}}}", "stages.draft.sampling.temperature: f"),
         ("stages={draft: {sampling: {seed: x}}}", "stages.draft.sampling.seed: found 'x'; give a "
-         "whole number from 0, or gen_id"),
+         "whole number, at least 0, or gen_id"),
         ("stages={draft: {sampling: {extra_body: {seed: 1}}}}", "stages.draft.sampling.extra_body"
-         ": found 'seed'; take it away here: the workflow sets it itself"),
+         ": found 'seed'; remove it here: the workflow sets it itself"),
         ("where={a: 1, a: 2}", ": found where.a twice; keep one of them"),
     ],
 )  # fmt: skip
@@ -309,8 +309,8 @@ def test_a_wrong_argument_is_one_line(load: Load, argument: str, line: str) -> N
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("partial: true\npartial: false\n", "line 2: found partial twice, first in line 1; keep"),
-        ("views:\n  a: {where: {x: y}}\n  a: {}\n", "line 3: found views.a twice, first in line 2"),
+        ("partial: true\npartial: false\n", "line 2: found partial twice, first on line 1; keep"),
+        ("views:\n  a: {where: {x: y}}\n  a: {}\n", "line 3: found views.a twice, first on line 2"),
         ("stages:\n  e: {sampling: {seed: 1, seed: 2}}\n", "line 2: found stages.e.sampling.seed"),
         ("parsers: [\n", "line 2: is not YAML: "),
         ("cohort: 2024-13-01\n", "is not YAML: month must be in 1..12; correct it"),
@@ -363,9 +363,9 @@ def test_models_and_pools_that_do_not_exist_are_refused(load: Load) -> None:
     found = load("pools={fre: {concurrent: 2}}", base={**known, "models": {"m-1": {}}})
     assert unknown(found) == [
         "[config] config/config.yaml, models: found 'm-1', which is not a model of "
-        "data/1_raw/llm_models.csv; take it away, or correct the name; did you mean 'm1'?",
+        "data/1_raw/llm_models.csv; remove it, or correct the name; did you mean 'm1'?",
         "[config] --config on the command line, pools: found 'fre', which is not a pool of "
-        "data/1_raw/llm_models.csv, nor a provider; take it away, or correct the name; "
+        "data/1_raw/llm_models.csv, nor a provider; remove it, or correct the name; "
         "did you mean 'free'?",
     ]
 

@@ -83,7 +83,7 @@ def test_a_wrong_file_is_named_as_it_was_given(project: Project) -> None:
     ]
     project.write("mine.yaml", "partial: true\nshards: 2\npartial: false\n")
     assert refused(project, "--configfile", "mine.yaml") == [
-        "[config] mine.yaml, line 3: found partial twice, first in line 1; keep one of them"
+        "[config] mine.yaml, line 3: found partial twice, first on line 1; keep one of them"
     ]
 
 
@@ -96,4 +96,4 @@ def test_config_yaml_that_cannot_be_read_is_one_line(project: Project) -> None:
     assert found.endswith("which is not UTF-8; save the file as UTF-8")
     project.write(str(path), f"{text}cohorts: [c1]\n")
     [found] = refused(project)
-    assert "found cohorts twice, first in line 1; keep one of them" in found
+    assert "found cohorts twice, first on line 1; keep one of them" in found

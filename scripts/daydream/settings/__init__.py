@@ -1,14 +1,14 @@
-"""The workflow's settings: one class for each section of config.yaml, each setting said once.
+"""The workflow's settings: one class for each section of config.yaml; each setting is defined once.
 
-    sources     config.yaml, files of --configfile, --config  ->  where each setting was given
-    fields      the kinds of values, lax about text, strict about names
+    sources     where each setting was given: config.yaml, --configfile files or --config
+    fields      the kinds of values: lenient about text, strict about names
     stages, sampling, providers, budget, views, targets       the sections
-    sections    `Settings`: all of them, and what must agree between them
-    refusals    what is refused, as lines of place, finding and remedy
-    loading     `load_settings`, which the rules call; `check_names`
-    schema      config.schema.yaml and the tables of config/README.md, made from the classes
+    sections    `Settings`: all of the sections, and the checks between them
+    problems    invalid settings as error lines: place, what was found, remedy
+    loading     `load_settings`, which the rules call, and `check_names`
+    schema      generates config.schema.yaml and the tables of config/README.md from the classes
 
-The package knows nothing of Snakemake: everything in it can be tried on a mapping.
+The package does not depend on Snakemake: everything in it can be tested on a plain mapping.
 """
 
 from daydream.settings.budget import Budget, RunBudget

@@ -1,4 +1,4 @@
-"""The most that may be spent: in one run, and for each cohort over all runs."""
+"""Spending limits: of one run, and of each cohort over all runs."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from daydream.settings.fields import NumberFrom0, Section, WholeFrom0
 
 
 class Budget(Section):
-    """The most that may be spent; without a limit there is none."""
+    """Spending limits. A limit that is not set does not apply."""
 
     usd: NumberFrom0 | None = Field(
         default=None,
-        description="US dollars; needs `usd_per_mtok_in` and `usd_per_mtok_out` in "
+        description="US dollars. Needs the prices `usd_per_mtok_in` and `usd_per_mtok_out` in "
         "`llm_models.csv`.",
     )
-    calls: WholeFrom0 | None = Field(default=None, description="Calls.")
+    calls: WholeFrom0 | None = Field(default=None, description="Number of calls.")
     tokens: WholeFrom0 | None = Field(
-        default=None, description="Tokens, of prompts and answers together."
+        default=None, description="Number of tokens, prompts and answers together."
     )
 
     def __bool__(self) -> bool:
-        """Tell whether there is any limit."""
+        """Tell whether any limit is set."""
         return (self.usd, self.calls, self.tokens) != (None, None, None)
 
 
 class RunBudget(Budget):
-    """The budget of one run; `cohort` is that of each cohort."""
+    """The budget of one run; `cohort` is the budget of each cohort."""
 
     cohort: Budget = Field(
         default_factory=Budget,
-        description="The same three, of each cohort over all runs.",
+        description="The same three limits for each cohort, over all runs.",
     )

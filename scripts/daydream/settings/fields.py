@@ -1,9 +1,9 @@
-"""What the sections are built of: their base class, and the kinds of values that they hold.
+"""The base class of the sections, and the kinds of values that settings have.
 
-Snakemake hands on what stands inside a mapping of ``--config`` as text. So each kind takes a text
-that means such a value, besides the value itself; it never takes one kind for another: true is not
-1, and 1 is not true. A refusal's message is its remedy, in plain words;
-`daydream.settings.refusals` puts the place and what was found before it.
+Snakemake passes everything inside a mapping of ``--config`` as text. So each kind accepts the value
+itself and a text that spells it. Kinds are never mixed: true is not 1, and 1 is not true. The
+message of an invalid value is the remedy alone; `daydream.settings.problems` puts the place and the
+value before it.
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ from pydantic_core import PydanticCustomError
 NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 STAGE_NAME = "^[a-z][a-z0-9_]{0,31}$"
 PREFIX = "^[a-z][a-z0-9]{0,7}$"
-# What each of these patterns asks for.
+# The remedy for a text that does not match one of these patterns.
 IN_WORDS: Mapping[str, str] = {
     NAME: "give a name of letters, digits, '.', '_' and '-' that begins with a letter or a digit "
-    "(64 at most)",
-    STAGE_NAME: "give a name of small letters, digits and '_' that begins with a letter (32 at "
-    "most)",
-    PREFIX: "give small letters and digits that begin with a letter (8 at most)",
+    "(at most 64 characters)",
+    STAGE_NAME: "give a name of lowercase letters, digits and '_' that begins with a letter (at "
+    "most 32 characters)",
+    PREFIX: "give lowercase letters and digits, beginning with a letter (at most 8 characters)",
 }
 
 
 class Section(BaseModel):
-    """A group of settings. It cannot be changed, and refuses names that it does not know."""
+    """A group of settings. It is immutable, and an unknown name is an error."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", protected_namespaces=(), defer_build=True
     )
 
 
-def refusal(remedy: str, **found: object) -> PydanticCustomError:
-    """Return the error of a value that is refused.
+def invalid(remedy: str, **found: object) -> PydanticCustomError:
+    """Return the error for an invalid value.
 
-    `found` is for one that is a part of what was given: ``found='model'``.
+    `found` names the invalid part where it is only a part of the value: ``found='model'``.
     """
-    return PydanticCustomError("refused", "{remedy}", {"remedy": remedy, **found})
+    return PydanticCustomError("invalid", "{remedy}", {"remedy": remedy, **found})
 
 
 def _number(value: object, remedy: str) -> int | float:
@@ -66,7 +66,7 @@ def _number(value: object, remedy: str) -> int | float:
             except ValueError:
                 continue
     if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
-        raise refusal(remedy)
+        raise invalid(remedy)
     return number
 
 
@@ -74,14 +74,14 @@ def read_whole(value: object) -> int:
     """Return a whole number."""
     number = _number(value, "give a whole number")
     if number != int(number):
-        raise refusal("give a whole number")
+        raise invalid("give a whole number")
     return int(number)
 
 
 def _read_number(value: object, check: Callable[[object], float]) -> int | float:
     number = _number(value, "give a number")
     check(number)
-    # As it was written: a 0 that became 0.0 would be another text where settings are compared.
+    # Kept as written: settings are compared as text, where 0 and 0.0 differ.
     return number
 
 
@@ -89,25 +89,25 @@ def _read_flag(value: object) -> bool:
     words = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
     flag = words.get(value.lower()) if isinstance(value, str) else value
     if not isinstance(flag, bool):
-        raise refusal("give true or false")
+        raise invalid("give true or false")
     return flag
 
 
 def read_text(value: object) -> str:
-    """Return a text, or the text of a number or a date, which YAML takes some names for."""
+    """Return a text; also that of a number or date, since YAML reads some names as such."""
     if isinstance(value, bool):
-        raise refusal("give a text, in quotes if it looks like something else")
+        raise invalid("give a text, in quotes if it looks like something else")
     if isinstance(value, int | float | datetime.date):
         return str(value)
     if not isinstance(value, str):
-        raise refusal("give a text")
+        raise invalid("give a text")
     return value
 
 
 def _read_path(value: object) -> Path:
     text = value if isinstance(value, Path) else read_text(value)
     if text == "":
-        raise refusal("give the path of a file or directory")
+        raise invalid("give the path of a file or directory")
     return Path(text)
 
 
@@ -116,9 +116,9 @@ def _one_or_many(value: object) -> object:
 
 
 def each_once(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse a value that is given twice."""
+    """Raise an error if a value is given twice."""
     if len(set(values)) < len(values):
-        raise refusal("give each once")
+        raise invalid("give each once")
     return values
 
 
@@ -126,16 +126,16 @@ def _read_condition(value: object) -> str | list[str]:
     if not isinstance(value, list | tuple):
         return read_text(value)
     if not value:
-        raise refusal("give one value at least")
+        raise invalid("give at least one value")
     return [read_text(item) for item in value]
 
 
 def check_json(value: dict[str, Any]) -> dict[str, Any]:
-    """Refuse what no request can hold."""
+    """Raise an error for values that a request cannot hold."""
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):
-        raise refusal("give what JSON can hold: texts, numbers, true, false, null") from None
+        raise invalid("use only what JSON can hold: texts, numbers, true, false, null") from None
     return value
 
 
@@ -159,7 +159,7 @@ Name = Annotated[
     BeforeValidator(read_text),
     WithJsonSchema({**_LOOSE, "pattern": NAME}),
 ]
-# The same where it names something in a mapping, which JSON keeps under texts only.
+# The same as the key of a mapping: in JSON keys are always texts.
 Key = Annotated[str, Field(pattern=NAME), BeforeValidator(read_text)]
 StageName = Annotated[str, Field(pattern=STAGE_NAME), BeforeValidator(read_text)]
 Prefix = Annotated[str, Field(pattern=PREFIX), BeforeValidator(read_text)]

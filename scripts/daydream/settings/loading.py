@@ -1,4 +1,4 @@
-"""From what Snakemake has read to settings, or to everything that is wrong with it."""
+"""Loads settings from what Snakemake has read, or reports everything that is wrong with it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from daydream.errors import Problems, nearest
-from daydream.settings.refusals import add_problems
+from daydream.settings.problems import add_problems
 from daydream.settings.sections import Settings
 from daydream.settings.sources import (
     Source,
@@ -30,13 +30,13 @@ def load_settings(
     arguments: Sequence[str] = (),
     base: Path = CONFIG,
 ) -> Settings:
-    """Return the settings of a run, and complete `config` by every default, in place.
+    """Return the settings of a run, and add every default to `config`, in place.
 
     Args:
-        config: what Snakemake has made of `base`, the overlays and the arguments.
-        overlays: the files given with ``--configfile``, each laid over those before it.
-        arguments: what was given with ``--config``, ``name=value`` each.
-        base: the workflow's own file; it may be missing where overlays say everything.
+        config: what Snakemake has merged from `base`, the overlays and the arguments.
+        overlays: the files given with ``--configfile``; each overrides those before it.
+        arguments: the ``name=value`` pairs given with ``--config``.
+        base: the workflow's own file; it may be missing if the overlays hold all settings.
 
     Raises:
         InputError: everything that is wrong with the settings, and where it was given.
@@ -62,13 +62,14 @@ def load_settings(
 
 
 def _settle_stages(config: dict[str, Any], sources: Sources) -> None:
-    """Let the stages of a file given with ``--configfile`` be the whole chain, in place.
+    """Let the stages of a file given with ``--configfile`` replace the whole chain, in place.
 
-    Snakemake merges such a file into config.yaml key by key, which would leave the stages of both.
-    A file whose stages all have a `prefix` describes a chain, which later files may change; one
-    that does not changes settings of stages. What models are told of stages that are gone goes
-    with them, where it was said before the chain was. In the end stages stand in the order in which
-    they were written, where Snakemake has put those of the last file first.
+    Snakemake merges such a file into config.yaml key by key, which would keep the stages of both.
+    A file whose stages all have a `prefix` describes a whole chain, and later files may change it.
+    Any other file changes settings of single stages. When a chain is replaced, the settings that
+    models had for its former stages are dropped, if they were given before the new chain. At the
+    end the stages are in the order in which they were written; Snakemake puts those of the last
+    file first.
     """
     begin = next((i for i in range(len(sources) - 2, 0, -1) if _is_chain(sources[i])), 0)
     stages: dict[str, Any] = {}
@@ -96,25 +97,25 @@ def _is_chain(source: Source) -> bool:
 
 
 def _mappings(value: object) -> list[tuple[str, dict[str, Any]]]:
-    """Return the entries of a mapping that are mappings themselves."""
+    """Return the entries of a mapping whose values are mappings."""
     items = value.items() if isinstance(value, dict) else ()
     return [(name, item) for name, item in items if isinstance(item, dict)]
 
 
 def check_names(settings: Settings, *, models: Iterable[str], pools: Iterable[str]) -> None:
-    """Refuse settings of models and pools that do not exist: they would be silently without effect.
+    """Report settings of unknown models and pools, which would have no effect.
 
     Args:
         settings: the settings of the run.
         models: the ids of the catalog's models.
-        pools: the pools that the catalog names; those of the providers' names are known.
+        pools: the pools that the catalog names; those named after providers are known.
 
-    A file's settings are meant for the catalog that it, or a file before it, names with `raw_dir`.
-    Where a later one names another catalog, they are not held against that: `config.yaml` may well
-    say something of a model that an experiment of its own, given with ``--configfile``, has not.
+    A file's settings belong to the catalog that it, or a file before it, names with `raw_dir`. If a
+    later file names another catalog, they are not checked against that one: `config.yaml` may have
+    settings for a model that is not in the catalog of an experiment given with ``--configfile``.
 
     Raises:
-        InputError: every such name, with the nearest.
+        InputError: every such name, with the nearest known one.
     """
     problems = Problems("config")
     catalog = settings.sources.last(("raw_dir",))
@@ -129,7 +130,7 @@ def check_names(settings: Settings, *, models: Iterable[str], pools: Iterable[st
                 problems.add(
                     settings.origin(section, name),
                     f"found {name!r}, which is not {what}",
-                    f"take it away, or correct the name; {nearest(name, known)}",
+                    f"remove it, or correct the name; {nearest(name, known)}",
                     column=section,
                 )
     problems.check()

@@ -1,4 +1,4 @@
-"""Where models are, and how much may be asked of them: providers and pools."""
+"""Providers, which serve models, and pools, which limit the calls to them."""
 
 from __future__ import annotations
 
@@ -10,49 +10,51 @@ from daydream.settings.fields import Count, NumberFrom0, Seconds, Section, Text,
 
 
 class Remote(Section):
-    """What is told of every provider that is asked over a connection."""
+    """The settings of every provider that is called over a connection."""
 
     connect_timeout: Seconds = Field(
-        default=10, description="Seconds until a connection must be there."
+        default=10, description="Seconds within which the connection must be established."
     )
     read_timeout: Seconds = Field(
-        default=600, description="Seconds that may pass without a byte of the answer."
+        default=600, description="Seconds to wait for the next byte of the answer."
     )
-    max_attempts: Count = Field(default=6, description="So many times at the most a call is made.")
+    max_attempts: Count = Field(default=6, description="The most attempts per call.")
     deadline: Seconds = Field(
         default=1800,
-        description="Seconds after which a call is not made again, see `max_attempts`.",
+        description="Seconds after which a call is not retried, even if attempts are left.",
     )
     first_wait: NumberFrom0 = Field(
-        default=1, description="Seconds that bound the wait after a first failure."
+        default=1, description="The longest wait after the first failed attempt, in seconds."
     )
 
 
 class OpenAI(Remote):
-    """Any server of OpenAI's chat completions."""
+    """Any server that offers OpenAI's chat completions API."""
 
     type: Literal["openai"] = "openai"
     base_url: Text | None = Field(
-        default=None, description="The address of its API; `null` is that of OpenAI."
+        default=None, description="The address of the API; `null` means OpenAI's."
     )
     api_key_env: Text | None = Field(
         default="OPENAI_API_KEY",
-        description="The environment variable that holds the key (from the environment or from "
-        "`.env`); `null` if none is needed.",
+        description="The variable that holds the key, in the environment or in `.env`; `null` if "
+        "no key is needed.",
     )
 
 
 class Command(Remote):
-    """A model server that the run starts for itself, and that ends with it."""
+    """A model server that the run starts, and that ends with it."""
 
     type: Literal["command"] = "command"
     command: Annotated[tuple[Words, ...], Field(min_length=1)] = Field(
-        description="The program and its arguments; `{port}` becomes a free port.",
+        description="The program and its arguments. `{port}` is replaced by a free port.",
     )
     health: Text = Field(
-        default="/health", description="The first call waits until this path answers with 200 …"
+        default="/health", description="The server is ready when this path answers with status 200."
     )
-    start_timeout: Seconds = Field(default=300, description="… at most so many seconds.")
+    start_timeout: Seconds = Field(
+        default=300, description="Seconds within which the server must be ready."
+    )
 
 
 Context = Annotated[int, Field(ge=256), BeforeValidator(read_whole)]
@@ -66,41 +68,42 @@ class Local(Section):
 
     type: Literal["local"] = "local"
     model_path: Text | None = Field(
-        default=None, description="The GGUF file; `null` is the bundled one."
+        default=None, description="The GGUF file; `null` means the bundled model."
     )
     n_ctx: Context = Field(
-        default=8192, description="Tokens of context: prompt and answer together."
+        default=8192, description="The context size in tokens, prompt and answer together."
     )
     threads: Count | None = Field(
-        default=None, description="The cores that compute; `null` is half of those there are."
+        default=None, description="How many cores to use; `null` means half of the machine's."
     )
 
 
 class Function(Section):
-    """A Python function, which takes the request's body.
+    """A Python function, which takes the body of the request.
 
     It returns the answer's text, or a whole chat completion object.
     """
 
     type: Literal["function"] = "function"
-    path: Text = Field(description="The Python file that holds it.")
-    name: Text = Field(default="complete", description="Its name.")
+    path: Text = Field(description="The Python file that defines the function.")
+    name: Text = Field(default="complete", description="The name of the function.")
 
 
 Provider = Annotated[OpenAI | Command | Local | Function, Field(discriminator="type")]
 
 
 class Pool(Section):
-    """Limits of a group of models, or of one provider's. Without a limit there is none."""
+    """Limits of a group of models, or of all models of one provider. Unset limits do not apply."""
 
     requests_per_minute: Count | None = Field(
-        default=None, description="Calls in any minute; used up to 98 %, evenly."
+        default=None, description="Calls per minute. Up to 98 % is used, spread evenly."
     )
     tokens_per_minute: Count | None = Field(
         default=None,
-        description="Tokens in any minute, of prompts and answers; used up to 98 %, evenly.",
+        description="Tokens per minute, prompts and answers together. Up to 98 % is used, spread "
+        "evenly.",
     )
     concurrent: Count | None = Field(
         default=None,
-        description="Calls in flight at once. A 429 halves that for a while.",
+        description="Calls in flight at once. A 429 halves this limit for a while.",
     )

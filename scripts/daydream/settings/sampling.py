@@ -1,4 +1,4 @@
-"""How a model is to answer: the sampling settings of stages, of models, and of dimensions."""
+"""Sampling settings: of stages, of models, and of dimensions."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from daydream.settings.fields import (
     Share,
     Words,
     check_json,
+    invalid,
     read_whole,
-    refusal,
 )
 
-# The sampling settings that a dimension of the same name sets, and what they count with.
+# The sampling settings that a dimension of the same name sets, and their types.
 NUMBERS: Mapping[str, type[int] | type[float]] = {
     "max_tokens": int,
     "temperature": float,
     "top_p": float,
     "seed": int,
 }
-# What the workflow itself says in a request.
+# The parts of a request that the workflow sets itself.
 OWN = ("model", "messages", "stream", *NUMBERS)
 
 
@@ -48,14 +48,14 @@ def _read_seed(value: object) -> int | str | None:
     except PydanticCustomError:
         seed = -1
     if seed < 0:
-        raise refusal("give a whole number from 0, or gen_id")
+        raise invalid("give a whole number, at least 0, or gen_id")
     return seed
 
 
 def _check_extra(body: dict[str, Any]) -> dict[str, Any]:
     for name in OWN:
         if name in body:
-            raise refusal("take it away here: the workflow sets it itself", found=name)
+            raise invalid("remove it here: the workflow sets it itself", found=name)
     return check_json(body)
 
 
@@ -79,35 +79,35 @@ def _without_defaults(schema: dict[str, Any]) -> None:
 
 
 class Sampling(Section):
-    """Settings of a call; `null` takes one away that was set for more calls than these."""
+    """Settings of a call; `null` removes a setting that a more general section makes."""
 
-    # What is not set is not null: whoever fills in defaults must not take settings away.
+    # Not set is not the same as null: filling in defaults must not remove settings.
     model_config = ConfigDict(json_schema_extra=_without_defaults)
 
     max_tokens: Count | None = Field(
         default=None,
-        description="As the API has it. An answer cut there is refused by `parse_response`; its "
-        "text stays.",
+        description="As in the API. An answer cut off at this limit counts as failed in "
+        "`parse_response`; its text is kept.",
     )
-    temperature: NumberFrom0 | None = Field(default=None, description="As the API has it.")
-    top_p: Share | None = Field(default=None, description="As the API has it.")
+    temperature: NumberFrom0 | None = Field(default=None, description="As in the API.")
+    top_p: Share | None = Field(default=None, description="As in the API.")
     seed: Seed = Field(
         default=None,
-        description="A number; or `gen_id`: a seed of the generation's own, the same in each run. "
-        "The provider type `local` takes `gen_id` unless told otherwise.",
+        description="A number, or `gen_id`: a seed for each generation, the same in every run. "
+        "The default of provider type `local` is `gen_id`.",
     )
     system_prompt: Words | None = Field(
-        default=None, description="Sent before the prompt as a system message."
+        default=None, description="Sent before the prompt, as a system message."
     )
     extra_body: ExtraBody | None = Field(
         default=None,
-        description="Anything else that the provider understands, such as a `grammar`; merged key "
+        description="Any other setting the provider understands, such as a `grammar`. Merged key "
         "by key.",
     )
 
     @cached_property
     def given(self) -> Mapping[str, Any]:
-        """What was set, null included, in the order of the fields."""
+        """The settings that were given, null included, in the order of the fields."""
         names = [name for name in type(self).model_fields if name in self.model_fields_set]
         return {name: getattr(self, name) for name in names}
 
@@ -117,9 +117,9 @@ class Sampling(Section):
 
 
 def merged(layers: Iterable[Sampling], dimensions: Mapping[str, str]) -> dict[str, Any]:
-    """Return the settings of a call: later layers win, then those `dimensions` that are settings.
+    """Return the settings of a call: later layers win, then `dimensions` that are settings.
 
-    `extra_body` is merged key by key. What is null in the end is left out.
+    `extra_body` is merged key by key. A setting that ends up as null is left out.
     """
     settings: dict[str, Any] = {}
     extra: dict[str, Any] = {}
@@ -135,10 +135,10 @@ def merged(layers: Iterable[Sampling], dimensions: Mapping[str, str]) -> dict[st
 
 
 def as_setting(dimension: str, level: str) -> int | float | str:
-    """Return the level of a dimension as the sampling setting of that name, if there is one.
+    """Return a dimension's level as the value of the sampling setting of that name, if any.
 
     Raises:
-        ValueError: the setting is a number, and the level is not; says what to write.
+        ValueError: the setting takes a number, and the level is not one; the message is the remedy.
     """
     number = NUMBERS.get(dimension)
     if number is None:

@@ -1,10 +1,10 @@
-"""The schema of config.yaml and the tables of its manual, made from the sections.
+"""Generates the schema of config.yaml, and the tables of its manual, from the sections.
 
     python -m daydream.settings.schema
 
-writes both again, from the root of the repository (``PYTHONPATH=scripts``); a test compares them
-with what it would write. The schema is for editors: the workflow itself reads settings with the
-sections, which also take text that means a number, and one name where a list is wanted.
+writes both (run it in the root of the repository, with ``PYTHONPATH=scripts``). A test checks that
+they are up to date. The schema is for editors. The workflow itself reads settings with the
+sections, which also accept a number written as text, and a single name in place of a list.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from daydream.settings.views import View
 SCHEMA = Path("config/schemas/config.schema.yaml")
 MANUAL = Path("config/README.md")
 _HEADER = "# Made by `python -m daydream.settings.schema` from scripts/daydream/settings.\n"
-# The tables of the manual: the section's own settings, without those that another table has.
+# The tables of the manual: a section, and the section whose settings another table has.
 _TABLES: Mapping[str, tuple[type[Section], type[Section] | None]] = {
     "settings": (Settings, TargetOptions),
     "targets": (TargetOptions, None),
@@ -47,26 +47,26 @@ _TABLES: Mapping[str, tuple[type[Section], type[Section] | None]] = {
     "function": (Function, None),
     "pool": (Pool, None),
 }
-# Where the manual says more of a setting.
+# Where the manual says more about a setting.
 _MORE: Mapping[str, str] = {
-    "where": "see [below](#slices)",
-    "exclude": "see [below](#slices)",
-    "refresh": "see [below](#other-answers)",
-    "expand": "see [below](#continuing-a-large-cohort)",
-    "budget": "see [below](#budget)",
-    "views": "see [below](#views)",
-    "items": "see [below](#a-table-of-items)",
-    "parsers": "see [below](#parsers)",
-    "shards": "see [docs/cluster.md](../docs/cluster.md#shards)",
-    "stages": "see [below](#stages)",
-    "models": "see [below](#sampling)",
-    "pools": "see [below](#failures-and-limits)",
-    "providers": "see [below](#providers)",
+    "where": "See [below](#slices)",
+    "exclude": "See [below](#slices)",
+    "refresh": "See [below](#refresh-and-restore)",
+    "expand": "See [below](#continuing-a-large-cohort)",
+    "budget": "See [below](#budget)",
+    "views": "See [below](#views)",
+    "items": "See [below](#a-table-of-items)",
+    "parsers": "See [below](#parsers)",
+    "shards": "See [docs/cluster.md](../docs/cluster.md#shards)",
+    "stages": "See [below](#stages)",
+    "models": "See [below](#sampling)",
+    "pools": "See [below](#failures-and-limits)",
+    "providers": "See [below](#providers)",
 }
 
 
 class _Schema(GenerateJsonSchema):
-    """Without the titles that pydantic makes of names, which say nothing more."""
+    """Without the titles that pydantic derives from names, which add nothing."""
 
     schema_dialect = "https://json-schema.org/draft/2020-12/schema"
 
@@ -78,15 +78,15 @@ class _Schema(GenerateJsonSchema):
         for part in (made, *made["$defs"].values()):
             part.pop("title", None)
             part["description"] = " ".join(part.get("description", "").split())
-        title = "The settings of the workflow (config/README.md is their manual)"
+        title = "The settings of the workflow (config/README.md is the manual)"
         return dict(_strict({"$schema": self.schema_dialect, "title": title, **made}))
 
 
 def _strict(part: Any) -> Any:  # noqa: ANN401 - any part of a schema
-    """Return a part of the schema as Snakemake and editors want it.
+    """Return a part of the schema in the form that Snakemake and editors need.
 
-    Who fills in defaults, as `snakemake.utils.validate` does, goes through every branch of a
-    ``oneOf``, and would give each provider the settings of all: ``if`` keeps them apart.
+    A tool that fills in defaults, such as `snakemake.utils.validate`, follows every branch of a
+    ``oneOf`` and would give each provider the settings of all. With ``if`` it does not.
     """
     if isinstance(part, list):
         return [_strict(item) for item in part]
@@ -116,7 +116,7 @@ def schema_text() -> str:
 
 
 def manual_text(manual: str) -> str:
-    """Return the manual with its tables made again, each between the comments that name it."""
+    """Return the manual with up-to-date tables, each between the comments that name it."""
 
     def table(match: re.Match[str]) -> str:
         lines = "\n".join(_table(*_TABLES[match[1]]))
@@ -132,7 +132,7 @@ def _table(section: type[Section], without: type[Section] | None) -> Iterator[st
         for name, field in section.model_fields.items()
         if name not in left_out and not field.exclude
     }
-    # Where nothing is set unless one sets it, a column of nulls would say no more.
+    # If every default is null or empty, a column of defaults says nothing.
     defaults = {name: _default(field) for name, field in fields.items()}
     shown = not {*defaults.values()} <= {"`null`", "`{}`"}
     yield "| Setting |" + " Default |" * shown + " What it is |"
@@ -140,13 +140,13 @@ def _table(section: type[Section], without: type[Section] | None) -> Iterator[st
     for name, field in fields.items():
         text = field.description or ""
         if section is Settings and name in _MORE:
-            text = f"{text.removesuffix('.')}, {_MORE[name]}."
+            text = f"{text} {_MORE[name]}."
         yield f"| `{name}` |" + f" {defaults[name]} |" * shown + f" {text} |"
 
 
 def _default(field: FieldInfo) -> str:
     if field.is_required():
-        return "(needed)"
+        return "(required)"
     if field.default_factory is not None:
         return "`{}`"
     value = list(field.default) if isinstance(field.default, tuple) else field.default
@@ -154,7 +154,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def main() -> None:
-    """Write the schema and the manual's tables."""
+    """Write the schema and the tables of the manual."""
     SCHEMA.write_text(schema_text(), encoding="utf-8")
     MANUAL.write_text(manual_text(MANUAL.read_text(encoding="utf-8")), encoding="utf-8")
 

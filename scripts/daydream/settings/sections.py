@@ -39,105 +39,111 @@ from daydream.settings.views import View
 
 
 class ModelSettings(Section):
-    """What a single model needs otherwise than the stages say."""
+    """Settings of a single model, which override those of the stages."""
 
-    sampling: Sampling = Field(default_factory=Sampling, description="At every stage.")
+    sampling: Sampling = Field(
+        default_factory=Sampling, description="Sampling settings at every stage."
+    )
     stages: Mapping[StageName, Sampling] = Field(
-        default_factory=dict, description="At single stages, by their names."
+        default_factory=dict, description="Sampling settings at single stages, by stage name."
     )
 
 
 class Settings(TargetOptions):
-    """Everything that config.yaml says; paths are relative to the working directory."""
+    """All settings of config.yaml. Paths are relative to the working directory."""
 
     cohorts: Annotated[
         tuple[Name, ...], Field(min_length=1), OneOrMany, AfterValidator(each_once)
     ] = Field(
-        description="The cohorts to work on, each a directory `data/cohorts/<cohort>/spec`.",
+        description="The cohorts to work on. The spec of each is in `<specs_dir>/<cohort>/spec`.",
         json_schema_extra={"uniqueItems": True},
     )
     partial: Flag = Field(
         default=False,
-        description="`true`: scores take what exists; a row without a score says why in `error`.",
+        description="`true`: makes the reports from what exists. A row without a score says why in "
+        "`error`.",
     )
     report_failures: Flag = Field(
         default=True,
-        description="After a run with failures, the reports of what there is are made, marked as "
-        "partial.",
+        description="`true`: a run with failures still makes the reports from what exists, marked "
+        "as partial.",
     )
     where: Conditions = Field(
         default_factory=dict,
-        description="Keeps a slice: generations that match on dimensions of theirs or of their "
-        "ancestors, and the ancestors they need.",
+        description="Selects a slice: the generations that match on their own dimensions or those "
+        "of their ancestors, and the ancestors that they need.",
     )
     exclude: Conditions = Field(
         default_factory=dict,
-        description="Leaves out what matches on any dimension named, and what descends from it.",
+        description="Leaves out the generations that match on any dimension named, and their "
+        "descendants.",
     )
     refresh: Flag = Field(
-        default=False, description="`true`: asks again for every generation of the slice."
+        default=False,
+        description="`true`: asks for a new answer for every generation that matches the slice.",
     )
     expand: Literal["all", "pending"] = Field(
         default="all",
-        description="`pending`: Snakemake plans only for generations that are not complete.",
+        description="`pending`: Snakemake plans only the generations that are not complete.",
     )
-    budget: RunBudget = Field(default_factory=RunBudget, description="The most that may be spent.")
+    budget: RunBudget = Field(default_factory=RunBudget, description="Spending limits.")
     views: Mapping[Key, View] = Field(
         default_factory=dict,
-        description="Parts of all cohorts' scores, each a name with conditions of its own.",
+        description="Named parts of the score table of all cohorts, each with its own conditions.",
     )
     raw_dir: FilePath = Field(
         default="data/1_raw",
-        description="The catalogs: concepts, templates, models.",
+        description="The directory of the catalogs: concepts, templates and models.",
         validate_default=True,
     )
     specs_dir: FilePath = Field(
         default="data/cohorts",
-        description="Where the specs of cohorts are: `<specs_dir>/<cohort>/spec`.",
+        description="The directory of the cohorts' specs.",
         validate_default=True,
     )
     items: FilePath | None = Field(
-        default=None, description="A table of items that the first stage takes instead of combos."
+        default=None,
+        description="A table of items that the first stage uses instead of combos.",
     )
     combo_mappings: FilePath = Field(
         default="data/combo_mappings.csv",
-        description="Which concepts, at which level, make up each combo.",
+        description="The table that says which concepts, at which level, make up each combo.",
         validate_default=True,
     )
     parsers: Annotated[tuple[FilePath, ...], OneOrMany] = Field(
-        default=(), description="Python files with parsers of yours."
+        default=(), description="Python files with your own parsers."
     )
     shards: Count = Field(
-        default=1, description="Into how many runs the default target is divided."
+        default=1, description="How many runs the default target is divided into."
     )
     shard: Count | None = Field(
         default=None,
-        description="Which of them this run is, from 1; a run with `shards` sets it for the runs "
+        description="The number of this shard, from 1. A run with `shards` sets it for the runs "
         "that it starts.",
     )
     stages: Annotated[Mapping[StageName, Stage], Field(min_length=1), AfterValidator(in_order)] = (
-        Field(description="The chain.")
+        Field(description="The chain of stages.")
     )
     models: Mapping[Words, ModelSettings] = Field(
         default_factory=dict,
         description="Settings of single models, by their id in `llm_models.csv`.",
     )
     pools: Mapping[Key, Pool] = Field(
-        default_factory=dict, description="Limits of groups of models."
+        default_factory=dict, description="Limits on the calls to groups of models."
     )
     default_provider: Name = Field(
-        description="Serves the models whose catalog row names a provider that is not in "
+        description="The provider of the models whose catalog row names one that is not in "
         "`providers`."
     )
     providers: Annotated[Mapping[Key, Provider], Field(min_length=1)] = Field(
-        description="Where models are."
+        description="The providers, by name."
     )
     _sources: Sources = PrivateAttr(default_factory=Sources)
 
     @model_validator(mode="wrap")
     @classmethod
     def _check(cls, data: Any, read: ModelWrapValidatorHandler[Settings]) -> Settings:  # noqa: ANN401
-        """Find what contradicts itself, too, where single settings are refused."""
+        """Report contradictions between settings together with invalid single settings."""
         if not isinstance(data, Mapping):
             return read(data)
         findings = list(_contradictions(data))
@@ -152,7 +158,7 @@ class Settings(TargetOptions):
 
     @property
     def cohort_budget(self) -> Budget:
-        """The most that may be spent for each cohort, over all runs."""
+        """The spending limits of each cohort, over all runs."""
         return self.budget.cohort
 
     @property
@@ -162,7 +168,7 @@ class Settings(TargetOptions):
         return {name for name in names if name}
 
     def provider_of(self, name: str) -> str:
-        """Return the configured provider that serves a model whose catalog says `name`."""
+        """Return the configured provider of a model whose catalog row names `name`."""
         return name if name in self.providers else self.default_provider
 
     def sampling(
@@ -170,9 +176,9 @@ class Settings(TargetOptions):
     ) -> dict[str, Any]:
         """Return the sampling settings of a model at a stage.
 
-        The stage's settings, overridden by the model's, overridden by the model's for that stage,
-        overridden by those of `dimensions` that are sampling settings; `extra_body` is merged key
-        by key. A setting of null is as if it were not there.
+        Each of these overrides those before it: the stage's settings, the model's, the model's for
+        that stage, and the `dimensions` that are sampling settings. `extra_body` is merged key by
+        key. A setting of null counts as not set.
         """
         layers = [self.stages[stage].sampling]
         if model_id in self.models:
@@ -190,12 +196,12 @@ class Settings(TargetOptions):
         return self._sources.origin(path)
 
     def plain(self) -> dict[str, Any]:
-        """Return all settings, defaults too, as the values that YAML and JSON have."""
+        """Return all settings, defaults included, as values of YAML and JSON."""
         return self.model_dump(mode="json")
 
 
 def _contradictions(data: Mapping[str, Any]) -> Iterator[Finding]:
-    """Yield what is wrong between settings, of which each alone may be right or not."""
+    """Yield the contradictions between settings, whether or not each alone is valid."""
     stages, providers, models = (
         value if isinstance(value := data.get(name), Mapping) else {}
         for name in ("stages", "providers", "models")
@@ -218,16 +224,16 @@ def _contradictions(data: Mapping[str, Any]) -> Iterator[Finding]:
             f"name one under providers; {nearest(provider, providers)}",
         )
     if data.get("cohort") is not None and data.get("source") is None:
-        # Whoever leaves out an s must not run, and pay for, the cohorts of config.yaml.
+        # Typing cohort instead of cohorts must not run, and pay for, those of config.yaml.
         yield Finding(
             ("cohort",),
-            f"found {data['cohort']!r}, which names a cohort to import, but no source",
-            "add source=…, or did you mean 'cohorts'?",
+            f"found {data['cohort']!r}, which names a cohort to import, without a source",
+            "add source=…; did you mean 'cohorts'?",
         )
 
 
 def _with_names(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the settings with the name of each stage in it."""
+    """Return the settings with each stage's name added to the stage."""
     stages = data.get("stages")
     if not isinstance(stages, Mapping):
         return data
@@ -245,8 +251,8 @@ def _as_error(finding: Finding) -> InitErrorDetails:
 
 
 def _again(error: Any) -> InitErrorDetails:  # noqa: ANN401 - pydantic's ErrorDetails
-    """Return an error of pydantic's in the form in which it can be raised again."""
+    """Return one of pydantic's errors in a form that can be raised again."""
     kind, context = error["type"], error.get("ctx", {})
-    if kind == "refused":
+    if kind == "invalid":
         kind = PydanticCustomError(kind, "{remedy}", context)
     return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"], ctx=context)

@@ -1,9 +1,8 @@
 """Where settings come from: config.yaml, the files of --configfile, and --config.
 
-Snakemake hands on one mapping, in which these have been laid over each other. They are read here
-once more: for the name of the place where a setting was given, for what Snakemake does not tell
-(a key that stands twice), and for the text of what was typed after ``--config``, which Snakemake
-may have read as a number.
+Snakemake passes one mapping, merged from all of them. They are read again here, for three reasons:
+to know where a setting was given; to find what Snakemake does not report, such as a repeated key;
+and to keep the text typed after ``--config``, which Snakemake may have read as a number.
 """
 
 from __future__ import annotations
@@ -20,18 +19,18 @@ from daydream.errors import InputError, Problems
 from daydream.tables import read_text
 
 COMMAND_LINE = "--config on the command line"
-# Its C version, where there is one, takes a tenth of the time.
+# The C version, where available, takes a tenth of the time.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Source(NamedTuple):
-    """One place where settings are given: its name, and what stands there."""
+    """One place where settings are given: its name, and its settings."""
 
     name: str
     settings: Mapping[str, Any]
 
     def holds(self, path: Sequence[object]) -> bool:
-        """Tell whether a setting is given here."""
+        """Tell whether a setting is given in this place."""
         place: object = self.settings
         for name in path:
             if isinstance(place, Mapping) and str(name) in place:
@@ -42,7 +41,7 @@ class Source(NamedTuple):
 
 
 class Sources(tuple[Source, ...]):
-    """All places, each laid over those before it: config.yaml, other files, the command line."""
+    """All places in order; each overrides those before it: config.yaml, files, command line."""
 
     __slots__ = ()
 
@@ -52,8 +51,8 @@ class Sources(tuple[Source, ...]):
         return held[-1] if held else -1
 
     def origin(self, path: Sequence[object]) -> str:
-        """Return the name of the place that gives a setting, or else what it would be a part of."""
-        # Of a list, which is not laid over another one, there are no parts.
+        """Return the name of the place that gives a setting, or the closest section around it."""
+        # A list overrides another one as a whole, so its items have no place of their own.
         names = list(takewhile(lambda name: isinstance(name, str), path))
         for length in range(len(names), 0, -1):
             index = self.last(names[:length])
@@ -66,7 +65,7 @@ def read_file(path: Path) -> Source:
     """Return a file of settings.
 
     Raises:
-        InputError: it is no UTF-8 or no mapping in YAML or JSON, or names a setting twice.
+        InputError: it is not UTF-8, not a mapping in YAML or JSON, or has a key twice.
     """
     name = _shown(path)
     problems = Problems("config")
@@ -80,7 +79,7 @@ def read_file(path: Path) -> Source:
     try:
         found = _parse(text, name, problems)
     except (yaml.YAMLError, ValueError) as error:
-        # A ValueError is that of a date which there is not, such as 2024-13-01.
+        # A ValueError comes from an impossible date such as 2024-13-01.
         try:
             found = json.loads(text)
         except ValueError:
@@ -97,13 +96,13 @@ def read_file(path: Path) -> Source:
 
 
 def read_arguments(arguments: Sequence[str]) -> Source:
-    """Return what was given with --config, ``name=value`` each.
+    """Return the settings given with --config, each as ``name=value``.
 
-    A value's parts are texts, as they were typed; null is none. Only what stands under
-    `extra_body`, whose kinds of values nobody knows here, is what YAML takes it for.
+    The parts of a value are texts, as typed; null is None. Only the values in `extra_body`, whose
+    types are not known here, are read as YAML.
 
     Raises:
-        InputError: a mapping that names something twice.
+        InputError: a mapping has a key twice.
     """
     problems = Problems("config")
     given: dict[str, Any] = {}
@@ -111,7 +110,7 @@ def read_arguments(arguments: Sequence[str]) -> Source:
         name, _, text = argument.partition("=")
         try:
             meant = _parse(text, COMMAND_LINE, problems, within=name)
-            typed = yaml.load(text, Loader=_Typed)  # noqa: S506 - it makes texts alone
+            typed = yaml.load(text, Loader=_Typed)  # noqa: S506 - it makes only texts
         except (yaml.YAMLError, ValueError):
             meant = typed = text
         overlay(given, with_text_keys({name: _as_typed(typed, meant)}))
@@ -120,7 +119,7 @@ def read_arguments(arguments: Sequence[str]) -> Source:
 
 
 def overlay(below: dict[str, Any], above: Mapping[str, Any]) -> None:
-    """Lay settings over others, in place: mappings key by key, as Snakemake does."""
+    """Override settings by others, in place: mappings key by key, as Snakemake does."""
     for name, value in above.items():
         if isinstance(value, Mapping):
             under = below.get(name)
@@ -131,7 +130,7 @@ def overlay(below: dict[str, Any], above: Mapping[str, Any]) -> None:
 
 
 class _Typed(yaml.SafeLoader):
-    """Reads every scalar as the text that it is; null alone as none."""
+    """Reads every scalar as the text that it is; only null becomes None."""
 
 
 _Typed.yaml_implicit_resolvers = {
@@ -141,7 +140,7 @@ _Typed.yaml_implicit_resolvers = {
 
 
 def _as_typed(typed: object, meant: object) -> object:
-    # Where two texts mean one number, as 1 and 01 do, there is no telling which is which.
+    # Keys such as 1 and 01 mean the same number: then the two readings cannot be matched.
     if isinstance(typed, dict) and isinstance(meant, dict) and len(typed) == len(meant):
         return {
             name: other if name == "extra_body" else _as_typed(value, other)
@@ -151,7 +150,7 @@ def _as_typed(typed: object, meant: object) -> object:
 
 
 def with_text_keys(value: Any) -> Any:  # noqa: ANN401 - any value that YAML has
-    """Return a value in which every mapping has texts for its keys, as JSON has."""
+    """Return a value whose mappings all have texts as keys, as in JSON."""
     if isinstance(value, Mapping):
         return {str(name): with_text_keys(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -165,7 +164,7 @@ def _shown(path: Path) -> str:
 
 
 def _parse(text: str, file: str, problems: Problems, *, within: str = "") -> object:
-    """Return what YAML takes a text for, and note every key that a mapping has twice."""
+    """Return the YAML value of a text, and report every key that a mapping has twice."""
     loader = _Loader(text)
     try:
         node = loader.get_single_node()
@@ -173,7 +172,7 @@ def _parse(text: str, file: str, problems: Problems, *, within: str = "") -> obj
             return None
         for key, first, place in _repeated(node, within):
             where = f"{place}.{key.value}" if place else str(key.value)
-            lines = f", first in line {first.start_mark.line + 1}" if file != COMMAND_LINE else ""
+            lines = f", first on line {first.start_mark.line + 1}" if file != COMMAND_LINE else ""
             line = key.start_mark.line + 1 if file != COMMAND_LINE else None
             problems.add(file, f"found {where} twice{lines}", "keep one of them", line=line)
         return loader.construct_document(node)
@@ -182,7 +181,7 @@ def _parse(text: str, file: str, problems: Problems, *, within: str = "") -> obj
 
 
 def _repeated(node: Any, place: str) -> Iterator[tuple[Any, Any, str]]:  # noqa: ANN401 - nodes
-    """Yield each key that its mapping has already, with the first one, and where the mapping is."""
+    """Yield each repeated key, with its first occurrence and the place of the mapping."""
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             yield from _repeated(item, f"{place}[{index}]")

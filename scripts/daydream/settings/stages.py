@@ -1,4 +1,4 @@
-"""The chain of stages: what each is, and their order, which follows from `parent` alone."""
+"""The chain of stages. Their order follows from `parent` alone."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from daydream.settings.fields import (
     StageName,
     WholeFrom0,
     each_once,
+    invalid,
     read_text,
-    refusal,
 )
 from daydream.settings.sampling import Sampling
 
@@ -59,7 +59,7 @@ RULES = (
 
 
 class Finding(NamedTuple):
-    """A contradiction between settings: the path of one of them, what is wrong, what to do."""
+    """A contradiction between settings: the path of one of them, what was found, the remedy."""
 
     path: tuple[str, ...]
     found: str
@@ -68,7 +68,7 @@ class Finding(NamedTuple):
 
 def _check_dimension(name: str) -> str:
     if name in COMMON:
-        raise refusal("take it away: every stage has that dimension")
+        raise invalid("remove it: every stage has this dimension")
     return name
 
 
@@ -84,36 +84,39 @@ class Stage(Section):
 
     name: SkipJsonSchema[str] = Field(exclude=True)
     prefix: Prefix = Field(
-        description="Begins the ids of its generations, and is part of them: changing it makes new "
-        "ones."
+        description="The beginning of its generations' ids. A new prefix means new generations."
     )
     parent: StageName | None = Field(
-        default=None, description="The stage whose text it takes; `null` for the first."
+        default=None, description="The stage whose text it takes; `null` for the first stage."
     )
     scored: Flag = Field(
         default=False,
-        description="Its parsed texts are numbers, and are collected in the score table.",
+        description="`true`: its parsed texts are numbers, which the score table collects.",
     )
     dimensions: Annotated[tuple[Dimension, ...], OneOrMany, AfterValidator(each_once)] = Field(
         default=(),
-        description="Dimensions beside template, model and replicate: axes `<stage>_<dimension>`.",
+        description="Dimensions besides template, model and replicate. Their axes are named "
+        "`<stage>_<dimension>`.",
         json_schema_extra={"uniqueItems": True},
     )
     min_lines: WholeFrom0 = Field(
-        default=0, description="An answer with fewer lines of text is refused."
+        default=0,
+        description="The fewest lines of text in an answer. A shorter answer counts as failed.",
     )
     resample: WholeFrom0 = Field(
         default=0,
-        description="So many times more an answer is asked for if it is truncated, blank, too "
-        "short, or refused by the parser.",
+        description="How many more answers to ask for if one is truncated, blank, too short, or "
+        "rejected by the parser.",
     )
     on_truncation: Literal["fail", "grow"] = Field(
         default="fail",
-        description="`grow`: a truncated answer is asked for again with twice the `max_tokens`, …",
+        description="`grow`: asks again with twice the `max_tokens` if an answer is truncated.",
     )
-    max_tokens_limit: Count | None = Field(default=None, description="… up to this many.")
+    max_tokens_limit: Count | None = Field(
+        default=None, description="With `grow`: the most that `max_tokens` may become."
+    )
     sampling: Sampling = Field(
-        default_factory=Sampling, description="How its models are to answer."
+        default_factory=Sampling, description="The sampling settings of its calls."
     )
     target: StageName | None = Field(
         default=None,
@@ -135,21 +138,21 @@ def chain(stages: Mapping[str, Stage], name: str) -> list[Stage]:
 
 
 def in_order(stages: Mapping[str, Stage]) -> dict[str, Stage]:
-    """Return the stages with each parent before its children, else in the order given."""
+    """Return the stages with each parent before its children, otherwise in the order given."""
     ordered: dict[str, Stage] = {}
     waiting = dict(stages)
     while waiting:
         ready = [name for name in waiting if stages[name].parent in (None, *ordered)]
-        # Without one they are no chain, which is refused elsewhere.
+        # If none is ready, the stages are not a chain; `contradictions` reports that.
         name = next(iter(ready or waiting))
         ordered[name] = waiting.pop(name)
     return ordered
 
 
 def contradictions(stages: Mapping[str, Any]) -> Iterator[Finding]:
-    """Yield what keeps stages, as they were written, from being a chain.
+    """Yield every reason why the stages, as written, are not a chain.
 
-    A stage that has a mistake of its own counts with what can be read of it.
+    Of a stage with other mistakes, the part that can be read is checked.
     """
     given = {name: stage for name, stage in stages.items() if isinstance(stage, Mapping)}
     parents = {name: _text(stage.get("parent")) for name, stage in given.items()}
@@ -172,7 +175,7 @@ def contradictions(stages: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _text(value: object) -> str | None:
-    """Return a text; empty if it is none, which is told elsewhere."""
+    """Return a text; empty if the value is not a text, which is reported elsewhere."""
     try:
         return None if value is None else read_text(value)
     except ValueError:
@@ -180,24 +183,24 @@ def _text(value: object) -> str | None:
 
 
 def _unclear_beginnings(parents: Mapping[str, str | None]) -> Iterator[Finding]:
-    circle = _circle(parents)
-    if circle:
+    cycle = _cycle(parents)
+    if cycle:
         yield Finding(
-            ("stages", circle[0], "parent"),
-            f"found {parents[circle[0]]!r}, which makes a circle: {' -> '.join(circle)}",
-            "let each stage follow an earlier one, and the first none",
+            ("stages", cycle[0], "parent"),
+            f"found {parents[cycle[0]]!r}, which makes a cycle: {' -> '.join(cycle)}",
+            "give each stage an earlier stage as its parent, and the first stage no parent",
         )
     roots = [name for name, parent in parents.items() if parent is None]
     for name in roots[1:]:
         yield Finding(
             ("stages", name, "parent"),
-            f"found none, but stage {roots[0]!r} is the first already",
+            f"found none, but stage {roots[0]!r} is already the first",
             f"name the stage that it follows; {nearest(name, parents.keys() - {name})}",
         )
 
 
-def _circle(parents: Mapping[str, str | None]) -> list[str]:
-    """Return the stages of a circle, the one that closes it named twice; empty if there is none."""
+def _cycle(parents: Mapping[str, str | None]) -> list[str]:
+    """Return the stages of a cycle, its first stage also at the end; empty without a cycle."""
     for start in parents:
         way = [start]
         while (parent := parents.get(way[-1])) is not None:
@@ -227,7 +230,7 @@ def _shared_prefixes(prefixes: Mapping[str, str | None]) -> Iterator[Finding]:
         if prefix in owners:
             yield Finding(
                 ("stages", name, "prefix"),
-                f"found {prefix!r}, which stage {owners[prefix]!r} has already",
+                f"found {prefix!r}, which stage {owners[prefix]!r} already has",
                 "give each stage its own prefix",
             )
         if prefix:

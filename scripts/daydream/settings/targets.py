@@ -1,4 +1,4 @@
-"""What single targets are told with ``--config``."""
+"""The options of single targets, given with ``--config``."""
 
 from __future__ import annotations
 
@@ -10,30 +10,32 @@ from daydream.settings.fields import Count, Id, Name, OneOrMany, Section, Text
 
 
 class TargetOptions(Section):
-    """What single targets are told with --config."""
+    """The options of single targets, given with --config."""
 
     size: Count | None = Field(
-        default=None, description="`combos`: so many concepts in each combo."
+        default=None, description="`combos`: how many concepts each combo has."
     )
     level: Text | None = Field(
-        default=None, description="`combos`: the level of their descriptions."
+        default=None, description="`combos`: the description level of the concepts."
     )
     concepts: Annotated[tuple[Id, ...], Field(min_length=1), OneOrMany] | None = Field(
-        default=None, description="`combos`: only combos of these; without it, of all."
+        default=None, description="`combos`: the concepts to combine; all of them if not given."
     )
-    left: Id | None = Field(default=None, description="`diff`: one cohort …")
-    right: Id | None = Field(default=None, description="`diff`: … and the other.")
+    left: Id | None = Field(default=None, description="`diff`: the first cohort.")
+    right: Id | None = Field(default=None, description="`diff`: the second cohort.")
     gen_id: Id | None = Field(default=None, description="`explain`, `restore`: the generation.")
     request: Id | None = Field(
         default=None,
-        description="`restore`: the hash of the answer's request, or the beginning of it.",
+        description="`restore`: the hash of the answer's request, or its first characters.",
     )
     source: Text | None = Field(
-        default=None, description="`import_store`: the data root to import …"
+        default=None, description="`import_store`: the data root to import."
     )
-    cohort: Name | None = Field(default=None, description="`import_store`: … as this cohort.")
-    count: Count = Field(default=30, description="`top`: so many texts.")
+    cohort: Name | None = Field(
+        default=None, description="`import_store`: the cohort that it becomes."
+    )
+    count: Count = Field(default=30, description="`top`: how many texts to list.")
     by: Text = Field(
         default="adjusted_mean",
-        description="`top`: the column of `generation_scores.csv` that ranks them.",
+        description="`top`: the column of `generation_scores.csv` to rank them by.",
     )

@@ -1,4 +1,4 @@
-"""What pydantic refuses, as lines for people: place, what was found, what to do."""
+"""Pydantic's validation errors as lines for people: place, what was found, remedy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from daydream.settings.sources import Sources
 
 _LONGEST = 80
 _MAPPING = "give a mapping such as {{a: b}}"
-# By the kind of pydantic's error, or how that begins.
+# By the type of pydantic's error, or its first word.
 _REMEDIES = {
     "mapping": _MAPPING,
     "model": _MAPPING,
@@ -31,7 +31,7 @@ _REMEDIES = {
 
 
 class _Place(NamedTuple):
-    """A setting: its path, and the model or type that stands there."""
+    """A setting: its path, and its model or type."""
 
     path: tuple[Any, ...]
     type: Any
@@ -40,12 +40,12 @@ class _Place(NamedTuple):
 def add_problems(
     problems: Problems, error: ValidationError, root: type[BaseModel], sources: Sources
 ) -> None:
-    """Note everything that pydantic has refused, each with the place where it was given."""
+    """Add every validation error, each with the place where the setting was given."""
     found: dict[tuple[str, str, str, str], None] = {}
     errors = error.errors(include_url=False)
     for details in sorted(errors, key=lambda one: [str(name) for name in one["loc"]]):
         if details["type"] == "too_short" and details["input"]:
-            # Only because what is there is refused.
+            # Only because the values in it are invalid.
             continue
         path, text, remedy = _told(details, root)
         shown = path[:-1] if details["type"] in ("missing", "extra_forbidden") else path
@@ -55,10 +55,10 @@ def add_problems(
         problems.add(file, text, remedy, column=column)
 
 
-def _told(  # noqa: PLR0911 - one a kind of error
+def _told(  # noqa: PLR0911 - one per type of error
     error: ErrorDetails, root: type[BaseModel]
 ) -> tuple[tuple[Any, ...], str, str]:
-    """Return the path of the setting, what was found there, and what to do."""
+    """Return the path of the setting, what was found there, and the remedy."""
     location, kind, context = error["loc"], error["type"], error.get("ctx", {})
     place = _place(root, location)
     path, value = place.path, error["input"]
@@ -68,7 +68,7 @@ def _told(  # noqa: PLR0911 - one a kind of error
     match kind:
         case "contradiction":
             return location, context["found"], context["remedy"]
-        case "refused":
+        case "invalid":
             part = context.get("found")
             return path, found if part is None else f"found {part!r}", context["remedy"]
         case "extra_forbidden":
@@ -85,7 +85,7 @@ def _told(  # noqa: PLR0911 - one a kind of error
 
 
 def _remedy(kind: str, context: Mapping[str, Any], type_: Any) -> str:  # noqa: ANN401 - a type
-    """Say what to do about what breaks a rule that pydantic knows."""
+    """Return the remedy for a value that breaks one of pydantic's own rules."""
     if kind == "literal_error":
         return _one_of(get_args(_bare(type_)[0]))
     if kind == "string_pattern_mismatch":
@@ -104,7 +104,7 @@ def _short(value: object) -> str:
 
 
 def _place(root: type[BaseModel], location: Sequence[Any]) -> _Place:
-    """Follow a location of pydantic's, which names the members of unions, too."""
+    """Follow one of pydantic's locations, which name the members of unions too."""
     type_: Any = root
     path: list[Any] = []
     for name in location:
@@ -112,7 +112,7 @@ def _place(root: type[BaseModel], location: Sequence[Any]) -> _Place:
             continue
         members = _bare(type_)
         if len(members) > 1:
-            # The type of a provider: no part of the path.
+            # The type of a provider, which is not part of the path.
             type_ = next((member for member in members if name in _tags(member)), members[0])
             continue
         path.append(name)
@@ -121,7 +121,7 @@ def _place(root: type[BaseModel], location: Sequence[Any]) -> _Place:
 
 
 def _bare(type_: Any) -> tuple[Any, ...]:  # noqa: ANN401 - an annotation
-    """Return a type without what is said about it, and without None; the members of a union."""
+    """Return a type without annotations and without None; of a union, its members."""
     while get_origin(type_) is Annotated:
         type_ = get_args(type_)[0]
     if get_origin(type_) not in (Union, UnionType):
@@ -149,5 +149,5 @@ def _names(type_: Any) -> list[str]:  # noqa: ANN401 - an annotation
 
 
 def _tags(type_: Any) -> list[str]:  # noqa: ANN401 - an annotation
-    """Return the types of provider that a union of them has."""
+    """Return the provider types in a union."""
     return [get_args(member.model_fields["type"].annotation)[0] for member in _bare(type_)]
