@@ -163,14 +163,3 @@ def test_ids_differ_exactly_if_combos_do(
 def test_ids_never_change() -> None:
     """They name generations that were paid for."""
     assert combo_id(("tide", "loom"), "paragraph") == "combo_1susrqbm2y65bf7z"
-
-
-def test_the_command_adds_what_a_spec_may_name(project: Project) -> None:
-    """It says what it has added, and runs before any cohort is compiled."""
-    output = project.snakemake(
-        "combos", "--config", "size=2", "level=paragraph", "concepts=[fog, tide]"
-    )
-    assert "1 combo of 2 of 2 concepts at level paragraph: 1 added" in output
-    (name,) = added()
-    assert f"  {name}  fog, tide" in output
-    assert name in experiment(project).catalog.combos

@@ -365,26 +365,6 @@ def test_edited_and_stale_texts(browser: Browser, project: Project) -> None:
     page.close()
 
 
-def test_after_a_run_with_failures(browser: Browser, project: Project) -> None:
-    """The page that such a run leaves says what failed; on a narrow screen too."""
-    project.edit(
-        "echo.py", "digest = hash", 'assert "Fog" not in prompt, "foggy"\n    digest = hash'
-    )
-    output = project.snakemake("explorer", code=1)
-    assert "foggy" in output
-    page = browser.new_page(viewport={"width": 400, "height": 700})
-    page.goto(project.path(PAGE).as_uri())
-    page.wait_for_selector("html[data-ready]", state="attached")
-    expect(page.locator("#notices")).to_contain_text(
-        "Partial: 5 of 10 generations not complete (1 failed, 4 blocked), 2 scores missing"
-    )
-    page.locator("#list .is-failed").click()
-    expect(page.locator("#pane .reason")).to_contain_text("Failed: [call]")
-    expect(page.locator("#pane .reason")).to_contain_text("foggy")
-    assert page.evaluate("document.documentElement.scrollWidth") == 400
-    page.close()
-
-
 def test_5000_generations(browser: Browser, tmp_path: Path) -> None:
     """The page of 5,000 texts opens, scrolls to its end and is searched; the time is printed."""
     cohort = Cohort(Project(tmp_path), generations=5_000, size=4_000)

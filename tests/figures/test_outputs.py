@@ -10,19 +10,16 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from playwright.sync_api import Browser
 
 from daydream.analysis import FOLDERS
 from daydream.analysis.outputs import write_tables
 from daydream.errors import InputError
 from daydream.figures import FIGURES, FORMATS
-from daydream.figures.layout import elided
 from daydream.figures.outputs import DRAWN, draw_figures
 from daydream.figures.tables import COLUMNS, read_tables
 from daydream.reports.calls import COLUMNS as CALLS
-from support.project import ROOT, Project
+from support.project import ROOT
 from support.simulation import LEVELS, simulated
 
 HOSTILE = (
@@ -220,34 +217,3 @@ def test_a_table_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"variance\.csv: cannot be read"):
         read_tables(paths, cohort="c1")
     assert set(COLUMNS) < set(paths)
-
-
-@given(st.lists(st.text(max_size=60), max_size=6), st.integers(min_value=10, max_value=40))
-def test_shortened_names_fit_in_one_line(names: list[str], letters: int) -> None:
-    """And are left alone where they fit as they are."""
-    found = elided(names, letters=letters)
-    assert len(found) == len(names)
-    assert all(len(name) <= letters and name.isprintable() for name in found)
-    if all(name.isalpha() and len(name) <= letters for name in names):
-        assert found == names
-
-
-def test_shortened_names_keep_what_tells_them_apart() -> None:
-    """Wherever in the name it stands."""
-    names = [f"creative-synthesis-{n}-with-recursive-links" for n in ("v1", "v2", "v10")]
-    assert elided(names, letters=24) == [
-        "creat…sis-v1-with…links",
-        "creat…sis-v2-with…links",
-        "creat…sis-v10-with…links",
-    ]
-
-
-def test_the_figures_of_a_run_and_their_report(project: Project) -> None:
-    """`snakemake figures` draws all, and the report shows them with their captions."""
-    project.snakemake("figures")
-    made = {path.name for path in project.path("data/cohorts/c1/reports/figures").iterdir()}
-    assert made == {f"{name}.{form}" for name in FIGURES for form in FORMATS}
-    project.snakemake("figures", "--report", "report.html")
-    page = project.read("report.html")
-    for name in FIGURES:
-        assert project.read(f"report/figures/{name}.rst").splitlines()[0][:40] in page, name

@@ -18,7 +18,7 @@ from daydream.llm.failures import CallFailedError
 from daydream.llm.limits import Limits
 from daydream.llm.request import Request
 from daydream.settings import OpenAI, Pool
-from support.project import ROOT, Project
+from support.project import ROOT
 from support.provider_server import ProviderServer
 
 REQUEST = Request(provider="r", model="m", messages=({"role": "user", "content": "x" * 40},))
@@ -173,14 +173,3 @@ def test_a_server_that_enforces_its_limit(tmp_path: Path) -> None:
         times = [call.at for call in server.history[1:]]
     assert most_in(times, 2.9) <= 40
     assert max(times) - min(times) < 12
-
-
-def test_waiting_jobs_hold_no_thread(project: Project) -> None:
-    """A pool with `concurrent` is a resource of Snakemake's: copies and parsers go on meanwhile."""
-    project.config["pools"] = {"echo": {"concurrent": 2}}
-    project.spec["axes"] |= {"draft_replicate": 5}
-    with ProviderServer(latency=0.1) as server:
-        project.serve(server.url)
-        project.snakemake("drafts", "--cores", "8")
-        assert server.max_in_flight == 2
-        assert len(server.history) == 10

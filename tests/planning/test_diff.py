@@ -167,16 +167,6 @@ def test_cohorts_that_are_not_there(two: Project) -> None:
         memberships_of(settings, ("c1", None))
 
 
-def test_the_comparison_in_a_terminal(project: Project) -> None:
-    """Memberships that are not there are made, of cohorts that are not configured as well."""
-    write_spec(project, "more", evaluation_replicate=[1, 2])
-    output = flat(project.snakemake("diff", "--config", "left=c1", "right=more"))
-    assert "generations both c1 only more only draft 2 0 0 essay 4 0 0 evaluation 4 0 4" in output
-    assert "2 combo_id × 2 essay_template × 2 evaluation_replicate full factorial 8" in output
-    assert "scored 0 unscored 8 12 calls left out 0" in output
-    assert project.path("data/cohorts/c1/reports/diff/more.csv").exists()
-
-
 # The counts against a walk of the full factorial
 
 STAGES = {"draft": stage("draft"), "judgement": stage("judgement", "draft", "temperature")}

@@ -231,17 +231,3 @@ def test_an_id_that_no_cohort_has(made: Project) -> None:
         explain(experiment(made), f"{known[:-1]}_")
     with pytest.raises(InputError, match="gen_id"):
         explain(experiment(made), None)
-
-
-def test_the_tree_in_a_terminal(project: Project) -> None:
-    """The command prints the tree to stdout; its verdict is what a run then does."""
-    project.snakemake()
-    edit_template(project)
-    name = evaluation(project)
-    output = project.snakemake("explain", "--config", f"gen_id={name}")
-    assert f"   └─ evaluation {name}" in output
-    assert "changed    template  " in output
-    assert "A run does 6 of 9 jobs and makes 1 call and 1 more at most" in output
-    calls = project.calls()
-    project.snakemake(f"data/gens/evaluation/{name}/parsed.txt")
-    assert project.calls() - calls == 2

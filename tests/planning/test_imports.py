@@ -100,24 +100,6 @@ def test_each_answer_is_journaled_under_the_request_of_its_prompt(
     assert project.calls() == 0
 
 
-def test_metadata_has_the_form_of_any_other(project: Project, source: Source) -> None:
-    """The same keys as of a generation made here, and a mark."""
-    run(project)
-    project.snakemake("essays")
-    for stage, mode, imported in [
-        ("draft", "llm", "d1"),
-        ("essay", "llm", "e1"),
-        ("essay", "copy", "copied"),
-    ]:
-        texts = [path.read_text() for path in project.path(f"data/gens/{stage}").glob("*/meta*")]
-        metadata = {entry["gen_id"]: entry for entry in map(json.loads, texts)}
-        theirs = metadata[imported]
-        ours = next(e for e in metadata.values() if "imported" not in e and e["mode"] == mode)
-        assert theirs.keys() - ours.keys() == {"imported"}
-        assert ours.keys() <= theirs.keys()
-        assert theirs["combo_id"] == "pair"
-
-
 def test_a_truncated_answer_is_known_as_one(project: Project, source: Source) -> None:
     """As raw_metadata.json tells it."""
     source.add("draft", "cut", raw_metadata={"truncated": True, "duration_s": 3.5})
@@ -302,46 +284,3 @@ def test_a_membership_of_the_users_is_not_overwritten(project: Project, source: 
     with pytest.raises(InputError, match="give the import another name"):
         run(project)
     assert state(project.path("data")) == before
-
-
-# What Snakemake makes of it
-
-
-def add_judge(project: Project) -> None:
-    """Add an evaluation template that did not exist when the source was made."""
-    name = "data/1_raw/evaluation_templates.csv"
-    project.write(name, project.read(name) + "strict,Strict,,in_last_line,llm,0,9\n")
-    text = "Be strict:\n{{ response }}\nSCORE?\n"
-    project.write("data/1_raw/templates/evaluation/strict.txt", text)
-
-
-def test_an_imported_store_of_300_generations(project: Project, source: Source) -> None:
-    """All are reused and none is called again; a new evaluation template makes its own alone."""
-    for number in range(1, 60):
-        draft = f"draft-{number:02}"
-        source.add("draft", draft, combo_id=["pair", "trio"][number % 2], replicate=number)
-        for essay, template, mode in (("long", "grow", "llm"), ("copy", "same", "copy")):
-            name = f"{essay}-{number:02}"
-            source.add("essay", name, draft, template_id=template, mode=mode)
-            source.add("evaluation", f"of-{name}", name)
-    project.snakemake("import_store", "--config", "source=elsewhere", "cohort=old")
-    assert len(table(project, MEMBERSHIP)) == 300
-    store = state(project.path("data/gens"))
-
-    # Nothing is left to do but the membership's and the reports' tables.
-    old = ("--config", "cohorts=[old]")
-    output = project.snakemake(*old)
-    assert "Nothing to be done" in project.snakemake(*old)
-    assert not any(rule in output for rule in ("render_prompt", "generate_raw", "parse_response"))
-    scores = table(project, "data/cohorts/old/reports/parsing/aggregated_scores.csv")
-    assert [row["score"] for row in scores] == ["7.0"] * 120
-    project.snakemake("import_store", "--config", "source=elsewhere", "cohort=old")
-    assert state(project.path("data/gens")) == store
-    assert project.calls() == 0
-
-    # A lost answer comes back, and with it what is made from it, without a call.
-    raw = project.path("data/gens/draft/draft-01/raw.txt")
-    raw.unlink()
-    project.snakemake("drafts", *old)
-    assert raw.read_bytes() == store[str(raw)][0]
-    assert project.calls() == 0

@@ -111,7 +111,7 @@ class Cohort:
 
     def _record(self, experiment: Experiment) -> None:
         """Record of all texts that they were made of what there is now, as the phases would."""
-        parsed = {"": None}
+        parsed: dict[str, str | None] = {"": None}
         for row in self.rows:
             directory = Path(generation_file(row.stage, row.gen_id, ""))
             texts = {phase: directory / names[0] for phase, names in FILES.items()}

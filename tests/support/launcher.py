@@ -18,6 +18,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 
 class Launcher:
@@ -51,11 +52,11 @@ class Launcher:
 
 @cache
 def launcher() -> Launcher:
-    """Return the launcher of this process; conftest.py closes it."""
+    """Return the launcher of this process, with which it ends."""
     return Launcher()
 
 
-def _become(request: Mapping[str, object]) -> int:
+def _become(request: Mapping[str, Any]) -> int:
     """Run snakemake in this process as the request says, and return its exit code."""
     import snakemake.cli
 
@@ -69,8 +70,8 @@ def _become(request: Mapping[str, object]) -> int:
     )
     os.chdir(str(request["directory"]))
     os.environ.clear()
-    os.environ.update(dict(request["environment"]))  # type: ignore[call-overload]
-    sys.argv = ["snakemake", *request["arguments"]]  # type: ignore[misc]
+    os.environ.update(request["environment"])
+    sys.argv = ["snakemake", *request["arguments"]]
     try:
         snakemake.cli.main()
     except SystemExit as end:

@@ -55,6 +55,7 @@ class Project:
         """Write them; without `workflow`, as where the workflow is used from another directory."""
         self.dir = directory
         self.code = 0  # with which the last run ended
+        self.output = ""  # what it printed
         for name in WORKFLOW if workflow else ():
             source, target = ROOT / name, directory / name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -184,10 +185,11 @@ class Project:
             env={**os.environ, "TEST_API_KEY": "sk-test-secret", "COLUMNS": "200", **(env or {})},
             output=log,
         )
-        output = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", log.read_text(errors="replace"))
+        printed = log.read_text(errors="replace")
+        self.output = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed)
         if code is not None:
-            assert found == code, output
-        return output
+            assert found == code, self.output
+        return self.output
 
     def stages(self) -> list[str]:
         """Return the stages of the configuration as it is written."""

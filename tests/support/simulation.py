@@ -46,7 +46,7 @@ def simulated(
     made: list[str] = ["combo_id"]
     parents = {}
     for stage in STAGES:
-        made += [name for name in codes if name.startswith(f"{stage}_")]
+        made += [name for name in counts if name.startswith(f"{stage}_")]
         parents[stage] = codes.groupby(made).ngroup()
     rows["parent_gen_id"] = "e_" + parents["essay"].astype(str)
     rows["cohort_id"] = "c1"

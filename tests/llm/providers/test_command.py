@@ -14,8 +14,8 @@ import pytest
 from daydream.errors import CallError
 from daydream.llm.providers.command import CommandProvider
 from daydream.llm.request import Request
-from support.project import ROOT, Project
-from support.servers import SERVER, processes
+from support.project import ROOT
+from support.servers import processes
 
 
 def request(**sampling: object) -> Request:
@@ -71,15 +71,3 @@ time.sleep(100)
     while processes(f"model_server.py\0{port}"):
         assert time.monotonic() < end
         time.sleep(0.1)
-
-
-def test_a_run_with_a_server_of_its_own(project: Project) -> None:
-    """Started once for all calls of the run, and not left behind."""
-    project.config["providers"]["echo"] = {"type": "command", "command": SERVER}
-    for stage in project.config["stages"].values():
-        stage["sampling"] = {"max_tokens": 40, "extra_body": {"grammar": 'root ::= "SCORE: 3"'}}
-    project.save()
-    project.snakemake()
-    assert {score["score"] for score in project.scores()} == {"3.0"}
-    (log,) = project.path("logs/servers").iterdir()
-    assert not processes(f"model_server.py\0{log.stem.rpartition('-')[2]}")

@@ -183,7 +183,6 @@ from pathlib import Path
 sys.path.insert(0, {str(ROOT / "scripts")!r})
 from daydream.llm import Request, open_provider
 from daydream.settings import Local
-from support.project import ROOT
 local = open_provider("local", Local(n_ctx=256), base_dir=Path())
 messages = ({{"role": "user", "content": "Hi"}},)
 asked = Request(provider="local", model="m", messages=messages, sampling={{"max_tokens": 2}})

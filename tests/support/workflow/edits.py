@@ -11,8 +11,8 @@ from typing import Any
 
 from support.workflow.lab import TEXTS, WORDS, Edit
 
-# A kind, and for each of its arguments what it may be.
-Kind = tuple[str, Sequence[Any], ...]  # type: ignore[valid-type]
+# A kind, and for each of its arguments a sequence of what it may be.
+Kind = tuple[Any, ...]
 
 PLACES = range(41)
 VERSIONS = (0, 1, 2)

@@ -593,7 +593,7 @@ class Lab:
         last = word[:-1] if word[:-1] in STAGES else "evaluation"
         return set() if word == "membership" else {*STAGES[: STAGES.index(last) + 1]}
 
-    def _compare(self, run: Run, code: int, fresh: Project, before: dict[str, tuple]) -> None:
+    def _compare(self, run: Run, code: int, fresh: Project, before: dict[str, tuple[bytes]]) -> None:
         if (code == 0) != (fresh.code == 0):
             self._fail("exit code", [f"{code}, fresh {fresh.code}"], fresh)
         if not reading.started(fresh.output):
@@ -613,7 +613,7 @@ class Lab:
         """Compare numbers with those of the whole: each is of today, and a row without says why."""
         whole = Run(target="scores")
         fresh.snakemake(*whole.arguments(), "--keep-going", code=None)
-        found = []
+        found: list[str] = []
         for cohort in self.project.config["cohorts"]:
             path = self.dir / f"{REPORTS.format(cohort=cohort)}/parsing/aggregated_scores.csv"
             found += self._wrong_scores(path, self._parsed(fresh.dir), partial=True)
@@ -746,7 +746,7 @@ class Lab:
             name: data for name, data in self._lost.items() if not (self.dir / name).exists()
         }
 
-    def _tree(self) -> dict[str, tuple]:
+    def _tree(self) -> dict[str, tuple[bytes]]:
         """Return the content of all that is made, by path."""
         files = (path for path in self.dir.glob("data/**/*") if path.is_file())
         return {self._name(path): (path.read_bytes(),) for path in files}
