@@ -111,6 +111,8 @@ REACHES = {
 }
 
 Edit = tuple[Any, ...]
+# The content of files by path.
+Tree = dict[str, tuple[bytes]]
 
 
 class InvariantError(AssertionError):
@@ -593,7 +595,7 @@ class Lab:
         last = word[:-1] if word[:-1] in STAGES else "evaluation"
         return set() if word == "membership" else {*STAGES[: STAGES.index(last) + 1]}
 
-    def _compare(self, run: Run, code: int, fresh: Project, before: dict[str, tuple[bytes]]) -> None:
+    def _compare(self, run: Run, code: int, fresh: Project, before: Tree) -> None:
         if (code == 0) != (fresh.code == 0):
             self._fail("exit code", [f"{code}, fresh {fresh.code}"], fresh)
         if not reading.started(fresh.output):
@@ -746,7 +748,7 @@ class Lab:
             name: data for name, data in self._lost.items() if not (self.dir / name).exists()
         }
 
-    def _tree(self) -> dict[str, tuple[bytes]]:
+    def _tree(self) -> Tree:
         """Return the content of all that is made, by path."""
         files = (path for path in self.dir.glob("data/**/*") if path.is_file())
         return {self._name(path): (path.read_bytes(),) for path in files}
