@@ -16,9 +16,9 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
-from explorer_cohort import Cohort  # noqa: E402
-from project import Project  # noqa: E402
-from test_explorer import CHROMIUM, FLAGS  # noqa: E402
+from support.browser import CHROMIUM, FLAGS  # noqa: E402
+from support.explorer_cohort import Cohort  # noqa: E402
+from support.project import Project  # noqa: E402
 
 SIZE = 4_000
 

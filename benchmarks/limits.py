@@ -20,7 +20,7 @@ from workload import ROOT
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from provider_server import ProviderServer, Reply, default_answer, failure
+from support.provider_server import ProviderServer, Reply, default_answer, failure
 
 LIMIT = 600
 WORKER = """

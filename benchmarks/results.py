@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
 from daydream.analysis.outputs import TABLES, write_tables, write_union  # noqa: E402
-from simulation import simulated  # noqa: E402
+from support.simulation import simulated  # noqa: E402
 
 # Of 104 combos 24 drafts each, of each draft two essays, judged twice by each of ten judges.
 LEVELS = {

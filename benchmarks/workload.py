@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from project import Project  # noqa: E402 - the tests' own small experiment, widened
+from support.project import Project  # noqa: E402 - the tests' own small experiment, widened
 
 INSTANT = """
 def complete(body):
@@ -107,7 +107,7 @@ class Server:
 
     def __init__(self, directory: Path, *, latency: float = 0) -> None:
         port_file = directory / "port"
-        command = [sys.executable, str(ROOT / "tests/provider_server.py")]
+        command = [sys.executable, str(ROOT / "tests/support/provider_server.py")]
         self._process = subprocess.Popen(
             [*command, "--port-file", str(port_file), "--latency", str(latency)]
         )

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from project import Project
-from provider_server import ProviderServer
+from support.project import Project
+from support.provider_server import ProviderServer
 
 KEY = "sk-passed-to-the-jobs"
 # Last on the command line, or the list of resources would take in a target.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agreement import disagreements, table
+from support.workflow.agreement import disagreements, table
 
 
 @pytest.mark.timeout(300)

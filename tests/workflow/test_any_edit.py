@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-import edits
-from lab import TEXTS, TIMES, WORDS, Edit, Lab, Run, replay
+from support.workflow import edits
+from support.workflow.lab import TEXTS, TIMES, WORDS, Edit, Lab, Run, replay
 
 STEPS = int(os.environ.get("DAYDREAM_STEPS", "210"))
 STEPS_A_SEED = 15

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import yaml
 
-from project import Project
-from provider_server import ProviderServer
+from support.project import Project
+from support.provider_server import ProviderServer
 
 
 def start(project: Project, *arguments: str) -> subprocess.Popen[str]:

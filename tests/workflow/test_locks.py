@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from project import Project
-from provider_server import ProviderServer
+from support.project import Project
+from support.provider_server import ProviderServer
 
 LOCKS = ".snakemake/locks"
 PATIENCE_S = 60

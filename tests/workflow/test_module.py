@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from project import ROOT, Project
+from support.project import ROOT, Project
 
 IMPORT = f"""
 configfile: "config/config.yaml"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from project import ROOT, Project
+from support.project import ROOT, Project
 
 HERE = ("--snakefile", str(ROOT / "Snakefile"), "--cores", "4")
 TARGETS = ("--", "scores", "evaluations")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-import reading
-from project import Project
+from support.project import Project
+from support.workflow import reading
 
 PENDING = ("--config", "expand=pending")
 GROW = "data/1_raw/templates/essay/grow.txt"

@@ -1,0 +1,394 @@
+"""The explorer page, as a reader uses it: in headless Chromium, from a file, without a network."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from support.explorer_cohort import PAGE, Cohort
+from support.project import Project
+
+HOSTILE = (
+    "Before. </script><script>document.title='taken'</script> <img src=x onerror=\"document.title="
+    "'taken'\"> <!-- <script> ]]> &lt;b&gt; \u2028 {{ 7 * 7 }} After the lighthouse."
+)
+LEFT = "The ferry left at dawn, and nobody waved."
+RIGHT = "The ferry came at dusk, and nobody waved."
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
+    """Return a cohort of 28 generations, complete; three of its texts are known."""
+    cohort = Cohort(Project(tmp_path_factory.mktemp("small")), generations=28, size=600)
+    cohort.fill()
+    hostile, left, right = cohort.of("draft")[:3]
+    cohort.write(hostile, prompt=f"Why {HOSTILE}", raw=HOSTILE, parsed=HOSTILE)
+    cohort.write(left, prompt="Go", raw=LEFT, parsed=LEFT, answers=3)
+    cohort.write(right, prompt="Go", raw=RIGHT, parsed=RIGHT)
+    for number, row in enumerate(cohort.of("evaluation")):
+        cohort.write(row, prompt="Judge", raw=f"SCORE: {number % 10}", parsed=str(number % 10))
+    cohort.build()
+    return cohort
+
+
+@pytest.fixture
+def page(browser: Browser, cohort: Cohort) -> Iterator[Page]:
+    """Return the cohort's page, open; it must ask for nothing and break nowhere."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light")
+    page = context.new_page()
+    requests: list[str] = []
+    errors: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text))
+    goto(page, cohort)
+    yield page
+    context.close()
+    assert {url.partition("#")[0] for url in requests} == {address(cohort)}
+    assert errors == []
+
+
+def address(cohort: Cohort) -> str:
+    return cohort.project.path(PAGE).as_uri()
+
+
+def goto(page: Page, cohort: Cohort, hash_: str = "") -> None:
+    page.goto("about:blank")
+    page.goto(address(cohort) + hash_)
+    page.wait_for_selector("html[data-ready]", state="attached")
+
+
+def rows(page: Page) -> list[str]:
+    """Return the titles of the rows in view, in their order."""
+    page.wait_for_timeout(50)
+    found = page.locator("#list .row").all()
+    places = [(row.bounding_box() or {"y": 0})["y"] for row in found]
+    titles = [row.locator(".title").inner_text() for row in found]
+    return [title for _, title in sorted(zip(places, titles, strict=True), key=lambda x: x[0])]
+
+
+def scores(page: Page) -> list[float]:
+    found = page.locator("#list .row .score").all_inner_texts()
+    return [float(text) for text in found]
+
+
+def search(page: Page, text: str) -> None:
+    page.fill("#search", text)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"#list[data-searched='{text}']" if '"' not in text else "#list")
+
+
+def test_it_shows_the_lineage_as_a_tree(page: Page) -> None:
+    """Combos hold drafts, drafts essays; the scored leaves are folded until they are asked for."""
+    expect(page.locator("#counts")).to_have_text("4 drafts · 8 essays · 16 evaluations")
+    family = ["plain · #1", "grow", "same", "plain · #2", "grow", "same"]
+    assert rows(page) == ["Tide + Loom", *family, "Tide + Loom + Fog", *family]
+    page.locator(".row .twist").nth(2).click()
+    assert rows(page)[:5] == ["Tide + Loom", "plain · #1", "grow", "judge · #1", "judge · #2"]
+    page.locator(".row .twist").nth(0).click()
+    assert rows(page)[:2] == ["Tide + Loom", "Tide + Loom + Fog"]
+
+
+def test_a_filter_keeps_what_meets_it_and_what_leads_there(page: Page) -> None:
+    """Filters of several dimensions meet; a filter of a later stage keeps ancestors alone."""
+    page.keyboard.press("f")
+    page.locator("[data-facet=essay_template] label", has_text="grow").click()
+    expect(page.locator("#status")).to_contain_text("16 of 28 generations")
+    page.locator("[data-facet=combo_id] label", has_text="Fog").click()
+    expect(page.locator("#status")).to_contain_text("8 of 28 generations")
+    assert rows(page) == ["Tide + Loom + Fog", "plain · #1", "grow", "plain · #2", "grow"]
+    page.locator("[data-stage='2']").click()
+    expect(page.locator("#status")).to_contain_text("4 of 28 generations")
+    page.get_by_text("Clear filters").click()
+    expect(page.locator("#status")).to_have_text("28 generations")
+
+
+def test_a_filter_by_score(page: Page) -> None:
+    """The bounds are on the templates' own scale, and hold for the mean of what is not scored."""
+    page.keyboard.press("f")
+    page.fill("[data-bound=low]", "7")
+    page.keyboard.press("Escape")
+    page.keyboard.press("t")
+    assert scores(page)
+    assert min(scores(page)) >= 7
+
+
+def test_sorting_by_score_and_by_dimension(page: Page) -> None:
+    """In the list each generation has its place; in the tree siblings have."""
+    page.keyboard.press("t")
+    page.locator("[data-stage='2']").click()
+    page.select_option("#sort", "score")
+    assert scores(page) == sorted(scores(page), reverse=True)
+    page.click("#direction")
+    assert scores(page) == sorted(scores(page))
+    page.locator("[data-stage='1']").click()
+    page.select_option("#sort", label="essay template")
+    assert rows(page) == ["grow"] * 4 + ["same"] * 4
+    page.click("#direction")
+    assert rows(page) == ["same"] * 4 + ["grow"] * 4
+
+
+def test_full_text_search(page: Page, cohort: Cohort) -> None:
+    """All words must occur, in any case; a phrase in quotes occurs as it is; marks show where."""
+    search(page, "LIGHTHOUSE before")
+    expect(page.locator("#status")).to_contain_text("1 of 28")
+    expect(page.locator("#list mark").first).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#pane mark")).to_have_count(2)
+    search(page, '"ferry left at"')
+    expect(page.locator("#status")).to_contain_text("1 of 28")
+    search(page, "ferry .*")
+    expect(page.locator("#status")).to_contain_text("nothing matches")
+    search(page, cohort.of("essay")[0].gen_id)
+    expect(page.locator("#status")).to_contain_text("1 of 28")
+    page.keyboard.press("Escape")
+    expect(page.locator("#status")).to_have_text("28 generations")
+
+
+def test_prompts_are_searched_if_asked_for(page: Page) -> None:
+    """They repeat their parents, so they are left out at first."""
+    search(page, "why")
+    expect(page.locator("#status")).to_contain_text("nothing matches")
+    page.check("#prompts")
+    expect(page.locator("#status")).to_contain_text("1 of 28")
+
+
+def test_everything_of_a_generation(page: Page, cohort: Cohort) -> None:
+    """Parsed text, raw answer, prompt, metadata, and each answer of the journal."""
+    goto(page, cohort, f"#{cohort.of('draft')[1].gen_id}")
+    expect(page.locator("#pane .text")).to_have_text(LEFT)
+    page.keyboard.press("2")
+    expect(page.locator("#pane .text")).to_have_text(LEFT)
+    page.keyboard.press("3")
+    expect(page.locator("#pane .text")).to_have_text("Go")
+    page.keyboard.press("4")
+    expect(page.locator("#pane .pairs")).to_contain_text("request_sha256")
+    page.keyboard.press("5")
+    expect(page.locator("#pane .entry")).to_have_count(3)
+    expect(page.locator("#pane .entry.current")).to_have_count(1)
+    expect(page.locator("#pane .entry .text").first).to_have_text(LEFT)
+
+
+def test_hostile_texts_are_text(page: Page, cohort: Cohort) -> None:
+    """What looks like markup is shown as it was written, in every place; nothing of it runs."""
+    goto(page, cohort, f"#{cohort.of('draft')[0].gen_id}")
+    assert page.locator("#pane .text").text_content() == HOSTILE
+    page.keyboard.press("3")
+    assert page.locator("#pane .text").text_content() == f"Why {HOSTILE}"
+    page.keyboard.press("5")
+    assert page.locator("#pane .entry .text").text_content() == HOSTILE
+    search(page, "lighthouse")
+    expect(page.locator("#list .second mark")).to_have_text("lighthouse")
+    assert page.locator("#pane img, #list img, #pane script, #list script").count() == 0
+    assert page.title() == "c1 · Daydream explorer"
+    source = cohort.project.path(PAGE).read_text()
+    assert len(re.findall("<script", source)) == len(re.findall("</script>", source))
+    assert "taken" not in source
+
+
+def test_two_generations_side_by_side(page: Page, cohort: Cohort) -> None:
+    """Words that differ are marked on both sides, blanks between them too; the texts stay exact."""
+    left, right = cohort.of("draft")[1:3]
+    goto(page, cohort, f"#{left.gen_id}")
+    page.keyboard.press("c")
+    expect(page.locator("#pane .pinned")).to_be_visible()
+    page.locator(f"#list .row:nth-child({1 + rows(page).index('Tide + Loom + Fog')})").click()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".column")).to_have_count(2)
+    assert page.locator(".column .text").all_text_contents() == [LEFT, RIGHT]
+    assert page.locator(".column del").all_text_contents() == ["left", "dawn"]
+    assert page.locator(".column ins").all_text_contents() == ["came", "dusk"]
+    expect(page.locator(".summary")).to_contain_text(
+        "2 words only on the left, 2 only on the right"
+    )
+    assert page.url.endswith(f"#{left.gen_id}..{right.gen_id}")
+    page.keyboard.press("x")
+    expect(page.locator(".column del")).to_have_text(["came", "dusk"])
+    page.keyboard.press("5")
+    expect(page.locator(".column .entry")).to_have_count(4)
+    page.keyboard.press("Escape")
+    expect(page.locator(".column")).to_have_count(0)
+
+
+def test_deep_links(page: Page, cohort: Cohort) -> None:
+    """A link opens its generation, whatever hides it, or two; an unknown one says so."""
+    leaf = cohort.of("evaluation")[-1]
+    goto(page, cohort, f"#{leaf.gen_id}")
+    expect(page.locator("#pane a.id")).to_have_text(leaf.gen_id)
+    expect(page.locator("#list [aria-selected=true] .title")).to_have_text("judge · #2")
+    page.locator(".crumbs a").first.click()
+    expect(page.locator("#pane h2")).to_have_text("Tide + Loom + Fog")
+    page.go_back()
+    expect(page.locator("#pane a.id")).to_have_text(leaf.gen_id)
+    other = cohort.of("evaluation")[0]
+    goto(page, cohort, f"#{other.gen_id}..{leaf.gen_id}")
+    expect(page.locator(".column a.id")).to_have_text([other.gen_id, leaf.gen_id])
+    goto(page, cohort, "#e_nobody")
+    expect(page.locator("#notices")).to_contain_text("no generation e_nobody")
+
+
+def test_keys(page: Page) -> None:
+    """Arrows walk the tree and fold it, / goes to the search, ? shows the keys."""
+    page.keyboard.press("Home")
+    expect(page.locator("#list [aria-selected=true] .title")).to_have_text("Tide + Loom")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#list [aria-selected=true] .title")).to_have_text("plain · #1")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#list [aria-selected=true]")).to_have_attribute("aria-expanded", "false")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#list [aria-selected=true] .title")).to_have_text("Tide + Loom")
+    page.keyboard.press("/")
+    expect(page.locator("#search")).to_be_focused()
+    page.keyboard.type("c")
+    expect(page.locator("#search")).to_have_value("c")
+    page.keyboard.press("Escape")
+    expect(page.locator("#search")).to_have_value("")
+    page.keyboard.press("?")
+    expect(page.locator("#help")).to_be_visible()
+
+
+def test_light_and_dark(page: Page) -> None:
+    """The page follows the system, and the reader's own choice is remembered."""
+    paper = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(paper)
+    page.emulate_media(color_scheme="dark")
+    dark = page.evaluate(paper)
+    assert light != dark
+    page.keyboard.press("d")
+    assert page.evaluate(paper) == light
+    page.reload()
+    page.wait_for_selector("html[data-ready]", state="attached")
+    assert page.evaluate(paper) == light
+
+
+def test_narrow(page: Page) -> None:
+    """On a small screen the list and the text take turns."""
+    page.set_viewport_size({"width": 400, "height": 700})
+    page.reload()
+    expect(page.locator("#list")).to_be_visible()
+    page.locator("#list .row").nth(1).click()
+    expect(page.locator("#list")).not_to_be_visible()
+    page.locator(".back").click()
+    expect(page.locator("#list")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 400
+
+
+def test_a_part_says_what_is_missing_and_why(browser: Browser, project: Project) -> None:
+    """A slice names its conditions; what is not complete is counted by state, with the reasons."""
+    cohort = Cohort(project, generations=28, size=200)
+    cohort.fill()
+    unparsed, unasked = cohort.of("essay", "grow")[:2]
+    project.path(f"data/gens/essay/{unparsed.gen_id}/parsed.txt").unlink()
+    error = f"[parse] essay {unparsed.gen_id}: the answer is blank"
+    project.write(f"logs/essay/{unparsed.gen_id}.parsed.log", f"{error}\n")
+    shutil.rmtree(project.path(f"data/gens/essay/{unasked.gen_id}"))
+    cohort.write(unasked, prompt="Grow")
+    project.config["where"] = {"draft_replicate": 1}
+    project.save()
+    cohort.build()
+    page = browser.new_page()
+    goto(page, cohort, f"#{unparsed.gen_id}")
+    notices = page.locator("#notices")
+    expect(notices).to_contain_text("draft_replicate = 1. Shows 14 of 28 generations")
+    expect(notices).to_contain_text(
+        "Partial: 3 of 14 generations not complete (1 failed, 2 blocked)"
+    )
+    expect(notices).to_contain_text("2 scores missing")
+    page.locator(".partial summary").click()
+    expect(notices.locator("li").first).to_contain_text(
+        "failed: [parse] essay …: the answer is blank"
+    )
+    expect(notices.locator("li").last).to_contain_text("blocked: its essay … failed")
+    page.locator(".partial summary").click()
+    expect(page.locator("#pane .reason")).to_have_text(f"Failed: {error}")
+    expect(page.locator("#pane .missing")).to_have_text("There is no current parsed.txt.")
+    selected = page.locator("#list [aria-selected=true]")
+    expect(selected.locator(".none")).to_have_text("failed")
+    page.keyboard.press("2")
+    expect(page.locator("#pane .text")).to_be_visible()
+    child = next(row for row in cohort.rows if row.parent_gen_id == unparsed.gen_id)
+    goto(page, cohort, f"#{child.gen_id}")
+    expect(page.locator("#pane .reason")).to_have_text(
+        f"Blocked: its essay {unparsed.gen_id} failed"
+    )
+    expect(page.locator("aside .error")).to_have_text(error)
+    page.close()
+
+
+def test_a_complete_page_has_no_banner(page: Page) -> None:
+    """Nothing is said of parts, reasons or edits where there are none."""
+    expect(page.locator("#notices")).to_be_empty()
+    expect(page.locator(".reason, .edit, .edited, .none:not(:empty)")).to_have_count(0)
+
+
+def test_edited_and_stale_texts(browser: Browser, project: Project) -> None:
+    """Edits are marked by text, and in what was made of them; of stale texts only the reason is."""
+    cohort = Cohort(project, generations=28, size=200)
+    cohort.fill()
+    cohort.build()
+    draft, other = cohort.of("draft")[:2]
+    judged = next(row for row in cohort.of("evaluation") if cohort.root(row) == other)
+    project.write(f"data/gens/draft/{draft.gen_id}/parsed.txt", "Mine <b>now</b>")
+    project.write(f"data/gens/evaluation/{judged.gen_id}/parsed.txt", "3")
+    cohort.build(record=False)
+    page = browser.new_page()
+    goto(page, cohort, f"#{draft.gen_id}")
+    expect(page.locator("#notices")).to_contain_text(
+        "Partial: 6 of 28 generations not complete (6 stale), 4 scores missing"
+    )
+    expect(page.locator("#pane .text")).to_have_text("Mine <b>now</b>")
+    expect(page.locator("#pane .edit")).to_have_text("Edited by hand: parsed text.")
+    expect(page.locator("#pane [data-tab='0'] .edited")).to_be_visible()
+    expect(page.locator("#pane .tabs .edited")).to_have_count(1)
+    expect(page.locator("#list [aria-selected=true] .edited")).to_be_visible()
+    essay = next(row for row in cohort.of("essay") if row.parent_gen_id == draft.gen_id)
+    goto(page, cohort, f"#{essay.gen_id}")
+    expect(page.locator("#pane .reason")).to_have_text("Stale: parent changed")
+    expect(page.locator("#pane .edit")).to_contain_text("Made from a text edited by hand: draft")
+    for key in "1234":
+        page.keyboard.press(key)
+        expect(page.locator("#pane .missing")).to_contain_text("There is no current")
+    page.locator("#pane .edit a").click()
+    expect(page.locator("#pane a.id")).to_have_text(draft.gen_id)
+    goto(page, cohort, f"#{judged.gen_id}")
+    expect(page.locator("#pane .edit")).to_have_text("Edited by hand: parsed text.")
+    expect(page.locator("#pane .heading .score")).to_contain_text("3 of 9")
+    goto(page, cohort, f"#{draft.gen_id}..{other.gen_id}")
+    expect(page.locator(".column .edit")).to_have_count(1)
+    page.close()
+
+
+def test_5000_generations(browser: Browser, tmp_path: Path) -> None:
+    """The page of 5,000 texts opens, scrolls to its end and is searched; the time is printed."""
+    cohort = Cohort(Project(tmp_path), generations=5_000, size=4_000)
+    cohort.fill()
+    needle = cohort.of("draft")[-1]
+    cohort.write(needle, prompt="Go", raw=LEFT, parsed=LEFT)
+    begin = time.perf_counter()
+    path = cohort.build()
+    built = time.perf_counter()
+    page = browser.new_page()
+    goto(page, cohort)
+    expect(page.locator("#pane .text")).to_be_visible()
+    opened = time.perf_counter()
+    size = path.stat().st_size / 1e6
+    print(f"{size:.1f} MB, built in {built - begin:.1f} s, opened in {opened - built:.2f} s")
+    assert page.locator("#list .row").count() < 100
+    page.keyboard.press("End")
+    expect(page.locator("#list [aria-selected=true] .title")).to_have_text("same")
+    search(page, "ferry")
+    expect(page.locator("#status")).to_contain_text("1 of 4,998")
+    page.keyboard.press("Escape")
+    page.keyboard.press("f")
+    facet = page.locator("[data-facet=draft_replicate]")
+    facet.get_by_role("searchbox").fill("345")
+    facet.get_by_text("345").click()
+    expect(page.locator("#status")).to_contain_text("14 of 4,998")
+    page.close()

@@ -1,0 +1,219 @@
+"""The figures, drawn for real: from simulated scores to files, and those in a browser."""
+
+from __future__ import annotations
+
+import re
+import struct
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pandas as pd
+import pytest
+from playwright.sync_api import Browser
+
+from daydream.analysis import FOLDERS
+from daydream.analysis.outputs import write_tables
+from daydream.errors import InputError
+from daydream.figures import FIGURES, FORMATS
+from daydream.figures.outputs import DRAWN, draw_figures
+from daydream.figures.tables import COLUMNS, read_tables
+from daydream.reports.calls import COLUMNS as CALLS
+from support.project import ROOT
+from support.simulation import LEVELS, simulated
+
+HOSTILE = (
+    "a.b[0]['x']\"</script><script>document.title='taken'</script>",
+    "datum['label'] + \\n {{ 7 * 7 }} <img src=x onerror=alert(1)> &amp; \u2028 end",
+)
+SD = {"combo_id": 0.6, "draft_template": 1.0, "draft": 0.7, "evaluation_llm": 0.6, "residual": 0.8}
+
+
+def scores(missing: float = 0.0, **levels: int) -> pd.DataFrame:
+    """Return simulated scores in whole points."""
+    frame = simulated(np.random.default_rng(7), levels=levels, sd=SD, missing=missing)
+    return frame.assign(score=frame["score"].round().clip(0, 9))
+
+
+def one_score() -> pd.DataFrame:
+    return scores(**dict.fromkeys(LEVELS, 1))
+
+
+def calls_of(frame: pd.DataFrame, *, price: str = "0.01", mode: str = "llm") -> pd.DataFrame:
+    answer = {"mode": mode, "prompt_tokens": "100", "completion_tokens": "20", "cost_usd": price}
+    names = {"gen_id": frame["gen_id"], "llm_model_id": frame["evaluation_llm"]}
+    table = pd.DataFrame({**names, "stage": "evaluation", **answer, "slice": ""})
+    return table.reindex(columns=list(CALLS), fill_value="")
+
+
+def write(directory: Path, frame: pd.DataFrame, calls: pd.DataFrame) -> dict[str, str]:
+    """Write the tables of a cohort with these scores; return their paths by name."""
+    paths = {name: str(directory / f"{name}.csv") for name in ("scores", "calls", *FOLDERS)}
+    frame.to_csv(paths["scores"], index=False)
+    calls.to_csv(paths["calls"], index=False)
+    write_tables(paths["scores"], {name: paths[name] for name in FOLDERS})
+    return paths
+
+
+def drawings(
+    directory: Path, frame: pd.DataFrame, calls: pd.DataFrame | None = None
+) -> dict[str, str]:
+    """Draw all figures as SVG; return the text in each."""
+    paths = write(directory, frame, calls_of(frame) if calls is None else calls)
+    draw_figures(paths, cohort="c1", output=[str(directory / f"{name}.svg") for name in FIGURES])
+    return {name: text_of(directory / f"{name}.svg") for name in FIGURES}
+
+
+def text_of(path: Path) -> str:
+    """Return the text of a drawing, whose elements must be those of a drawing."""
+    root = ET.parse(path).getroot()
+    names = {element.tag.rpartition("}")[2] for element in root.iter()}
+    assert names.isdisjoint({"script", "foreignObject", "image", "a"})
+    return "\n".join(root.itertext())
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the directory of the figures of scores whose names are meant to break them."""
+    directory = tmp_path_factory.mktemp("hostile")
+    frame = scores(missing=0.1, combo_id=5)
+    for column in ("draft_template", "draft_llm", "evaluation_template", "evaluation_llm"):
+        levels = dict(zip(frame[column].unique(), HOSTILE, strict=True))
+        frame[column] = frame[column].map(levels)
+    frame["slice"] = '{"where": {"draft_template": "</script><script>alert(1)</script>"}}'
+    output = [str(directory / f"{name}.{form}") for name in FIGURES for form in FORMATS]
+    draw_figures(write(directory, frame, calls_of(frame)), cohort="<b>c1</b>", output=output)
+    return directory
+
+
+def test_the_list_of_figures_is_what_can_be_drawn() -> None:
+    """The rules read the list alone; each figure has a caption."""
+    assert tuple(DRAWN) == FIGURES
+    captions = {path.stem for path in (ROOT / "report/figures").glob("*.rst")}
+    assert captions == set(FIGURES)
+
+
+def test_drawings_and_pictures_hold_names_as_text(hostile: Path) -> None:
+    """All say whose they are, that they are a slice, and what is missing."""
+    for name in FIGURES:
+        text = text_of(hostile / f"{name}.svg")
+        assert "Cohort <b>c1</b>." in text
+        if name != "calls":
+            assert "A slice, not the whole cohort:" in text
+            assert re.search(r"Partial: \d+ of 320 evaluations have no score\.", text)
+        width, height = struct.unpack(">II", (hostile / f"{name}.png").read_bytes()[16:24])
+        assert width > 800, name
+        assert height > 200, name
+    assert HOSTILE[0][-10:] in text_of(hostile / "score_distributions.svg")
+
+
+def test_pages_open_in_a_browser_without_a_network(hostile: Path, browser: Browser) -> None:
+    """They ask for nothing, run nothing that a name holds, and show what the drawing shows."""
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    requests: list[str] = []
+    problems: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("dialog", lambda dialog: problems.append(dialog.message))
+    for name in FIGURES:
+        address = (hostile / f"{name}.html").as_uri()
+        page.goto(address)
+        page.wait_for_selector("html[data-ready]", state="attached", timeout=20_000)
+        assert page.title() == name.replace("_", " ")
+        assert page.locator("#figure text", has_text="Cohort <b>c1</b>.").count() == 1
+        box = page.locator("#figure svg.marks").bounding_box()
+        assert box is not None
+        assert box["width"] > 400
+        assert {url for url in requests if not url.startswith(("data:", "blob:"))} == {address}
+        requests.clear()
+    assert problems == []
+    context.close()
+
+
+def test_tooltips_show_names_as_text(hostile: Path, browser: Browser) -> None:
+    """The whole name, which the axis may have shortened."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1600})
+    page = context.new_page()
+    page.goto((hostile / "calls.html").as_uri())
+    page.wait_for_selector("html[data-ready]", state="attached")
+    drawing = page.locator("#figure svg.marks").bounding_box()
+    assert drawing is not None
+    tip = page.locator("#vg-tooltip-element.visible")
+    for y in range(100, 300, 8):
+        page.mouse.move(drawing["x"] + 0.6 * drawing["width"], drawing["y"] + y)
+        if tip.count():
+            break
+    assert any(name in tip.inner_text() for name in (HOSTILE[0], HOSTILE[1].replace("\u2028", " ")))
+    assert page.title() == "calls"
+    context.close()
+
+
+def test_one_score_has_no_interval_and_no_comparison(tmp_path: Path) -> None:
+    """One judge, one model, no replicate: each figure says what cannot be known."""
+    text = drawings(tmp_path, one_score(), calls_of(one_score(), price=""))
+    assert "1 evaluation of 1 text" in text["score_distributions"]
+    assert "No interval for 1 of 1 estimate" in text["score_distributions"]
+    assert "needs two judges of one text" in text["judge_agreement"]
+    assert "needs repeated scores of one text" in text["judge_agreement"]
+    assert "shares no text with another judge" in text["judge_agreement"]
+    assert text["variance"].count("needs two levels") >= 11
+    assert "No dimension has two levels to compare." in text["comparisons"]
+    assert "Nothing is missing: 1 evaluation planned and scored." in text["failures"]
+    assert "The price of all answers is unknown" in text["calls"]
+    assert "Cost, USD" not in text["calls"]
+    assert not any("Partial" in each for each in text.values())
+
+
+@pytest.mark.parametrize("rows", [384, 0])
+def test_no_score_at_all(tmp_path: Path, rows: int) -> None:
+    """A run that has only begun, and tables with nothing but a header."""
+    frame = scores(missing=1.0).head(rows)
+    text = drawings(tmp_path, frame, calls_of(frame, mode=""))
+    for name in ("score_distributions", "template_judge", "judge_agreement", "variance"):
+        assert "No evaluation has a score yet." in text[name], name
+    assert "No evaluation has a score yet." in text["comparisons"]
+    assert "No model has answered yet." in text["calls"]
+    if rows:
+        assert "384 of 384 evaluations" in text["failures"]
+        assert "Partial: 384 of 384 generations have no answer." in text["calls"]
+
+
+def test_many_levels_are_cut_and_the_cut_is_said(tmp_path: Path) -> None:
+    """Combos, judges and pairs of templates that would not fit a page."""
+    frame = scores(
+        combo_id=30, draft_template=9, draft_llm=1, essay_template=1, evaluation_replicate=1
+    )
+    text = drawings(tmp_path, frame)
+    assert "By combo (12 highest and 12 lowest of 30)" in text["score_distributions"]
+    assert "Draft template (the 30 largest of 36)" in text["comparisons"]
+    assert "Repeats of" not in text["judge_agreement"]
+    assert "includes replicate" in text["variance"]
+
+
+def test_two_scored_stages_have_panels_of_their_own(tmp_path: Path) -> None:
+    """Each on its own scale, with its name before the titles."""
+    frame = scores(combo_id=2, evaluation_replicate=1)
+    essays = frame.drop_duplicates("parent_gen_id").assign(score=50.5, score_max=100.0)
+    essays["gen_id"], essays["parent_gen_id"] = essays["essay_gen_id"], essays["draft_gen_id"]
+    essays[["essay_gen_id", *(name for name in frame if name.startswith("evaluation_"))]] = ""
+    text = drawings(tmp_path, pd.concat([frame, essays]))
+    assert "each stage on its own scale" in text["score_distributions"]
+    for name in ("score_distributions", "template_judge", "judge_agreement", "variance"):
+        assert "Essay: " in text[name], name
+        assert "Evaluation: " in text[name], name
+
+
+def test_a_table_that_is_none_is_refused(tmp_path: Path) -> None:
+    """In a line that names the file, and the column that it lacks."""
+    frame = one_score()
+    paths = write(tmp_path, frame, calls_of(frame))
+    table = pd.read_csv(paths["variance"]).rename(columns={"component": "componant"})
+    table.to_csv(paths["variance"], index=False)
+    with pytest.raises(InputError, match=r"variance\.csv: lacks the column 'component'"):
+        read_tables(paths, cohort="c1")
+    Path(paths["variance"]).unlink()
+    with pytest.raises(InputError, match=r"variance\.csv: cannot be read"):
+        read_tables(paths, cohort="c1")
+    assert set(COLUMNS) < set(paths)

@@ -1,0 +1,319 @@
+"""Providers over HTTP: what is sent, what is kept of the answer, and how each failure reads."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daydream.errors import CallError
+from daydream.llm import Provider, Request, open_provider
+from daydream.llm.providers.openai import OpenAIProvider
+from daydream.settings import OpenAI
+from support.project import ROOT
+from support.provider_server import (
+    ProviderServer,
+    Reply,
+    answer,
+    completion,
+    failure,
+    html,
+    no_choices,
+    no_content,
+    reset,
+    slow,
+    truncated,
+)
+
+KEY = "sk-test-0123456789"
+Open = Callable[..., Provider]
+
+
+@pytest.fixture
+def server() -> Iterator[ProviderServer]:
+    with ProviderServer() as server:
+        yield server
+
+
+@pytest.fixture
+def connect(server: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    """Return a function that opens the server as the provider `router`."""
+    monkeypatch.setenv("ROUTER_KEY", KEY)
+    opened = []
+
+    def connect(**settings: object) -> Provider:
+        options = {"base_url": server.url, "api_key_env": "ROUTER_KEY"}
+        provider = open_provider("router", OpenAI(**{**options, **settings}), base_dir=Path())
+        opened.append(provider)
+        return provider
+
+    yield connect
+    for provider in opened:
+        provider.close()
+
+
+def request(text: str = "hello", **changes: Any) -> Request:
+    fields: dict[str, Any] = {"sampling": {"temperature": 0.5}, **changes}
+    messages = ({"role": "user", "content": text},)
+    return Request(provider="router", model="lab/m", messages=messages, **fields)
+
+
+def refusal(provider: Provider) -> str:
+    with pytest.raises(CallError) as error:
+        provider.complete(request())
+    text = str(error.value)
+    assert text.startswith("[call] provider 'router'")
+    assert "; " in text
+    assert len(text.splitlines()) == 1
+    assert KEY not in text
+    return text
+
+
+# A call
+
+
+def test_the_body_is_sent_as_it_is(server: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Model, messages and every setting, those of extra_body too; the key as a bearer token."""
+    asked = request("Grüße 🜁\r\n", extra_body={"reasoning": {"effort": "low"}, "stop": ["x"]})
+    monkeypatch.setenv("ROUTER_KEY", KEY)
+    headers = {"X-Title": "study"}
+    provider = OpenAIProvider(
+        "router", base_url=server.url, api_key_env="ROUTER_KEY", default_headers=headers
+    )
+    provider.complete(asked)
+    provider.close()
+    (call,) = server.history
+    assert call.body == asked.body()
+    assert call.headers["authorization"] == f"Bearer {KEY}"
+    assert call.headers["content-type"] == "application/json"
+    assert call.headers["x-title"] == "study"
+
+
+def test_the_answer_is_kept_as_it_came(server: ProviderServer, connect: Open) -> None:
+    """Fields that the SDK does not know, and every header but cookies."""
+    body = completion("Grüße 🜁\n", provider="upstream", cost={"total": 1e-7}, model="lab/m-2")
+    headers = {"x-request-id": "r-1", "set-cookie": "session=1", "X-RateLimit-Remaining": "7"}
+    server.script(Reply(body=body, headers=headers))
+    got = connect().complete(request())
+    assert got.body == body
+    assert (got.text, got.model, got.attempts) == ("Grüße 🜁\n", "lab/m-2", 1)
+    assert got.headers["x-request-id"] == "r-1"
+    assert got.headers["x-ratelimit-remaining"] == "7"
+    assert "set-cookie" not in got.headers
+    assert got.duration_s > 0
+
+
+def test_a_cut_answer_is_an_answer(server: ProviderServer, connect: Open) -> None:
+    """It was paid for: that it is truncated is for parse_response to refuse."""
+    server.script(truncated("half"))
+    got = connect().complete(request())
+    assert (got.text, got.truncated) == ("half", True)
+
+
+def test_an_answer_without_content_is_kept(server: ProviderServer, connect: Open) -> None:
+    """It was paid for too; only its text is refused."""
+    server.script(no_content())
+    got = connect().complete(request())
+    with pytest.raises(CallError, match="content_filter"):
+        _ = got.text
+
+
+def test_a_lone_surrogate_is_made_storable(server: ProviderServer, connect: Open) -> None:
+    """Servers cut emojis in halves."""
+    server.script(Reply(body=completion("a \ud83d")))
+    assert connect().complete(request()).text == "a \ufffd"
+
+
+def test_threads_share_one_client(server: ProviderServer, connect: Open) -> None:
+    """Calls run at once, and each thread gets its own answer."""
+    server.latency = 0.3
+    provider = connect()
+    with ThreadPoolExecutor(40) as threads:
+        answers = list(threads.map(lambda n: provider.complete(request(f"{n}")), range(80)))
+    assert len(server.history) == 80
+    assert len({got.text for got in answers}) == 80
+    assert server.max_in_flight > 1
+    assert answers[7].text == provider.complete(request("7")).text
+
+
+# Retries
+
+
+# Failures
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [
+        (400, "change the sampling settings or the model"),
+        (401, "check the key in ROUTER_KEY"),
+        (402, "top up the account of the key in ROUTER_KEY"),
+        (403, "check what the key in ROUTER_KEY may use"),
+        (404, "check the model in llm_models.csv and base_url"),
+        (422, "change the sampling settings or the model"),
+        (429, "run snakemake again later, or with fewer --cores"),
+        (500, "run snakemake again later"),
+    ],
+)
+def test_an_error_status_is_one_line(
+    server: ProviderServer, connect: Open, status: int, remedy: str
+) -> None:
+    """Provider, model, status, the provider's own words, and what to do."""
+    server.script(failure(status, "no\n  such thing"))
+    text = refusal(connect())
+    assert text == (
+        f"[call] provider 'router', model 'lab/m': answered {status} 'no such thing'; {remedy}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("reply", "found"),
+    [
+        (failure(400, "word " * 1000), "word…'"),
+        (failure(401, f"Incorrect API key: {KEY}."), "'Incorrect API key: [key].'"),
+        (failure(401, "x" * 490 + KEY), "xxx[key]'"),
+        (failure(400, "\x1b[2J"), r"\x1b[2J"),
+        (html(502, "<html>\n<h1>Bad gateway</h1>"), "answered 502 '<html> <h1>Bad gateway</h1>'"),
+        (Reply(status=422, body={"detail": [{"loc": ["n"]}]}), 'answered 422 \'{"detail": '),
+        (Reply(status=500, body=b""), "answered 500 ''"),
+        (
+            Reply(
+                status=429,
+                body={"error": {"message": "Provider error", "metadata": {"raw": "busy"}}},
+            ),
+            "answered 429 'Provider error: busy'",
+        ),
+        (html(), "answered 200 with '<html><body>Welcome</body></html>' (text/html), which is no"),
+        (html(200, KEY), "answered 200 with '[key]'"),
+        (Reply(body=b"\xff\xfe"), "which is no JSON; check base_url"),
+        (Reply(body=b"[]"), "which is no chat completion"),
+        (no_choices(), "answered without choices"),
+        (Reply(body={"error": {"message": f"bad {KEY}"}}), "answered with the error 'bad [key]'"),
+        (reset(), "gave no answer (ReadError '[Errno 104] Connection reset by peer'); check"),
+        (slow(5), "raise read_timeout (0.3 s)"),
+    ],
+)
+def test_a_failure_is_one_line(
+    server: ProviderServer, connect: Open, reply: Reply, found: str
+) -> None:
+    """Long, multi-line, hostile or missing messages; never the key; and never a kept answer."""
+    server.script(reply)
+    text = refusal(connect(read_timeout=0.3))
+    assert found in text
+    assert len(text) < 800
+
+
+def test_no_server_is_one_line(connect: Open) -> None:
+    """Nobody listens at base_url, or it is no address at all."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
+        assert "Connection refused'); check base_url" in refusal(connect(base_url=url))
+    assert "check base_url" in refusal(connect(base_url="localhost/v1"))
+    assert "found the base_url 'http://x:y/v1'" in refusal(connect(base_url="http://x:y/v1"))
+
+
+def test_a_wrong_path_names_base_url(server: ProviderServer, connect: Open) -> None:
+    """The commonest mistake: /v1 is missing, or there twice."""
+    assert "and base_url" in refusal(connect(base_url=f"{server.url}/v1"))
+    assert server.history == []
+
+
+# Keys
+
+
+@pytest.mark.parametrize("value", [None, "", "  \n"])
+def test_no_key_names_the_variable(
+    server: ProviderServer, connect: Open, monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
+    """And nothing is sent."""
+    monkeypatch.delenv("ROUTER_KEY")
+    if value is not None:
+        monkeypatch.setenv("ROUTER_KEY", value)
+    text = refusal(connect())
+    assert "ROUTER_KEY is not set or empty; set it in the environment or in .env" in text
+    assert server.history == []
+
+
+def test_a_garbled_key_is_refused(connect: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It could not be sent, and must not be shown."""
+    for key in ("sk-secret\u201d", "sk-secret\nsk-other"):
+        monkeypatch.setenv("ROUTER_KEY", key)
+        text = refusal(connect())
+        assert "holds more than printable ASCII" in text
+        assert "sk-secret" not in text
+
+
+def test_the_key_is_read_at_the_first_call(
+    server: ProviderServer, connect: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opening a provider needs none, so a dry run does not; blanks around it are left out."""
+    monkeypatch.delenv("ROUTER_KEY")
+    provider = connect()
+    monkeypatch.setenv("ROUTER_KEY", f" {KEY}\n")
+    provider.complete(request())
+    assert server.history[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+def test_a_server_without_keys_gets_none(
+    server: ProviderServer, connect: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With `api_key_env: null`, the key of another provider stays at home."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    provider = connect(api_key_env=None)
+    provider.complete(request())
+    assert KEY not in json.dumps(server.history[0].headers)
+    server.script(failure(401, "need a key, none is no key"))
+    text = refusal(provider)
+    assert "need a key, none is no key" in text
+    assert "api_key_env is null" in text
+
+
+# The stand-in itself
+
+
+def test_the_server_answers_by_the_messages(server: ProviderServer, connect: Open) -> None:
+    """Equal messages, equal answers; a judge's prompt gets a score in the last line."""
+    provider = connect()
+    texts = [provider.complete(request(text)).text for text in ("a", "b", "a", "a SCORE")]
+    assert texts[0] == texts[2] != texts[1]
+    assert texts[3].splitlines()[-1][:-1] == "SCORE: "
+    assert [call.body["messages"][0]["content"] for call in server.history][:2] == ["a", "b"]
+
+
+def test_the_server_answers_as_told(connect: Open, server: ProviderServer) -> None:
+    """Scripted replies first, then what a function makes of each request."""
+    server.script(answer("scripted"))
+    assert connect().complete(request()).text == "scripted"
+    with ProviderServer(lambda body: body["model"] + "!") as other:
+        assert connect(base_url=other.url).complete(request()).text == "lab/m!"
+
+
+def test_the_server_in_a_process_of_its_own(connect: Open, tmp_path: Path) -> None:
+    """It tells its port, and its history over HTTP; SIGTERM ends it."""
+    program = ROOT / "tests/support/provider_server.py"
+    port_file = tmp_path / "port.txt"
+    process = subprocess.Popen([sys.executable, str(program), "--port-file", str(port_file)])
+    try:
+        deadline = time.monotonic() + 60
+        while not port_file.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        url = f"http://127.0.0.1:{port_file.read_text()}"
+        connect(base_url=f"{url}/v1").complete(request("far"))
+        with urllib.request.urlopen(f"{url}/history") as reply:
+            history = json.load(reply)
+        assert [call["body"] for call in history["calls"]] == [request("far").body()]
+        assert history["max_in_flight"] == 1
+    finally:
+        process.terminate()
+    assert process.wait(timeout=60) == 0

@@ -1,0 +1,1 @@
+"""What tests of whole runs share: a project that is edited, and what a run printed and wrote."""

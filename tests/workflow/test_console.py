@@ -1,0 +1,116 @@
+"""A failure is one line, whoever prints it; what is no error of the library is left as it is."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from support.project import ROOT, Project
+
+FAILS = """
+def complete(body):
+    raise RuntimeError("not today")
+"""
+PLAIN = ("--workflow-profile", "none", "--force-use-threads", "--keep-going", "--show-failed-logs")
+
+
+def widen(project: Project, drafts: int) -> None:
+    project.spec["axes"] |= {"draft_replicate": drafts, "essay_template": ["grow"]}
+    project.save()
+
+
+@pytest.mark.parametrize("profile", [(), PLAIN], ids=["rich", "plain"])
+def test_each_failure_is_told_once(project: Project, profile: tuple[str, ...]) -> None:
+    """A line with the generation in it; the log, the exception and the last words are left out."""
+    widen(project, 20)
+    project.write("echo.py", FAILS)
+    output = project.snakemake("drafts", *profile, code=1)
+    lines = [line for line in output.splitlines() if "not today" in line]
+    told = [line for line in lines if line.startswith("[call] ")]
+    assert len(told) == 40
+    assert len(lines) == 41, "the summary has it once more"
+    named = {re.search(r"\(draft (d_\w+)\)$", line)[1] for line in told}  # type: ignore[index]
+    assert len(named) == 40
+    for noise in ("Traceback", "Logfile", "Log file:", "RuleException", "Look above", "At least"):
+        assert noise not in output
+    assert "Error in rule" not in output
+
+
+@pytest.mark.parametrize("profile", [(), PLAIN], ids=["rich", "plain"])
+def test_what_is_no_error_of_the_library_is_not_hidden(
+    project: Project, profile: tuple[str, ...]
+) -> None:
+    """A defect keeps its traceback, and Snakemake its words."""
+    project.edit(
+        "rules/generation.smk",
+        "            render_prompt(",
+        '            raise RuntimeError("a defect")\n            render_prompt(',
+    )
+    output = project.snakemake("drafts", *profile, code=1)
+    assert "Traceback" in output
+    assert "RuntimeError: a defect" in output
+    assert "At least one job did not complete successfully." in output
+    assert "rule render_prompt failed" in output
+
+
+def test_a_failed_script_is_one_line(project: Project) -> None:
+    """The exception of its process says nothing that its log does not."""
+    project.snakemake()
+    scores = "data/cohorts/c1/reports/parsing/aggregated_scores.csv"
+    project.write(scores, "gen_id,score\nv_1,3\n")
+    output = project.snakemake("--touch", "scores")
+    output = project.snakemake("tables", code=1)
+    assert output.count("[scores]") >= 1
+    assert "CalledProcessError" not in output
+    assert "non-zero exit status" not in output
+
+
+def test_a_defect_of_a_script_is_not_hidden(project: Project) -> None:
+    """The exception of its process is told, and its log."""
+    project.write("rules/../broken.py", "raise RuntimeError('a defect')\n")
+    project.edit("rules/reports.smk", '"../scripts/tabulate_scores.py"', '"../broken.py"')
+    output = project.snakemake("tables", code=1)
+    assert "a defect" in output
+    assert "CalledProcessError" in output
+
+
+def test_a_quiet_run_still_tells_of_its_failures(project: Project) -> None:
+    """`--quiet rules` leaves jobs out, and not what went wrong."""
+    project.write("echo.py", FAILS)
+    output = project.snakemake("drafts", *PLAIN, "--quiet", "rules", code=1)
+    assert output.count("\n[call] ") == 2
+
+
+def test_a_start_that_prints_no_table_does_without_rich() -> None:
+    """What every start imports."""
+    code = (
+        "import sys, daydream.workflow.console, daydream.workflow.summary; "
+        "sys.exit('rich' in sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
+    assert (
+        subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
+    )
+
+
+def test_jobs_in_processes_of_their_own_are_told_of_once(project: Project) -> None:
+    """Without threads a `run:` block is a Snakemake of its own, which prints what it prints."""
+    project.write("echo.py", FAILS)
+    profile = [word for word in PLAIN if word != "--force-use-threads"]
+    output = project.snakemake("drafts", *profile, "--config", "where={combo_id: pair}", code=1)
+    assert output.count("\n[call] ") == 1
+
+
+def test_a_shard_that_fails_is_one_line(project: Project) -> None:
+    """Its log is the output of a whole run; the numbers are those of the whole."""
+    project.write("echo.py", FAILS)
+    output = project.snakemake("all", "--config", "shards=2", code=1)
+    assert len(re.findall(r"^\[shard\] ", output, flags=re.MULTILINE)) == 2
+    assert len(re.findall(r"^\[call\] .*\(draft d_\w+\)$", output, flags=re.MULTILINE)) == 2
+    assert "all                0       2        8" in output
+    assert "2 × [call] echo.py" in output
+    assert output.count("complete  failed  waiting") == 1

@@ -1,0 +1,109 @@
+"""How far a run is, in lines where no terminal shows it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+import pytest
+
+from daydream.calls.ledger import Spent
+from daydream.workflow import progress
+from daydream.workflow.failures import Failure
+from daydream.workflow.progress import Moment, Progress, line
+from support.project import Project
+from support.provider_server import ProviderServer
+
+
+def moment(seconds: float, done: int, **others: float) -> Moment:
+    values = {"total": 9000, "calls": 0, "usd": 0.0, "unpriced": 0, "failed": 0, **others}
+    return Moment(seconds=seconds, done=done, **values)  # type: ignore[arg-type]
+
+
+START = moment(0, 0)
+FAST = "import daydream.workflow.progress as p; p.INTERVALS = ((float('inf'), 0.2),); "
+
+
+@pytest.mark.parametrize(
+    ("now", "earlier", "last", "text"),
+    [
+        (moment(10, 0), START, START, "10 s: 0 of 9,000 jobs"),
+        (moment(10, 30, total=0), START, START, "10 s: 30 jobs"),
+        (
+            moment(80, 900, calls=300, usd=1.25, failed=2),
+            START,
+            moment(70, 800, calls=260),
+            "1 min 20 s: 900 of 9,000 jobs; 300 calls (4.0 a second), 1.2500 USD; 2 failed; "
+            "about 12 min left",
+        ),
+        (
+            moment(7200, 100, calls=10, unpriced=10),
+            START,
+            moment(7140, 90, calls=10),
+            "2 h: 100 of 9,000 jobs; 10 calls (0.0 a second); about 178 h left",
+        ),
+        (moment(60, 9000), START, START, "1 min: 9,000 of 9,000 jobs"),
+        (
+            moment(60, 8970, calls=2, usd=0.1, unpriced=1),
+            START,
+            START,
+            "1 min: 8,970 of 9,000 jobs; 2 calls (0.0 a second), 0.1000 USD and more; "
+            "about 10 s left",
+        ),
+    ],
+)
+def test_a_line(now: Moment, earlier: Moment, last: Moment, text: str) -> None:
+    """Jobs, calls, money, failures and what is left, as far as they are known."""
+    assert line(now, earlier, last) == text
+
+
+def record(event: str, **fields: object) -> logging.LogRecord:
+    made = logging.LogRecord("snakemake.logging", logging.INFO, "", 0, None, (), None)
+    vars(made).update(event=event, **fields)
+    return made
+
+
+def test_what_it_counts() -> None:
+    """A job that was tried again and made is no failure; a command makes no result."""
+    watch = Progress(lambda _: None)
+    watch.emit(record("job_info", output=["data/plan.csv"]))
+    assert not watch.worked
+    watch.emit(record("job_info", output=["data/gens/draft/d_1/prompt.txt"]))
+    assert watch.worked
+    failure = Failure("[call] no; wait", "draft d_1", "d_1")
+    watch.emit(record("", failures=[failure], failed_job=7))
+    assert watch.failures == [failure]
+    watch.emit(record("job_finished", job_id=7))
+    assert watch.failures == []
+
+
+def test_it_tells_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no process waits for it."""
+    monkeypatch.setattr(progress, "INTERVALS", ((0.15, 0.05), (float("inf"), 10.0)))
+    told: list[str] = []
+    watch = Progress(told.append)
+    watch.emit(record("progress", done=3, total=12))
+    watch.start(lambda: Spent(calls=1))
+    time.sleep(0.5)
+    assert 2 <= len(told) <= 4, "more rarely after a while"
+    assert "3 of 12 jobs; 1 call" in told[0]
+    begin = time.monotonic()
+    watch.close()
+    for thread in threading.enumerate():
+        if thread.name == "progress":
+            assert thread.daemon
+            thread.join()
+    assert time.monotonic() - begin < 1
+
+
+def test_a_run_without_a_terminal_tells_how_far_it_is(project: Project) -> None:
+    """Into its output, and into Snakemake's own log."""
+    project.edit("rules/tuning.smk", "progress.start(", FAST + "progress.start(")
+    with ProviderServer(latency=0.5) as server:
+        project.serve(server.url)
+        output = project.snakemake()
+    assert " of " in output
+    assert "calls (" in output
+    (log,) = project.path(".snakemake/log").glob("*.log")
+    assert "calls (" in log.read_text()

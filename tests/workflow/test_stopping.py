@@ -1,0 +1,223 @@
+"""Runs that end early: by a signal, by kill -9, by a full disk. What was paid for is kept."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from support.project import Project
+from support.provider_server import ProviderServer
+
+CORES = 16
+root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a file system needs root")
+
+
+def widen(project: Project, drafts: int) -> None:
+    """Make the cohort so many drafts, with an essay and an evaluation each."""
+    project.spec["axes"] |= {
+        "combo_id": ["pair"],
+        "draft_replicate": drafts,
+        "essay_template": ["grow"],
+    }
+    # Replicates ask the same question: a seed of its own makes each request another one.
+    for stage in project.config["stages"].values():
+        stage["sampling"] = {"seed": "gen_id"}
+    project.save()
+
+
+class Run:
+    """A run of snakemake in the background, in a process group of its own."""
+
+    def __init__(self, project: Project, *arguments: str) -> None:
+        self.log = project.path("run.log")
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "snakemake", "--cores", str(CORES), *arguments],
+                cwd=project.dir,
+                env={**os.environ, "TEST_API_KEY": "sk-test-secret", "COLUMNS": "200"},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def signal(self, number: signal.Signals) -> None:
+        os.killpg(self.process.pid, number)
+
+    def wait(self, timeout: float = 60) -> str:
+        self.process.wait(timeout)
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.log.read_text(errors="replace"))
+
+
+def until(condition: object, timeout: float = 60) -> None:
+    """Wait for a condition, which is a function of nothing."""
+    end = time.monotonic() + timeout
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def requests(server: ProviderServer) -> Counter[str]:
+    return Counter(str(sorted(call.body.items())) for call in server.history)
+
+
+def journaled(project: Project) -> int:
+    return len(list(project.path("data/gens").glob("*/*/responses/*.json")))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_ends_the_run_well(project: Project, number: signal.Signals) -> None:
+    """No new call; those in flight are answered and kept; one line says so."""
+    widen(project, 40)
+    with ProviderServer(latency=1.0) as server:
+        project.serve(server.url)
+        run = Run(project)
+        until(lambda: server.in_flight == CORES)
+        run.signal(number)
+        output = run.wait()
+        asked = len(server.history)
+        assert asked == CORES
+        assert not project.holding("sk-test-secret")
+        assert f"Stopping: {number.name} came (once more: now); waiting for 16 calls" in output
+        assert "To go on; what was paid for is kept:" in output
+        assert "Traceback" not in output
+        assert journaled(project) == asked
+        assert run.process.returncode != 0
+        project.snakemake("--cores", "40")
+        assert len(server.history) == 120
+
+
+def test_a_second_signal_ends_it_at_once(project: Project) -> None:
+    """And the next run goes on, without a word from the user."""
+    widen(project, 20)
+    with ProviderServer(latency=5.0) as server:
+        project.serve(server.url)
+        run = Run(project)
+        until(lambda: server.in_flight == CORES)
+        run.signal(signal.SIGINT)
+        time.sleep(0.3)
+        begin = time.monotonic()
+        run.signal(signal.SIGINT)
+        output = run.wait()
+        assert time.monotonic() - begin < 3
+        assert "Stopped at once by a second signal (SIGINT)." in output
+        server.latency = 0
+        project.snakemake("drafts")
+        assert len(project.store("draft/*/parsed.txt")) == 20
+
+
+def test_two_runs_at_once(project: Project) -> None:
+    """The second says which one is there, and leaves it alone."""
+    widen(project, 20)
+    with ProviderServer(latency=1.0) as server:
+        project.serve(server.url)
+        run = Run(project)
+        until(lambda: server.in_flight == CORES)
+        output = project.snakemake(code=1)
+        assert (
+            f"[run] another run makes the same files here (process {run.process.pid} on" in output
+        )
+        assert "Traceback" not in output
+        assert run.process.poll() is None
+        run.wait()
+        assert run.process.returncode == 0
+        assert max(requests(server).values()) == 1
+
+
+def test_twenty_kills(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The store becomes that of an undisturbed run; what was paid twice was in flight at a kill.
+
+    Such a call may have been paid for, and its answer is lost: nobody was there to take it. That
+    window, from the request until the answer is in the journal, is all there is.
+    """
+    widen(project, 100)
+    chooser = random.Random(7)
+    with ProviderServer(latency=0.2) as server:
+        project.serve(server.url)
+        lost = []
+        for _ in range(20):
+            asked, kept = len(server.history), journaled(project)
+            run = Run(project)
+            until(lambda asked=asked: len(server.history) > asked)
+            time.sleep(chooser.uniform(0, 0.8))
+            run.signal(signal.SIGKILL)
+            run.process.wait()
+            lost.append(len(server.history) - asked - (journaled(project) - kept))
+            for path in project.path("data/gens").rglob("*.json"):
+                assert path.read_bytes().endswith(b"}\n"), path
+        server.latency = 0
+        project.snakemake("--cores", "16")
+        paid = requests(server)
+    assert len(paid) == 300
+    assert not project.holding("sk-test-secret")
+    print(f"\n{paid.total() - 300} answers paid twice; in flight at the kills: {lost}")
+    assert max(lost) <= CORES
+    assert paid.total() - 300 == sum(lost)
+    undisturbed = Project(tmp_path_factory.mktemp("undisturbed"))
+    widen(undisturbed, 100)
+    with ProviderServer() as server:
+        undisturbed.serve(server.url)
+        undisturbed.snakemake("--cores", "16")
+    assert project.store() == undisturbed.store()
+
+
+@contextmanager
+def small_store(project: Project, size: str) -> Iterator[Path]:
+    """Mount a file system of that size as the store."""
+    store = project.path("data/gens")
+    store.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(store)], check=True)
+    try:
+        yield store
+    finally:
+        subprocess.run(["umount", "-l", str(store)], check=True)
+
+
+@root
+def test_a_full_disk(project: Project) -> None:
+    """A clear stop before a call that could not be kept; then nothing was lost or paid again."""
+    widen(project, 40)
+    with ProviderServer() as server, small_store(project, "2m") as store:
+        project.serve(server.url)
+        output = project.snakemake("--cores", "16", code=1)
+        assert "No space left on device" in output
+        assert not project.holding("sk-test-secret")
+        assert "Traceback" not in output
+        asked = len(server.history)
+        assert 0 < asked < 120
+        kept = [path for path in store.glob("*/*/responses/*.json") if path.stat().st_size]
+        assert len(kept) == asked
+        subprocess.run(["mount", "-o", "remount,size=64m", str(store)], check=True)
+        project.snakemake("--cores", "16")
+        assert len(server.history) == 120
+        assert max(requests(server).values()) == 1
+
+
+@root
+def test_a_read_only_store(project: Project) -> None:
+    """It is said, and nothing is asked."""
+    widen(project, 4)
+    with ProviderServer() as server, small_store(project, "64m") as store:
+        project.serve(server.url)
+        project.snakemake("drafts")
+        asked = len(server.history)
+        subprocess.run(["mount", "-o", "remount,ro", str(store)], check=True)
+        output = project.snakemake(code=1)
+        assert "Read-only file system" in output
+        assert "Traceback" not in output
+        assert len(server.history) == asked
+        subprocess.run(["mount", "-o", "remount,rw", str(store)], check=True)
+        project.snakemake()
+        assert max(requests(server).values()) == 1
+    shutil.rmtree(project.path("data/gens"), ignore_errors=True)

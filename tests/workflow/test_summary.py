@@ -1,0 +1,244 @@
+"""What a run says at its end: the numbers, the causes of failures, and the command lines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from daydream.calls.ledger import Spent
+from daydream.experiment.provenance import Account, State
+from daydream.generations.row import Generation
+from daydream.workflow.commandline import Commands, commands
+from daydream.workflow.failures import Failure
+from daydream.workflow.summary import cause, reports, run_summary, standings
+from support.project import Project
+
+CURRENT, MISSING = State("current"), State("missing")
+COMPLETE = Account(CURRENT, CURRENT, CURRENT)
+TO_DO = Account(MISSING, MISSING, MISSING)
+NOTHING = Spent()
+AGAIN = Commands(again="snakemake --cores 4", partial="snakemake scores --config partial=true")
+
+
+def generation(stage: str, gen_id: str, parent: str = "") -> Generation:
+    return Generation(stage, gen_id, "c1", parent, "pair", "t", "m1", "1", (), "")
+
+
+def chain(count: int) -> dict[str, Generation]:
+    """Return so many drafts, each with an essay and an evaluation."""
+    found = {}
+    for stage, prefix, before in (
+        ("draft", "d", ""),
+        ("essay", "e", "d"),
+        ("evaluation", "v", "e"),
+    ):
+        for number in range(count):
+            parent = f"{before}_{number}" if before else ""
+            found[f"{prefix}_{number}"] = generation(stage, f"{prefix}_{number}", parent)
+    return found
+
+
+def failed(line: str) -> Account:
+    return Account(CURRENT, State("failed", (line,)), State("blocked"))
+
+
+def accounts(rows: Mapping[str, Generation], **others: Account) -> dict[str, Account]:
+    return {gen_id: others.get(gen_id, COMPLETE) for gen_id in rows}
+
+
+def test_a_run_without_a_failure_is_a_table_and_where_its_results_are() -> None:
+    """No cause, and no command line: nothing is left to do."""
+    rows = chain(2)
+    spent = Spent(calls=6, tokens=1500, usd=0.25)
+    text = run_summary(
+        rows, accounts(rows), spent=spent, results=["a.csv", "b.csv"], commands=AGAIN
+    )
+    assert text == (
+        "            complete  failed  waiting\n"
+        "draft              2       0        0\n"
+        "essay              2       0        0\n"
+        "evaluation         2       0        0\n"
+        "all                6       0        0\n"
+        "\n"
+        "This run: 6 calls, 1,500 tokens, 0.2500 USD (data/ledger.jsonl)\n"
+        "Results: a.csv\n"
+        "         b.csv"
+    )
+
+
+def test_a_failed_generation_is_never_complete() -> None:
+    """Nor is what descends from it, whatever stands in its files and its account."""
+    rows = chain(3)
+    failures = [Failure("[call] no; wait", "draft d_0", "d_0")]
+    found = standings(rows, accounts(rows), failures)
+    assert [found[name] for name in ("d_0", "e_0", "v_0")] == ["failed", "waiting", "waiting"]
+    text = run_summary(rows, accounts(rows), failures=failures, spent=NOTHING)
+    assert "all                6       1        2" in text
+    earlier = accounts(rows, e_1=failed("[parse] essay e_1: no <essay>; ask for it"))
+    found = standings(rows, earlier)
+    assert [found[name] for name in ("d_1", "e_1", "v_1")] == ["complete", "failed", "waiting"]
+
+
+def test_after_a_failure_both_command_lines_are_told() -> None:
+    """Those of the scores of what there is, and of the same run once more."""
+    rows = chain(2)
+    text = run_summary(
+        rows,
+        accounts(rows, d_1=failed("[call] draft d_1: no; wait")),
+        spent=NOTHING,
+        commands=AGAIN,
+    )
+    assert text.endswith(
+        "Scores of what there is:\n"
+        "  snakemake scores --config partial=true\n"
+        "To go on; what was paid for is kept:\n"
+        "  snakemake --cores 4"
+    )
+    made = run_summary(
+        rows,
+        accounts(rows, d_1=failed("[call] draft d_1: no; wait")),
+        spent=NOTHING,
+        results=["scores.csv (partial)"],
+        commands=AGAIN,
+    )
+    assert "Scores of what there is" not in made, "they are there"
+    nothing = run_summary(
+        rows, dict.fromkeys(rows, TO_DO), spent=NOTHING, stopped="SIGINT came", commands=AGAIN
+    )
+    assert "Scores of what there is" not in nothing
+    assert "Stopped: SIGINT came" in nothing
+    stopped = "the budget of this run, 5 USD, allows no further call"
+    text = run_summary(rows, accounts(rows), spent=NOTHING, stopped=stopped, commands=AGAIN)
+    assert "To go on (raise or remove `budget` first); what was paid for is kept:" in text
+
+
+def test_failures_are_grouped_by_their_cause() -> None:
+    """The most frequent first, each with an example; a rest is counted."""
+    rows = chain(40)
+    kinds = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+    told = {
+        f"d_{number}": failed(
+            f"[parse] draft d_{number}: {kind} of {number} in 'x{number}'; fix it"
+        )
+        for number, kind in enumerate([*kinds, *["one"] * 12])
+    }
+    failures = [Failure("[call] no answer; wait (draft d_30)", "draft d_30", "d_30")]
+    text = run_summary(rows, accounts(rows, **told), failures=failures, spent=NOTHING)
+    lines = text.split("Failed, by cause:\n")[1].splitlines()
+    assert lines[:4] == [
+        "  13 × [parse] one of 0 in 'x0'; fix it",
+        "       for example draft d_0",
+        "   1 × [call] no answer; wait",
+        "       draft d_30",
+    ]
+    assert len([line for line in lines if "×" in line]) == 8
+    assert "  … and 3 more causes of 3 failures" in lines
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("score 12 is outside", "score 9.5 is outside", True),
+        ("found 'a b' here", 'found "it\'s" here', True),
+        ("of d_1ara23bsq1w8pnmk", "of e_0neatn6jcfuouxvu", True),
+        ("status 429", "status 500", False),
+        ("found no key", "found no text", False),
+        ("echo.py:19: x", "echo.py:20: x", True),
+    ],
+)
+def test_what_makes_two_lines_one_cause(one: str, other: str, same: bool) -> None:
+    """Numbers, ids and quoted texts do not; the status of an answer does."""
+    assert (cause(one) == cause(other)) is same
+
+
+def test_the_reports_that_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those made before the run say so, where they cannot be of what there is now."""
+    monkeypatch.chdir(tmp_path)
+    root = Path("data/cohorts/c1/reports")
+    for name in ("parsing/aggregated_scores.csv", "explorer/index.html"):
+        (root / name).parent.mkdir(parents=True)
+        (root / name).touch()
+    os.utime(root / "explorer/index.html", (1000, 1000))
+    assert reports(["c1", "c2"], since=2000, lacking=["c2"]) == [
+        f"{root}/parsing/aggregated_scores.csv",
+        f"{root}/explorer/index.html",
+    ]
+    assert reports(["c1"], since=2000, lacking=["c1"]) == [
+        f"{root}/parsing/aggregated_scores.csv (partial)",
+        f"{root}/explorer/index.html (of an earlier run)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "targets", "again", "partial"),
+    [
+        ("--cores 4", [], "--cores 4", "scores --cores 4 --config partial=true"),
+        (
+            "-c4 drafts essays",
+            ["drafts", "essays"],
+            "-c4 drafts essays",
+            "scores -c4 --config partial=true",
+        ),
+        (
+            "--configfile a.yaml --config 'where={x: [a, b]}' refresh=true --cores 2 -- drafts",
+            ["drafts"],
+            "--configfile a.yaml --config 'where={x: [a, b]}' --cores 2 -- drafts",
+            "scores --configfile a.yaml --config partial=true 'where={x: [a, b]}' --cores 2",
+        ),
+        ("-c1 --config refresh=true", [], "-c1", "scores -c1 --config partial=true"),
+        (
+            "-c1 -C partial=true a=b",
+            [],
+            "-c1 -C a=b",
+            "scores -c1 -C partial=true a=b",
+        ),
+    ],
+)
+def test_the_command_lines_are_those_of_the_run(
+    line: str, targets: list[str], again: str, partial: str
+) -> None:
+    """With its settings, files and targets; what is asked anew is not asked once more."""
+    import shlex
+
+    found = commands(["/x/bin/snakemake", *shlex.split(line)], targets=targets)
+    assert found == Commands(again=f"snakemake {again}", partial=f"snakemake {partial}")
+
+
+def test_the_command_is_called_as_it_was() -> None:
+    """By uv, if that was the parent, with its groups; or as a module."""
+    uv = "\0".join(["/usr/bin/uv", "run", "--group", "cluster", "snakemake", "-c1", ""])
+    assert commands(["/v/snakemake", "-c1"], targets=[], parent=uv).again == (
+        "uv run --group cluster snakemake -c1"
+    )
+    module = commands(["/v/snakemake/__main__.py", "-c1"], targets=[], parent="bash\0")
+    assert module.again == "python -m snakemake -c1"
+
+
+def test_the_end_of_runs(project: Project) -> None:
+    """They count generations, not files; a run that had nothing to do says nothing."""
+    output = project.snakemake("--config", "where={combo_id: pair}")
+    assert "all                5       0        0" in output
+    assert "Results: data/cohorts/c1/reports/parsing/aggregated_scores.csv\n" in output
+    assert "To go on" not in output
+    output = project.snakemake("--config", "where={combo_id: pair}")
+    assert "complete" not in output
+    # What has failed is not complete, though the files of an earlier answer are there.
+    project.write("echo.py", "def complete(body):\n    raise RuntimeError(body['x'])\n")
+    project.config["stages"]["draft"]["sampling"] = {"temperature": 0.1}
+    project.save()
+    output = project.snakemake(code=1)
+    assert "all                0       2        8" in output
+    assert "2 × [call] echo.py:2: KeyError" in output
+    assert "for example draft d_" in output
+    assert "aggregated_scores.csv (partial)" in output
+    assert "\n  snakemake --cores 4 -- scores drafts essays evaluations\n" in output
+    project.snakemake("scores", "--config", "partial=true", code=None)
+
+
+def test_commands_that_make_nothing_have_no_summary(project: Project) -> None:
+    """Nor has the membership alone."""
+    project.snakemake("membership")
+    assert "complete" not in project.snakemake("plan").replace("complete jobs", "")

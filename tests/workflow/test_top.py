@@ -1,0 +1,53 @@
+"""A ranking to choose from, and a cohort built on the choice."""
+
+from __future__ import annotations
+
+import csv
+
+from support.project import Project
+
+SPEC = """
+from: {stage: essay, gen_ids: '@file:top.csv'}
+axes:
+  evaluation_template: [judge]
+  evaluation_llm: [m1]
+  evaluation_replicate: [2]
+"""
+TOP = "data/cohorts/c1/top.csv"
+
+
+def ranking(project: Project) -> list[dict[str, str]]:
+    with project.path(TOP).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_from_a_ranking_to_a_cohort(project: Project) -> None:
+    """The best come first; what was selected stays selected, and becomes parents."""
+    project.snakemake()
+    output = project.snakemake("top", "--config", "count=3")
+    assert "3 of 4 texts by adjusted_mean" in output
+    rows = ranking(project)
+    assert [row["place"] for row in rows] == ["1", "2", "3"]
+    numbers = [float(row["adjusted_mean"]) for row in rows]
+    assert numbers == sorted(numbers, reverse=True)
+    assert all(row["beginning"] for row in rows)
+    chosen = rows[1]["gen_id"]
+    project.edit(TOP, f",2,{chosen}", f"yes,2,{chosen}")
+    project.snakemake("top", "--config", "count=4", "by=normalised_mean")
+    assert [row["gen_id"] for row in ranking(project) if row["selected"]] == [chosen]
+    project.write("data/cohorts/best/spec/top.csv", project.read(TOP))
+    project.write("data/cohorts/best/spec/config.yaml", SPEC)
+    calls = project.calls()
+    project.snakemake("--config", "cohorts=[best]")
+    assert project.calls() == calls + 1
+    membership = project.read("data/cohorts/best/membership.csv")
+    assert membership.count("essay,") == 1
+    assert chosen in membership
+    project.snakemake("top", "--config", "count=4", "by=rank")
+    ranks = [float(row["rank"]) for row in ranking(project)]
+    assert ranks[0] == 1
+    assert ranks == sorted(ranks)
+    output = project.snakemake("top", "--config", "by=adjusted", code=1)
+    assert "found 'adjusted', which is not a column of" in output
+    assert "did you mean 'adjusted_mean'?" in output
+    assert "Traceback" not in output
