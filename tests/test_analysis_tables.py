@@ -430,7 +430,7 @@ def test_files_of_the_union_keep_the_scores_as_they_are(
     ("text", "words"),
     [
         (None, ["cannot be read"]),
-        ("", ["is no table"]),
+        ("", ["is not a table"]),
         ("gen_id,score\nv_1,3\n", ["lacks the column 'parent_gen_id'"]),
     ],
 )

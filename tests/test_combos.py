@@ -114,8 +114,8 @@ def test_an_id_that_stands_for_another_combo_is_refused(project: Project) -> Non
     [
         (4, "sentence", (), "found 4 of 3 concepts; give a number from 1 to 3"),
         (0, "sentence", (), "found 0 of 3 concepts"),
-        (2, "paragraf", (), "found 'paragraf', which is no level of description; did you mean"),
-        (2, "sentence", ("tide", "fgo"), "found 'fgo', which is no concept; did you mean 'fog'"),
+        (2, "paragraf", (), "found 'paragraf', which is not a level of description; did you mean"),
+        (2, "sentence", ("tide", "fgo"), "found 'fgo', which is not a concept; did you mean 'fog'"),
         (1, "sentence", ("tide", "tide"), "found 'tide' 2 times; give each concept once"),
         (None, "sentence", (), "found no size or no level"),
         (2, None, (), "found no size or no level"),

@@ -289,22 +289,22 @@ def test_a_cell_may_be_longer_than_pythons_limit() -> None:
         ('id,name\n\n"a\nb",\n', "t.csv, line 3, column name: found an empty cell; fill it"),
         (
             'id,name\na,b\nc,"d\ne,f\ng,h\n',
-            "t.csv, line 3: found a row that is no CSV (unexpected end of data); "
+            "t.csv, line 3: found a row that is not CSV (unexpected end of data); "
             "close each quote, double those inside a quoted cell, and end lines with LF or CRLF",
         ),
         (
             'id,name\na,b\nc,"d"e\nf\n',
-            "t.csv, line 3: found a row that is no CSV (',' expected after '\"'); "
+            "t.csv, line 3: found a row that is not CSV (',' expected after '\"'); "
             "close each quote, double those inside a quoted cell, and end lines with LF or CRLF",
         ),
         (
             'id,"name\n',
-            "t.csv, line 1: found a row that is no CSV (unexpected end of data); "
+            "t.csv, line 1: found a row that is not CSV (unexpected end of data); "
             "close each quote, double those inside a quoted cell, and end lines with LF or CRLF",
         ),
         (
             "id,name\na,b\rc,d\n",
-            "t.csv, line 2: found a row that is no CSV (new-line character seen in unquoted "
+            "t.csv, line 2: found a row that is not CSV (new-line character seen in unquoted "
             "field); "
             "close each quote, double those inside a quoted cell, and end lines with LF or CRLF",
         ),

@@ -10,6 +10,7 @@ import pandas as pd
 from daydream.analysis.agreement import judge_agreement
 from daydream.analysis.comparisons import comparisons
 from daydream.analysis.coverage import coverage
+from daydream.analysis.frames import csv_of
 from daydream.analysis.scores import Scores, lacking, read_frame, read_scores, split_stages
 from daydream.analysis.summary import (
     evaluation_model_template_pivot,
@@ -78,7 +79,7 @@ def write_view(
 
 
 def _write_rows(rows: pd.DataFrame, path: str, template_model_path: str) -> None:
-    write_text(path, rows.to_csv(index=False, lineterminator="\n"))
+    write_text(path, csv_of(rows))
     _write(build(template_model, split_stages(rows, path)), template_model_path)
 
 
@@ -101,5 +102,5 @@ def build(table: Table, stages: Sequence[Scores]) -> pd.DataFrame:
 
 
 def _write(table: pd.DataFrame, path: str) -> None:
-    """Write a table as CSV; numbers have six digits, and what there is not is an empty cell."""
-    write_text(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    """Write a table as CSV; numbers have six digits."""
+    write_text(path, csv_of(table, float_format="%.6g"))

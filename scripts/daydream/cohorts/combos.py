@@ -9,8 +9,6 @@ already, under any id, is not added again.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import combinations
@@ -21,7 +19,7 @@ from daydream.catalog.records import Catalog
 from daydream.errors import Problems, nearest
 from daydream.files import write_text
 from daydream.generations.keys import KeyCodec, gen_id
-from daydream.tables import header_of
+from daydream.tables import csv_text, header_of
 
 CODE = "combos"
 LIMIT = 100_000
@@ -77,7 +75,7 @@ def _check_request(catalog: Catalog, chosen: Concepts, *, size: int, level: str)
     problems = Problems(CODE)
     for name in dict.fromkeys(chosen):
         if name not in catalog.concepts:
-            found = f"found {name!r}, which is no concept"
+            found = f"found {name!r}, which is not a concept"
             problems.add("--config", found, nearest(name, catalog.concepts), column="concepts")
         elif chosen.count(name) > 1:
             found = f"found {name!r} {chosen.count(name)} times"
@@ -94,7 +92,7 @@ def _check_request(catalog: Catalog, chosen: Concepts, *, size: int, level: str)
         problems.add("--config", found, remedy, column="size")
     levels = {path.name.removeprefix("descriptions-") for path in _level_directories(catalog)}
     if level not in levels:
-        found = f"found {level!r}, which is no level of description"
+        found = f"found {level!r}, which is not a level of description"
         problems.add("--config", found, nearest(level, levels), column="level")
     else:
         for name in chosen:
@@ -125,25 +123,18 @@ def _extended(path: Path, new: Mapping[str, Concepts], *, level: str) -> str:
     before = _before(path)
     separator, header = header_of(before.removeprefix("\ufeff"), COLUMNS[:1])
     newline = "\r\n" if before.partition("\n")[0].endswith("\r") else "\n"
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(
-        text,
-        header or list(COLUMNS),
-        delimiter=separator,
-        restval="",
-        extrasaction="ignore",
-        lineterminator=newline,
-    )
-    if not header:
-        writer.writeheader()
-    elif not before.endswith("\n"):
-        text.write(newline)
+    if header and not before.endswith("\n"):
+        before += newline
     today = datetime.now(UTC).date().isoformat()
-    for name, choice in new.items():
-        for concept in choice:
-            cells = (name, "v1", concept, level, str(len(choice)), today)
-            writer.writerow(dict(zip(COLUMNS, cells, strict=True)))
-    return before + text.getvalue()
+    records = (
+        dict(zip(COLUMNS, (name, "v1", concept, level, len(choice), today), strict=True))
+        for name, choice in new.items()
+        for concept in choice
+    )
+    rows = ([record.get(name) for name in header or COLUMNS] for record in records)
+    return before + csv_text(
+        None if header else COLUMNS, rows, exact=True, separator=separator, newline=newline
+    )
 
 
 def _before(path: Path) -> str:
