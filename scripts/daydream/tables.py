@@ -31,7 +31,7 @@ _SEPARATORS = {_COMMA: "comma", _SEMICOLON: "semicolon", _TAB: "tab"}
 # Excel writes such a line above the header, and reads it, for a separator that is not its own.
 _SEP = re.compile('"?sep=([,;\t])"?\r?\n', re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+")
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf)")
 # What a spreadsheet program takes for a formula, full-width signs too, and such a text guarded.
 _FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -60,11 +60,24 @@ def csv_text(
     Texts are `guarded`, those of the header too, unless other programs read the table, which need
     each as it is (`exact`). Without a header it is the rows alone.
     """
-    text = io.StringIO(newline="")
-    table = rows if header is None else chain([header], rows)
-    writer = csv.writer(text, delimiter=separator, lineterminator=newline)
-    writer.writerows(table if exact else (map(guarded, row) for row in table))
-    return text.getvalue()
+    found = rows if header is None else chain([header], rows)
+    table = list(found if exact else ([*map(guarded, row)] for row in found))
+    page = io.StringIO(newline="")
+    csv.writer(page, delimiter=separator, lineterminator=newline).writerows(table)
+    text = page.getvalue()
+    if newline == "\r\n" or "\r" not in text:
+        return text
+    # A writer quotes the line breaks that are its own alone, and readers take a bare carriage
+    # return for the end of a row.
+    lines = _Lines()
+    csv.writer(lines, delimiter=separator, lineterminator="\r\n").writerows(table)
+    return "".join(f"{line[:-2]}{newline}" for line in lines)
+
+
+class _Lines(list[str]):
+    """The rows that a `csv.writer` writes, one by one."""
+
+    write = list.append
 
 
 def guarded(cell: object) -> object:

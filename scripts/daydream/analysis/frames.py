@@ -5,13 +5,13 @@ In the files a text that a spreadsheet program would run is `guarded` (`daydream
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from daydream.errors import Problems
-from daydream.tables import guarded, unguarded
+from daydream.tables import csv_text, unguarded
 
 
 def read_csv(path: str | Path, problems: Problems) -> pd.DataFrame:
@@ -31,23 +31,26 @@ def read_csv(path: str | Path, problems: Problems) -> pd.DataFrame:
     except ValueError as error:  # also pandas' own errors, and bytes that are not UTF-8
         problems.add(path, f"is not a table ({error})", remedy)
     problems.check()
-    return _with_texts(frame, unguarded)
+    return _without_guards(frame)
 
 
 def csv_of(frame: pd.DataFrame, *, float_format: str | None = None) -> str:
     """Return a table as the text of a CSV file; what is not there is an empty cell."""
-    shown = _with_texts(frame, guarded)
-    return shown.to_csv(index=False, float_format=float_format, lineterminator="\n")
+    columns = [_cells(column, float_format) for _, column in frame.items()]
+    return csv_text([*frame.columns], zip(*columns, strict=True))
 
 
-def _with_texts(frame: pd.DataFrame, change: Callable[[str], object]) -> pd.DataFrame:
-    """Return a frame whose texts, those of the header too, are changed; few are."""
-    result = frame.rename(columns=change)
+def _cells(column: pd.Series[Any], float_format: str | None) -> list[object]:
+    cells = column.astype(object).where(column.notna(), None).tolist()
+    if float_format is None or not pd.api.types.is_float_dtype(column):
+        return cells
+    return [None if cell is None else float_format % cell for cell in cells]
+
+
+def _without_guards(frame: pd.DataFrame) -> pd.DataFrame:
+    result = frame.rename(columns=unguarded)
     for place, (_, column) in enumerate(frame.items()):
-        if pd.api.types.is_numeric_dtype(column):
-            continue
-        texts = (cell for cell in column.unique() if isinstance(cell, str))
-        changed = {text: new for text in texts if (new := change(text)) != text}
-        if changed:
-            result.isetitem(place, [changed.get(cell, cell) for cell in column])
+        texts = {text: unguarded(text) for text in column.unique() if text[:1] == "'"}
+        if texts:
+            result.isetitem(place, [texts.get(cell, cell) for cell in column])
     return result

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from daydream.analysis import union
 from daydream.analysis.agreement import judge_agreement
 from daydream.analysis.comparisons import comparisons
 from daydream.analysis.coverage import coverage
@@ -19,7 +20,6 @@ from daydream.analysis.summary import (
     leaderboard,
     perfect_scores,
 )
-from daydream.analysis.union import template_model, union, view
 from daydream.analysis.variance import variance
 from daydream.files import write_text
 
@@ -58,7 +58,7 @@ def write_union(scores: Sequence[str], *, rows: str, template_model: str) -> Non
     Raises:
         InputError: a table cannot be read.
     """
-    _write_rows(union([read_frame(path) for path in scores]), rows, template_model)
+    _write_rows(union.union([read_frame(path) for path in scores]), rows, template_model)
 
 
 def write_view(
@@ -69,7 +69,7 @@ def write_view(
     Raises:
         InputError: the union cannot be read, or a condition names what there is not.
     """
-    kept = view(
+    kept = union.view(
         read_frame(scores),
         where=conditions.get("where", {}),
         exclude=conditions.get("exclude", {}),
@@ -80,7 +80,7 @@ def write_view(
 
 def _write_rows(rows: pd.DataFrame, path: str, template_model_path: str) -> None:
     write_text(path, csv_of(rows))
-    _write(build(template_model, split_stages(rows, path)), template_model_path)
+    _write(build(union.template_model, split_stages(rows, path)), template_model_path)
 
 
 def build(table: Table, stages: Sequence[Scores]) -> pd.DataFrame:

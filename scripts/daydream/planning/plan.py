@@ -23,7 +23,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from daydream.calls.calling import DEFAULT_MAX_TOKENS, cost_usd
 from daydream.errors import CallError, DaydreamError, ParseError
@@ -34,7 +34,6 @@ from daydream.experiment.phases import is_edited, prompt_of
 from daydream.experiment.provenance import Account, accounts
 from daydream.files import read_text, text_sha256, write_text
 from daydream.generations.row import Generation
-from daydream.llm.request import Request
 from daydream.store.layout import generation_file, read_json
 from daydream.tables import csv_text
 from daydream.text import table
@@ -62,14 +61,6 @@ class Forecast:
             return self.text
         row = self.generation
         return read_text(generation_file(row.stage, row.gen_id, "parsed.txt"))
-
-
-class _Pending(Exception):  # noqa: N818 - not an error: it ends a search
-    """The answer is not in the journal."""
-
-
-def _would_ask(_generation: Generation, _request: Request) -> NoReturn:
-    raise _Pending
 
 
 def forecasts(
@@ -115,9 +106,8 @@ def _made(
     except DaydreamError:
         return Forecast(generation=generation, state="blocked")
     directory = Path(generation_file(generation.stage, generation.gen_id, ""))
-    try:
-        answer = find_answer(experiment, generation, prompt, directory, ask=_would_ask)
-    except _Pending:
+    answer = find_answer(experiment, generation, prompt, directory, ask=None)
+    if answer is None:
         return Forecast(generation=generation, state="call", prompt=prompt)
     response = answer.response
     told = {"mode": "llm", "truncated": response.truncated, "sampling": answer.request.sampling}
@@ -191,7 +181,7 @@ def plan(experiment: Experiment, known: Mapping[str, Account]) -> list[Row]:
     for forecast in found.values():
         generation = forecast.generation
         groups[generation.stage, generation.llm_model_id].append(forecast)
-    return [_row(experiment, *group, forecasts, means) for group, forecasts in groups.items()]
+    return [_row(experiment, *names, group, means) for names, group in groups.items()]
 
 
 Means = Mapping[tuple[str, str, str], tuple[float, float]]
@@ -206,11 +196,11 @@ def _means(found: Iterable[Forecast]) -> Means:
         if usage.get("prompt_tokens") is not None and usage.get("completion_tokens") is not None:
             counts.append((usage["prompt_tokens"], usage["completion_tokens"]))
     return {
-        recipe: (
+        calls: (
             sum(prompt for prompt, _ in counts) / len(counts),
             sum(completion for _, completion in counts) / len(counts),
         )
-        for recipe, counts in usages.items()
+        for calls, counts in usages.items()
         if counts
     }
 

@@ -15,8 +15,9 @@ from typing import Literal
 
 from daydream.calls.ledger import LEDGER, Spent
 from daydream.errors import DaydreamError
+from daydream.experiment import provenance
 from daydream.experiment.experiment import Experiment
-from daydream.experiment.provenance import Account, accounts
+from daydream.experiment.provenance import Account
 from daydream.generations.row import Generation
 from daydream.text import table
 from daydream.workflow.commandline import Commands
@@ -225,7 +226,7 @@ def end_of_run(
     if not shard:
         try:
             rows = experiment.selected
-            found = accounts(experiment, rows.values())
+            found = provenance.accounts(experiment, rows.values())
         except (DaydreamError, OSError):
             # What keeps the memberships from being read is among the failures.
             rows = {}
