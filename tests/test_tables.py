@@ -12,7 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from daydream.errors import InputError, Problems
-from daydream.tables import Row, read_table, read_text, scan_table
+from daydream.tables import (
+    Row,
+    csv_text,
+    guarded,
+    read_records,
+    read_table,
+    read_text,
+    scan_table,
+    unguarded,
+)
 
 BOM = b"\xef\xbb\xbf"
 
@@ -289,22 +298,22 @@ def test_a_cell_may_be_longer_than_pythons_limit() -> None:
         ('id,name\n\n"a\nb",\n', "t.csv, line 3, column name: found an empty cell; fill it"),
         (
             'id,name\na,b\nc,"d\ne,f\ng,h\n',
-            "t.csv, line 3: found a row that is no CSV (unexpected end of data); "
+            "t.csv, line 3: found a row that is not CSV (unexpected end of data); "
             "close each quote, double those inside a quoted cell, and end lines with LF or CRLF",
         ),
         (
             'id,name\na,b\nc,"d"e\nf\n',
-            "t.csv, line 3: found a row that is no CSV (',' expected after '\"'); "
+            "t.csv, line 3: found a row that is not CSV (',' expected after '\"'); "
             "close each quote, double those inside a quoted cell, and end lines with LF or CRLF",
         ),
         (
             'id,"name\n',
-            "t.csv, line 1: found a row that is no CSV (unexpected end of data); "
+            "t.csv, line 1: found a row that is not CSV (unexpected end of data); "
             "close each quote, double those inside a quoted cell, and end lines with LF or CRLF",
         ),
         (
             "id,name\na,b\rc,d\n",
-            "t.csv, line 2: found a row that is no CSV (new-line character seen in unquoted "
+            "t.csv, line 2: found a row that is not CSV (new-line character seen in unquoted "
             "field); "
             "close each quote, double those inside a quoted cell, and end lines with LF or CRLF",
         ),
@@ -406,3 +415,58 @@ def test_a_text_is_refused_in_one_line() -> None:
     assert str(error.value) == f"[spec] x.txt, line 2: {found}; save the file as UTF-8"
     with pytest.raises(InputError, match=r"^\[spec\] none\.txt: cannot be read"):
         read_text(Path("none.txt"), code="spec")
+
+
+# What is written
+
+FORMULAS = [
+    "=cmd|' /C calc'!A0",
+    "+1+1",
+    "-2+3",
+    "@SUM(A1)",
+    "\tx",
+    "\r=1",
+    "\n=1",
+    "＝1",
+    "- a",
+    "-",
+]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_a_text_that_a_spreadsheet_would_run_is_guarded(text: str) -> None:
+    """In the header, too; a table for programs has it as it is."""
+    path = Path("t.csv")
+    path.write_text(csv_text(["id", text], [["a", text]]), newline="")
+    with path.open(newline="") as file:
+        assert list(csv.reader(file)) == [["id", f"'{text}"], ["a", f"'{text}"]]
+    assert read_records(path) == (["id", text], [{"id": "a", text: text}])
+    assert [row[0] for row in csv.reader(io.StringIO(csv_text(None, [[text]], exact=True)))] == [
+        text
+    ]
+
+
+def test_numbers_are_never_guarded() -> None:
+    """Nor is a text that is one, a text that merely holds such a sign, or an empty cell."""
+    cells = [-1.5, 7, None, "-1.5", "+.5", "-1e-9", "a=1", "'tis", "", " =1", "d_39|grow"]
+    assert csv_text(None, [cells]) == "-1.5,7,,-1.5,+.5,-1e-9,a=1,'tis,, =1,d_39|grow\n"
+
+
+@given(st.text(st.sampled_from("'=+-@\t\r\n＝＋1.e,\"; a"), max_size=6))
+def test_a_guarded_text_is_read_as_it_was_given(text: str) -> None:
+    """Also one that began with an apostrophe before."""
+    shown = guarded(text)
+    assert isinstance(shown, str)
+    assert unguarded(shown) == text
+
+
+def test_the_rows_of_a_table_in_another_form() -> None:
+    """As they are appended to one that is there; a table without rows is a header."""
+    rows = csv_text(None, [["a", "b,c"], ["d", None]], separator=";", newline="\r\n")
+    assert rows == "a;b,c\r\nd;\r\n"
+    path = Path("t.csv")
+    path.write_text(csv_text(["a", "b"], []))
+    assert path.read_text() == "a,b\n"
+    assert read_records(path) == (["a", "b"], [])
+    path.write_text("")
+    assert read_records(path) == ([], [])

@@ -11,47 +11,56 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 from daydream.errors import StoreError
 
 CHUNK = 1 << 14
 
 
-def write_text(path: str | Path, text: str, *, durable: bool = False) -> None:
-    """Write `text` to `path` as UTF-8, exactly as it is, atomically.
+@contextmanager
+def replacing(path: str | Path, *, durable: bool = False) -> Iterator[BinaryIO]:
+    """Open a file for writing that takes the name `path` once all of it is written.
+
+    If anything fails on the way, nothing is left of it, and what was at `path` stays.
 
     Raises:
-        StoreError: the text has no UTF-8 form, or the file system refuses the file.
+        StoreError: the file system does not take the file.
     """
+    temporary = _temporary(path)
     try:
-        data = text.encode()
-    except UnicodeEncodeError as error:
-        raise StoreError(
-            f"{path}: character {error.start + 1} of the text is a lone surrogate, which UTF-8 "
-            f"cannot hold; remove it at its source"
-        ) from error
-    temporary = f"{path}.{os.getpid()}-{threading.get_ident()}.tmp"
-    try:
-        _write_and_rename(data, temporary, str(path), durable=durable)
-    except OSError as error:
+        with open(temporary, "wb") as file:  # noqa: PTH123 - one call less than Path.open, per job
+            yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        _rename(temporary, path, durable=durable)
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
-        raise StoreError(
-            f"{path}: cannot be written ({error.strerror}); mend that and run snakemake again"
-        ) from error
+        if isinstance(error, OSError):
+            raise _cannot_be_written(path, error) from error
+        raise
 
 
-def _write_and_rename(data: bytes, temporary: str, path: str, *, durable: bool) -> None:
-    with open(temporary, "wb") as file:  # noqa: PTH123 - one call less than Path.open, per job
-        file.write(data)
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())
+def _temporary(path: str | Path) -> str:
+    """Return the name of a file until it is complete; no other thread or process uses it."""
+    return f"{path}.{os.getpid()}-{threading.get_ident()}.tmp"
+
+
+def _rename(temporary: str, path: str | Path, *, durable: bool) -> None:
     os.replace(temporary, path)  # noqa: PTH105 - as above
     if durable:
         sync_directory(os.path.dirname(path) or ".")  # noqa: PTH120
+
+
+def _cannot_be_written(path: str | Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"{path}: cannot be written ({error.strerror}); fix that and run snakemake again"
+    )
 
 
 def sync_directory(path: str | Path) -> None:
@@ -61,6 +70,28 @@ def sync_directory(path: str | Path) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def write_text(path: str | Path, text: str, *, durable: bool = False) -> None:
+    """Write `text` to `path` as UTF-8, exactly as it is, atomically.
+
+    Raises:
+        StoreError: the text has no UTF-8 form, or the file system does not take the file.
+    """
+    try:
+        data = text.encode()
+    except UnicodeEncodeError as error:
+        raise StoreError(
+            f"{path}: character {error.start + 1} of the text is a lone surrogate, which UTF-8 "
+            f"cannot hold; remove it at its source"
+        ) from error
+    with replacing(path, durable=durable) as file:
+        file.write(data)
+
+
+def write_json(path: str | Path, value: Mapping[str, object]) -> None:
+    """Write `value` to `path` as readable JSON, one key per line, in the order given."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
 
 
 class ReservedFile:
@@ -75,7 +106,7 @@ class ReservedFile:
         """Take `size` bytes beside `path`; while another holds it, call `wait` again and again.
 
         Raises:
-            OSError: the file system does not have the space, or refuses the file.
+            OSError: the file system does not have the space, or does not take the file.
         """
         self.path = path
         self._part = f"{path}.part"
@@ -93,7 +124,7 @@ class ReservedFile:
         """Give the file its content and its name, durably.
 
         Raises:
-            StoreError: the file system refuses it.
+            StoreError: the file system does not take it.
         """
         data = text.encode()
         try:
@@ -101,14 +132,10 @@ class ReservedFile:
                 file.write(data)
             os.ftruncate(self._file, len(data))
             os.fsync(self._file)
-            Path(self._part).replace(self.path)
+            _rename(self._part, self.path, durable=True)
             self._written = True
-            sync_directory(self.path.parent)
         except OSError as error:
-            raise StoreError(
-                f"{self.path}: cannot be written ({error.strerror}); mend that and run snakemake "
-                f"again"
-            ) from error
+            raise _cannot_be_written(self.path, error) from error
 
     def __enter__(self) -> ReservedFile:
         return self
@@ -137,12 +164,6 @@ def _locked(path: str) -> int | None:
     return None
 
 
-def write_json(path: str | Path, value: Mapping[str, object], *, durable: bool = False) -> None:
-    """Write `value` to `path` as readable JSON, one key a line, in the order given."""
-    text = json.dumps(value, ensure_ascii=False, indent=1)
-    write_text(path, text + "\n", durable=durable)
-
-
 def read_bytes(path: str | Path) -> bytes:
     """Return the content of a file.
 
@@ -166,7 +187,7 @@ def read_text(path: str | Path) -> str:
     """Return the text of a file of the store, newlines kept as they are.
 
     Raises:
-        StoreError: the file is missing, unreadable or no UTF-8.
+        StoreError: the file is missing, unreadable or not UTF-8.
     """
     try:
         return read_bytes(path).decode()
@@ -176,7 +197,7 @@ def read_text(path: str | Path) -> str:
         ) from error
     except UnicodeDecodeError as error:
         raise StoreError(
-            f"{path}: byte {error.start + 1} is no UTF-8; delete the file and run snakemake again"
+            f"{path}: byte {error.start + 1} is not UTF-8; delete the file and run snakemake again"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Tables and texts that users write, read exactly or refused.
+"""Tables and texts that users write, read exactly or refused; and the one writer of CSV.
 
 A table is a CSV file whose first row, the header, names its columns. What spreadsheet programs make
 of one is taken: a byte order mark, CRLF, quoted cells of several lines, blank rows, blank columns
@@ -8,6 +8,9 @@ later can still say where it stands.
 
 Texts are UTF-8, or UTF-16 with a byte order mark: the mark says so, hence nothing is guessed. Bytes
 that are neither are refused, as what they mean could only be guessed.
+
+What a table is written with, `csv_text`, keeps spreadsheet programs from running a text in it: one
+that they would take for a formula has an apostrophe before it, which `read_records` takes off.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from daydream.errors import InputError, Problems, nearest
@@ -27,6 +31,9 @@ _SEPARATORS = {_COMMA: "comma", _SEMICOLON: "semicolon", _TAB: "tab"}
 # Excel writes such a line above the header, and reads it, for a separator that is not its own.
 _SEP = re.compile('"?sep=([,;\t])"?\r?\n', re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+")
+_NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf)")
+# What a spreadsheet program takes for a formula, full-width signs too, and such a text guarded.
+_FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # A cell may hold a whole text; Python's limit of 131,072 characters guards nothing here.
 csv.field_size_limit(2**31 - 1)
@@ -38,6 +45,66 @@ class Row:
 
     line: int
     values: Mapping[str, str]
+
+
+def csv_text(
+    header: Sequence[str] | None,
+    rows: Iterable[Iterable[object]],
+    *,
+    exact: bool = False,
+    separator: str = _COMMA,
+    newline: str = "\n",
+) -> str:
+    """Return a table as the text of a CSV file; None is an empty cell.
+
+    Texts are `guarded`, those of the header too, unless other programs read the table, which need
+    each as it is (`exact`). Without a header it is the rows alone.
+    """
+    found = rows if header is None else chain([header], rows)
+    table = list(found if exact else ([*map(guarded, row)] for row in found))
+    page = io.StringIO(newline="")
+    csv.writer(page, delimiter=separator, lineterminator=newline).writerows(table)
+    text = page.getvalue()
+    if newline == "\r\n" or "\r" not in text:
+        return text
+    # A writer quotes the line breaks that are its own alone, and readers take a bare carriage
+    # return for the end of a row.
+    lines = _Lines()
+    csv.writer(lines, delimiter=separator, lineterminator="\r\n").writerows(table)
+    return "".join(f"{line[:-2]}{newline}" for line in lines)
+
+
+class _Lines(list[str]):
+    """The rows that a `csv.writer` writes, one by one."""
+
+    write = list.append
+
+
+def guarded(cell: object) -> object:
+    """Return a cell that no spreadsheet program runs: a text like a formula begins with a quote.
+
+    A number stays as it is, a negative one too. `unguarded` takes exactly this quote off.
+    """
+    if isinstance(cell, str) and _FORMULA.match(cell) and not _NUMBER.fullmatch(cell):
+        return f"'{cell}"
+    return cell
+
+
+def unguarded(cell: str) -> str:
+    """Return the text that `guarded` was given."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def read_records(path: str | Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Return the header and the rows of a table that `csv_text` made, each text as it was given.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        cells = ([*map(unguarded, row)] for row in csv.reader(file))
+        header, rows = next(cells, []), list(cells)
+    return header, [dict(zip(header, row, strict=False)) for row in rows]
 
 
 def read_text(path: Path, *, code: str, utf16: bool = True) -> str:
@@ -221,7 +288,7 @@ def _records(
         remedy = (
             "close each quote, double those inside a quoted cell, and end lines with LF or CRLF"
         )
-        problems.add(path, f"found a row that is no CSV ({reason})", remedy, line=line)
+        problems.add(path, f"found a row that is not CSV ({reason})", remedy, line=line)
 
 
 def _without_blank_columns(

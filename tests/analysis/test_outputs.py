@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import pandas as pd
 import pytest
 
 from daydream.analysis import FOLDERS
+from daydream.analysis.frames import csv_of, read_csv
 from daydream.analysis.outputs import TABLES, build, write_tables, write_union, write_view
 from daydream.analysis.scores import read_scores, split_stages
 from daydream.analysis.union import template_model, union, view
 from daydream.analysis.views import check_views, union_columns
-from daydream.errors import InputError
+from daydream.errors import InputError, Problems
 from daydream.reports.scores import OUTCOME
 from support.project import ROOT
 from support.simulation import LEVELS, simulated
@@ -426,11 +428,37 @@ def test_files_of_the_union_keep_the_scores_as_they_are(
     assert Path(views["template_model"]).read_text().startswith("stage,of_stage,template,")
 
 
+def test_names_like_formulas_are_run_by_no_spreadsheet(frame: pd.DataFrame, tmp_path: Path) -> None:
+    """In any cell or header of any table; and all that reads one has the names as they are."""
+    name = "=cmd|' /C calc'!A0"
+    named = frame.replace({"evaluation_llm": {"em0": name}, "essay_template": {"et0": "-et"}})
+    lost = lose(named, named["gen_id"] == named["gen_id"][0], "@error\rof two lines")
+    source = tmp_path / "scores.csv"
+    source.write_text(csv_of(lost))
+    paths = {table: str(tmp_path / f"{table}.csv") for table in FOLDERS}
+    write_tables(str(source), paths)
+    cross = {name: str(tmp_path / f"{name}.union.csv") for name in ("rows", "template_model")}
+    write_union([str(source)], **cross)
+    for path in [*map(str, (source, *paths.values())), *cross.values()]:
+        with Path(path).open(newline="") as file:
+            cells = [cell for row in csv.reader(file, strict=True) for cell in row]
+        assert not [cell for cell in cells if re.match(r"[=@]|-(?![\d.]+(e-?\d+)?$)", cell)], path
+    for path in (str(source), cross["rows"]):
+        (scores,) = read_scores(path)
+        assert {name, "em1"} == set(scores.rows["evaluation_llm"])
+        assert {"-et", "et1"} == set(scores.rows["essay_template"])
+        assert (scores.rows["error"] == "@error\rof two lines").sum() == 1
+    assert f"{name}_et0" in read_csv(paths["generation_scores"], Problems("test")).columns
+    shown = {each: f"{path}.view.csv" for each, path in cross.items()}
+    write_view(cross["rows"], name="v", conditions={"where": {"evaluation_llm": name}}, **shown)
+    assert set(read_scores(shown["rows"])[0].rows["evaluation_llm"]) == {name}
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         (None, ["cannot be read"]),
-        ("", ["is no table"]),
+        ("", ["is not a table"]),
         ("gen_id,score\nv_1,3\n", ["lacks the column 'parent_gen_id'"]),
     ],
 )

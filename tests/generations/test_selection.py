@@ -32,7 +32,8 @@ CATALOG = cast(Catalog, SimpleNamespace(combos=COMBOS))
 LEVELS = [["c1", "c2"], *[["a", "ab", "b"], ["m1", "n1"], ["1", "2"]] * 3, ["0.5", "1"]]
 
 designs = st.lists(st.tuples(*map(st.sampled_from, LEVELS)), min_size=1, max_size=12, unique=True)
-values = st.sampled_from(["c1", "tide", "a", "a*", "?", "m1", "*1", 1, 2, 0.5, "0.5", "[ab]"])
+LOW = ">0.5 <=1"
+values = st.sampled_from(["c1", "tide", "a", "a*", "?", "m1", "*1", 1, 2, 0.5, "0.5", "[ab]", LOW])
 conditions = st.dictionaries(
     st.sampled_from([*AXES, "concept_id"]), values | st.lists(values, min_size=1), max_size=3
 )
@@ -71,7 +72,9 @@ def joined(rows: list[Generation]) -> dict[str, dict[str, list[str]]]:
 def meets(cells: dict[str, list[str]], name: str, condition: Any) -> bool:
     patterns = condition if isinstance(condition, list) else [condition]
     return any(
-        value == str(pattern) or fnmatchcase(value, str(pattern))
+        value == str(pattern)
+        or fnmatchcase(value, str(pattern))
+        or (pattern == LOW and value == "1")
         for value in cells.get(name, [])
         for pattern in patterns
     )

@@ -35,6 +35,12 @@ def test_from_a_ranking_to_a_cohort(project: Project) -> None:
     project.edit(TOP, f",2,{chosen}", f"yes,2,{chosen}")
     project.snakemake("top", "--config", "count=4", "by=normalised_mean")
     assert [row["gen_id"] for row in ranking(project) if row["selected"]] == [chosen]
+    # As a spreadsheet program saves it where numbers have decimal commas.
+    lines = project.read(TOP).replace(",", ";").splitlines()
+    project.write(TOP, "\ufeff" + "\r\n".join(lines))
+    output = project.snakemake("top", "--config", "count=3")
+    assert [row["gen_id"] for row in ranking(project) if row["selected"]] == [chosen]
+    assert "  place  gen_id              adjusted_mean  beginning\n      1  e_" in output
     project.write("data/cohorts/best/spec/top.csv", project.read(TOP))
     project.write("data/cohorts/best/spec/config.yaml", SPEC)
     calls = project.calls()

@@ -7,9 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from daydream.analysis import union
 from daydream.analysis.agreement import judge_agreement
 from daydream.analysis.comparisons import comparisons
 from daydream.analysis.coverage import coverage
+from daydream.analysis.frames import csv_of
 from daydream.analysis.scores import Scores, lacking, read_frame, read_scores, split_stages
 from daydream.analysis.summary import (
     evaluation_model_template_pivot,
@@ -18,7 +20,6 @@ from daydream.analysis.summary import (
     leaderboard,
     perfect_scores,
 )
-from daydream.analysis.union import template_model, union, view
 from daydream.analysis.variance import variance
 from daydream.files import write_text
 
@@ -57,7 +58,7 @@ def write_union(scores: Sequence[str], *, rows: str, template_model: str) -> Non
     Raises:
         InputError: a table cannot be read.
     """
-    _write_rows(union([read_frame(path) for path in scores]), rows, template_model)
+    _write_rows(union.union([read_frame(path) for path in scores]), rows, template_model)
 
 
 def write_view(
@@ -68,7 +69,7 @@ def write_view(
     Raises:
         InputError: the union cannot be read, or a condition names what there is not.
     """
-    kept = view(
+    kept = union.view(
         read_frame(scores),
         where=conditions.get("where", {}),
         exclude=conditions.get("exclude", {}),
@@ -78,8 +79,8 @@ def write_view(
 
 
 def _write_rows(rows: pd.DataFrame, path: str, template_model_path: str) -> None:
-    write_text(path, rows.to_csv(index=False, lineterminator="\n"))
-    _write(build(template_model, split_stages(rows, path)), template_model_path)
+    write_text(path, csv_of(rows))
+    _write(build(union.template_model, split_stages(rows, path)), template_model_path)
 
 
 def build(table: Table, stages: Sequence[Scores]) -> pd.DataFrame:
@@ -101,5 +102,5 @@ def build(table: Table, stages: Sequence[Scores]) -> pd.DataFrame:
 
 
 def _write(table: pd.DataFrame, path: str) -> None:
-    """Write a table as CSV; numbers have six digits, and what there is not is an empty cell."""
-    write_text(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    """Write a table as CSV; numbers have six digits."""
+    write_text(path, csv_of(table, float_format="%.6g"))

@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from daydream.analysis.frames import read_csv
 from daydream.errors import Problems, nearest
 
 CODE = "scores"
@@ -132,10 +133,10 @@ def cells(scores: Scores) -> pd.DataFrame:
 
 
 def read_scores(path: str | Path) -> list[Scores]:
-    """Return the scores of a file, one `Scores` a scored stage, in the order of the chain.
+    """Return the scores of a file, one `Scores` per scored stage, in the order of the chain.
 
     Raises:
-        InputError: the file is no table of scores; every problem found.
+        InputError: the file is not a table of scores; every problem found.
     """
     return split_stages(read_frame(path), str(path))
 
@@ -147,15 +148,7 @@ def read_frame(path: str | Path) -> pd.DataFrame:
         InputError: the file is missing, empty, damaged, or lacks a column.
     """
     problems = Problems(CODE)
-    remedy = "let snakemake make it again"
-    frame = pd.DataFrame()
-    try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    except OSError as error:
-        problems.add(path, f"cannot be read ({error.strerror})", remedy)
-    except ValueError as error:  # also pandas' own errors, and bytes that are no UTF-8
-        problems.add(path, f"is no table ({error})", remedy)
-    problems.check()
+    frame = read_csv(path, problems)
     for name in NEEDED:
         if name not in frame:
             problems.add(path, f"lacks the column {name!r}", nearest(name, frame.columns))
@@ -172,14 +165,14 @@ def read_frame(path: str | Path) -> pd.DataFrame:
 
 
 def _drop_infinite(frame: pd.DataFrame) -> None:
-    """Make a score that is no finite number a missing one, in place, and say so."""
+    """Make a score that is not a finite number a missing one, in place, and say so."""
     frame.loc[np.isinf(frame["score"]), "score"] = np.nan
     unexplained = frame["score"].isna() & (frame["error"] == "")
     frame.loc[unexplained, "error"] = "the score is not a finite number"
 
 
 def split_stages(frame: pd.DataFrame, source: str) -> list[Scores]:
-    """Return the scores of a table as `read_frame` gives it, one `Scores` a scored stage.
+    """Return the scores of a table as `read_frame` gives it, one `Scores` per scored stage.
 
     A table without rows is taken as one of its last stage, so that its reports have a header.
 

@@ -13,7 +13,8 @@ from typing import Any
 import pandas as pd
 
 from daydream.analysis.scores import NUMBERS, Scores
-from daydream.analysis.views import may_be_missing, meant, wanted
+from daydream.analysis.views import may_be_missing, meant
+from daydream.conditions import wanted
 from daydream.errors import Problems, nearest
 
 
@@ -37,7 +38,7 @@ def view(
 ) -> pd.DataFrame:
     """Return the rows that match `where` on each column it names and `exclude` on none.
 
-    Conditions are those of `analysis.views`. Rows that are a slice already need not have every
+    Conditions are those of `daydream.conditions`. Rows that are a slice already need not have every
     value.
 
     Raises:
@@ -79,7 +80,7 @@ def _texts(rows: pd.DataFrame, name: str) -> pd.Series[str]:
 
 
 def template_model(scores: Scores) -> pd.DataFrame:
-    """Return a row a template of each stage, and two columns a model: mean score and count.
+    """Return a row per template of each stage, and two columns per model: mean score and count.
 
     Means are on the scale of `value`. A model that a template never met has an empty cell and 0.
     """

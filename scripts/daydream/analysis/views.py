@@ -1,26 +1,15 @@
-"""Views of all cohorts' scores: what their conditions may name, and which values those mean.
-
-A condition is one wanted value or a list of them, each exact, a number, a shell-style pattern, or a
-comparison: ``'>=7'``, or several that all hold: ``'>=3 <7'``. A cell that holds no number meets no
-comparison.
-"""
+"""Views of all cohorts' scores: what their conditions (`daydream.conditions`) may name."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping
-from fnmatch import fnmatchcase
-from operator import ge, gt, le, lt
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from daydream.conditions import is_comparison, matching, wanted
 from daydream.errors import Problems, nearest
 
 # Columns of numbers, where 7 is 7.0, and where no value can be missed that another run may give.
 NUMBERS = ("score", "score_min", "score_max", "usd", "prompt_tokens", "completion_tokens")
-_NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
-_ONE = re.compile(rf"(>=|<=|>|<)\s*({_NUMBER})")
-_COMPARISON = re.compile(rf"\s*(?:(?:>=|<=|>|<)\s*{_NUMBER}\s*)+")
-_OPERATORS: Mapping[str, Callable[[float, float], bool]] = {">=": ge, "<=": le, ">": gt, "<": lt}
 
 
 def union_columns(cohort_columns: Iterable[str]) -> list[str]:
@@ -32,7 +21,7 @@ def union_columns(cohort_columns: Iterable[str]) -> list[str]:
 def check_views(
     views: Mapping[str, Mapping[str, Any]], columns: Collection[str], *, file: str
 ) -> None:
-    """Refuse views on columns that there are not, and conditions that no score can meet.
+    """Reject views on columns that do not exist, and conditions that no score can meet.
 
     Raises:
         InputError: every such condition, with the nearest names.
@@ -48,40 +37,17 @@ def check_views(
                     continue
                 for value in wanted(condition):
                     begun = value.lstrip().startswith((">", "<"))
-                    if begun and not _COMPARISON.fullmatch(value):
+                    if begun and not is_comparison(value):
                         found = f"found {value!r}, which is not a comparison with numbers"
                         problems.add(file, found, "write one such as '>=3 <7'", column=place)
     problems.check()
 
 
-def wanted(condition: object) -> list[str]:
-    """Return the values of a condition as texts."""
-    return [str(value) for value in (condition if isinstance(condition, list) else [condition])]
-
-
-def meant(name: str, pattern: str, occurring: Collection[str]) -> set[str]:
+def meant(name: str, value: str, occurring: Collection[str]) -> set[str]:
     """Return the values that a condition on the column `name` means, of those that occur there."""
-    exact = {pattern} & {*occurring}
-    if exact:
-        return exact
-    if _COMPARISON.fullmatch(pattern):
-        tests = [(_OPERATORS[sign], float(bound)) for sign, bound in _ONE.findall(pattern)]
-        numbers = {value: number(value) for value in occurring}
-        return {
-            value
-            for value, found in numbers.items()
-            if found is not None and all(test(found, bound) for test, bound in tests)
-        }
-    if name in NUMBERS and (sought := number(pattern)) is not None:
-        return {value for value in occurring if number(value) == sought}
-    return {value for value in occurring if fnmatchcase(value, pattern)}
+    return matching(value, occurring, numeric=name in NUMBERS)
 
 
-def may_be_missing(name: str, pattern: str) -> bool:
+def may_be_missing(name: str, value: str) -> bool:
     """Tell whether it is no mistake if no row has what a condition on a column means."""
-    return name in NUMBERS or _COMPARISON.fullmatch(pattern) is not None
-
-
-def number(text: str) -> float | None:
-    """Return the number that a cell holds, or None."""
-    return float(text) if re.fullmatch(_NUMBER, text) else None
+    return name in NUMBERS or is_comparison(value)

@@ -20,6 +20,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from daydream.errors import Problem, TemplateError, nearest
+from daydream.text import clipped
 
 # Importing Jinja2 takes 80 ms, which every call of the workflow would pay; only renders need it.
 if TYPE_CHECKING:
@@ -250,9 +251,8 @@ def _available(problem: str, variables: Mapping[str, object]) -> str:
 
 
 def _error(name: str, line: int | None, problem: str, remedy: str) -> TemplateError:
-    problem = " ".join(problem.split()).rstrip(".: ")
-    if len(problem) > 300:  # it may quote a value, and a value may be a megabyte
-        problem = f"{problem[:300]}…"
+    # It may quote a value, and a value may be a megabyte.
+    problem = clipped(" ".join(problem.split()).rstrip(".: "), 300)
     return TemplateError(
         Problem(file=name, found=problem, remedy=remedy, line=line, code=TemplateError.code)
     )

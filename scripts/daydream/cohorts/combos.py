@@ -9,8 +9,6 @@ already, under any id, is not added again.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import combinations
@@ -21,7 +19,7 @@ from daydream.catalog.records import Catalog
 from daydream.errors import InputError, Problem, Problems, nearest
 from daydream.files import write_text
 from daydream.generations.keys import KeyCodec, gen_id
-from daydream.tables import header_of
+from daydream.tables import csv_text, header_of
 
 CODE = "combos"
 LIMIT = 100_000
@@ -123,25 +121,18 @@ def _extended(path: Path, new: Mapping[str, Concepts], *, level: str) -> str:
     before = _before(path)
     separator, header = header_of(before.removeprefix("\ufeff"), COLUMNS[:1])
     newline = "\r\n" if before.partition("\n")[0].endswith("\r") else "\n"
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(
-        text,
-        header or list(COLUMNS),
-        delimiter=separator,
-        restval="",
-        extrasaction="ignore",
-        lineterminator=newline,
-    )
-    if not header:
-        writer.writeheader()
-    elif not before.endswith("\n"):
-        text.write(newline)
+    if header and not before.endswith("\n"):
+        before += newline
     today = datetime.now(UTC).date().isoformat()
-    for name, choice in new.items():
-        for concept in choice:
-            cells = (name, "v1", concept, level, str(len(choice)), today)
-            writer.writerow(dict(zip(COLUMNS, cells, strict=True)))
-    return before + text.getvalue()
+    records = (
+        dict(zip(COLUMNS, (name, "v1", concept, level, len(choice), today), strict=True))
+        for name, choice in new.items()
+        for concept in choice
+    )
+    rows = ([record.get(name) for name in header or COLUMNS] for record in records)
+    return before + csv_text(
+        None if header else COLUMNS, rows, exact=True, separator=separator, newline=newline
+    )
 
 
 def _before(path: Path) -> str:

@@ -12,7 +12,6 @@ repeated on every row. A further dimension that the row's stage does not have is
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
@@ -22,6 +21,7 @@ from daydream.errors import Problems
 from daydream.generations.keys import gen_id
 from daydream.generations.row import IDENTITY, Generation, codec, further_dimensions, own_axes
 from daydream.settings import Stage
+from daydream.tables import csv_text
 
 
 def expand(
@@ -94,16 +94,15 @@ class _Level:
 def membership_text(generations: Iterable[Generation], stages: Mapping[str, Stage]) -> str:
     """Return a membership table as the text of its file."""
     further = further_dimensions(stages)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*IDENTITY, *further, "key"])
+    header = [*IDENTITY, *further, "key"]
     if not further:
-        writer.writerows([(*row[:8], row[9]) for row in generations])
-    else:
-        for row in generations:
-            own = dict(zip(stages[row.stage].dimensions, row.dimensions, strict=True))
-            writer.writerow([*row[:8], *(own.get(name, "") for name in further), row.key])
-    return text.getvalue()
+        return csv_text(header, [(*row[:8], row[9]) for row in generations], exact=True)
+    rows = (
+        (row, dict(zip(stages[row.stage].dimensions, row.dimensions, strict=True)))
+        for row in generations
+    )
+    cells = ([*row[:8], *(own.get(name, "") for name in further), row.key] for row, own in rows)
+    return csv_text(header, cells, exact=True)
 
 
 def read_membership(path: Path, stages: Mapping[str, Stage]) -> list[Generation]:
@@ -116,7 +115,7 @@ def read_membership(path: Path, stages: Mapping[str, Stage]) -> list[Generation]
     further = further_dimensions(stages)
     header = [*IDENTITY, *further, "key"]
     problems = Problems("membership")
-    remedy = "delete the file and run snakemake again, which writes it anew"
+    remedy = "delete the file and run snakemake, which writes it again"
     places = {
         name: [len(IDENTITY) + further.index(dimension) for dimension in stage.dimensions]
         for name, stage in stages.items()

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 from daydream.calls.calling import cost_usd
 from daydream.catalog.records import Model
@@ -68,10 +68,24 @@ class Answer(NamedTuple):
 Ask = Callable[[Generation, Request], tuple[Response, bool]]
 
 
+@overload
 def find_answer(
     experiment: Experiment, generation: Generation, prompt: str, directory: Path, *, ask: Ask
-) -> Answer:
+) -> Answer: ...
+
+
+@overload
+def find_answer(
+    experiment: Experiment, generation: Generation, prompt: str, directory: Path, *, ask: None
+) -> Answer | None: ...
+
+
+def find_answer(
+    experiment: Experiment, generation: Generation, prompt: str, directory: Path, *, ask: Ask | None
+) -> Answer | None:
     """Return the answer to a prompt: from the journal as far as it goes, then by `ask`.
+
+    Without `ask` it is None if the journal does not have it.
 
     An answer that is truncated, too short, or refused by the parser is asked for again as the
     stage's `on_truncation` and `resample` say; each is journaled under its own request. If all are
@@ -93,6 +107,8 @@ def find_answer(
         response = find_response(directory, request)
         reused = response is not None
         if response is None:
+            if ask is None:
+                return None
             response, reused = ask(generation, request)
         grown = None
         if stage.on_truncation == "grow" and response.truncated:
@@ -159,7 +175,7 @@ def call_record(answer: Answer, model: Model) -> dict[str, object]:
         "slurm_job_id": os.environ.get("SLURM_JOB_ID"),
         "sample": request.sample,
         "reused": reused,
-        "refused": [refusal._asdict() for refusal in refused],
+        "refused": [each._asdict() for each in refused],
     }
 
 

@@ -102,11 +102,6 @@ class Account(NamedTuple):
         return next((state.reasons[0] for state in self if state.kind == "failed"), "")
 
     @property
-    def blocked(self) -> bool:
-        """Whether an ancestor failed, so that this generation could not be tried."""
-        return self.prompt.kind == "blocked"
-
-    @property
     def edited(self) -> bool:
         """Whether any of the texts was changed by hand."""
         return any(state.edited for state in self)

@@ -22,7 +22,6 @@ chunks       for each chunk of texts, the number of its first row (`daydream.exp
 
 from __future__ import annotations
 
-import csv
 import json
 from collections import defaultdict
 from collections.abc import Mapping
@@ -35,6 +34,7 @@ from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
 from daydream.generations.row import Generation, own_axes
 from daydream.store.layout import COHORTS
+from daydream.tables import read_records
 
 SCORES = "reports/parsing/aggregated_scores.csv"
 # In the order in which the page lists them: what went wrong before what waits for it.
@@ -153,11 +153,10 @@ def build_index(
 
 def _read_scores(path: Path) -> Mapping[str, tuple[float | None, str]]:
     """Return the score of each scored generation, or why there is none, by its id."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return {
-            row["gen_id"]: (float(row["score"]) if row["score"] else None, row["error"])
-            for row in csv.DictReader(file)
-        }
+    _, rows = read_records(path)
+    return {
+        row["gen_id"]: (float(row["score"]) if row["score"] else None, row["error"]) for row in rows
+    }
 
 
 def _label(experiment: Experiment, dimension: Dimension, level: str) -> str:

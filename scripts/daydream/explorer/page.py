@@ -20,17 +20,14 @@ import base64
 import gzip
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from daydream.errors import StoreError
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
 from daydream.explorer.outline import build_index, shown_rows
-from daydream.files import read_text
+from daydream.files import read_text, replacing
 from daydream.generations.row import Generation
 from daydream.store.layout import RESPONSES, generation_file
 
@@ -49,7 +46,7 @@ def write_explorer(
     """Write the page of a cohort, with the texts that are current; its scores must be there.
 
     Raises:
-        StoreError: a text is no UTF-8, or the file system refuses the page.
+        StoreError: a text is not UTF-8, or the file system does not take the page.
     """
     # Here, as importing it takes 80 ms, which every start of the workflow would pay.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
@@ -69,7 +66,7 @@ def write_explorer(
         style_digest=_digest(style),
         script_digests=[_digest(script) for script in scripts],
     )
-    with _whole_file(output) as file:
+    with replacing(output) as file:
         page.dump(file, encoding="utf-8")
 
 
@@ -140,19 +137,3 @@ def _source(*path: str) -> str:
 
 def _digest(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-@contextmanager
-def _whole_file(path: str) -> Iterator[BinaryIO]:
-    """Open a file that takes its name when all of it is written."""
-    temporary = Path(f"{path}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-        temporary.replace(path)
-    except OSError as error:
-        raise StoreError(
-            f"{path}: cannot be written ({error.strerror}); mend that and run snakemake again"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ import jinja2
 import vl_convert
 from markupsafe import Markup
 
-from daydream.errors import StoreError
 from daydream.figures.agreement import judge_agreement
 from daydream.figures.calls import calls
 from daydream.figures.comparisons import comparisons
@@ -24,6 +22,7 @@ from daydream.figures.failures import failures
 from daydream.figures.heatmap import template_judge
 from daydream.figures.tables import Tables, read_tables
 from daydream.figures.variance import variance
+from daydream.files import replacing
 
 Figure = Callable[[Tables], alt.VConcatChart]
 
@@ -70,7 +69,7 @@ def draw_figures(tables: Mapping[str, str], *, cohort: str, output: Sequence[str
 
     Raises:
         InputError: a table cannot be read.
-        StoreError: the file system refuses a figure.
+        StoreError: the file system does not take a figure.
     """
     found = read_tables(tables, cohort=cohort)
     paths = [Path(path) for path in output]
@@ -79,7 +78,8 @@ def draw_figures(tables: Mapping[str, str], *, cohort: str, output: Sequence[str
         drawing = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE, allowed_base_urls=[])
         for path in paths:
             if path.stem == name:
-                _write(path, _rendered(spec, drawing, path))
+                with replacing(path) as file:
+                    file.write(_rendered(spec, drawing, path))
 
 
 def _rendered(spec: dict[str, Any], drawing: str, path: Path) -> bytes:
@@ -112,16 +112,3 @@ def page(spec: Mapping[str, Any], *, title: str) -> str:
 def _digest(script: str) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return f"'sha256-{digest}'"
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = Path(f"{path}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
-        raise StoreError(
-            f"{path}: cannot be written ({error.strerror}); mend that and run snakemake again"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from daydream.analysis.frames import read_csv
 from daydream.analysis.scores import Scores, read_scores
 from daydream.errors import Problems, nearest
 
@@ -63,16 +64,7 @@ def read_tables(paths: Mapping[str, str], *, cohort: str) -> Tables:
 
 def _read(path: str, texts: tuple[str, ...], numbers: tuple[str, ...]) -> pd.DataFrame:
     problems = Problems("figures")
-    remedy = "let snakemake make it again"
-    table = pd.DataFrame()
-    try:
-        # A template may be called NA, so no text is taken for a missing value.
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    except OSError as error:
-        problems.add(path, f"cannot be read ({error.strerror})", remedy)
-    except ValueError as error:  # also pandas' own errors, and bytes that are no UTF-8
-        problems.add(path, f"is no table ({error})", remedy)
-    problems.check()
+    table = read_csv(path, problems)
     for name in ("stage", *texts, *numbers):
         if name not in table:
             problems.add(path, f"lacks the column {name!r}", nearest(name, table.columns))

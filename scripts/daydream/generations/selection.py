@@ -1,9 +1,12 @@
 """Slices: the generations of a cohort that match on any of their dimensions.
 
-A condition names a dimension and the values wanted there: one, or a list, each an exact value, a
-number, or a shell-style pattern (``gemini*``). Dimensions are ``combo_id`` (or ``item_id``, its
-other name), ``concept_id`` (the combos that hold the concept), ``gen_id``, and for each stage
-``<stage>_template``, ``<stage>_llm``, ``<stage>_replicate`` and its further ones.
+A condition names a dimension and the values wanted there (`daydream.conditions`): one, or a list,
+each exact, a shell-style pattern (``gemini*``), or a comparison (``'>=0.5'``). Each must match
+something, as all that may occur is known before the first job; one of a view need not.
+
+Dimensions are ``combo_id`` (or ``item_id``, its other name), ``concept_id`` (the combos that hold
+the concept), ``gen_id``, and for each stage ``<stage>_template``, ``<stage>_llm``,
+``<stage>_replicate`` and its further ones.
 
 A generation has its own dimensions and those of its ancestors. `where` keeps a generation that has
 every dimension named and matches on each, and whatever ancestors the kept ones need. `exclude`
@@ -13,10 +16,10 @@ drops a generation that matches on any dimension named, and with it all that des
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 from daydream.catalog.records import Catalog
+from daydream.conditions import matching, wanted
 from daydream.errors import Problems, nearest
 from daydream.generations.row import Generation, own_axes, with_ancestors
 from daydream.settings import Stage
@@ -39,7 +42,7 @@ def check_dimensions(
     setting: str,
     origin: Origin,
 ) -> None:
-    """Refuse conditions on dimensions that the stages do not have.
+    """Reject conditions on dimensions that the stages do not have.
 
     Raises:
         InputError: every such condition, with the nearest names.
@@ -75,10 +78,10 @@ def select(
         return list(rows)
     readers = _readers(stages, catalog)
     problems = Problems("config")
-    wanted = _matches(where, rows, readers, problems, setting="where", origin=origin)
-    unwanted = _matches(exclude, rows, readers, problems, setting="exclude", origin=origin)
+    included = _matches(where, rows, readers, problems, setting="where", origin=origin)
+    excluded = _matches(exclude, rows, readers, problems, setting="exclude", origin=origin)
     problems.check()
-    kept = _kept(rows, wanted, unwanted, readers)
+    kept = _kept(rows, included, excluded, readers)
     if not kept:
         given = {"where": where, "exclude": exclude}
         slices = [f"{name} {dict(conditions)}" for name, conditions in given.items() if conditions]
@@ -128,23 +131,22 @@ def _matches(
     for name, condition in conditions.items():
         stage, values = readers[name]
         occurring = {value for row in rows if stage in (None, row.stage) for value in values(row)}
-        patterns = [str(p) for p in (condition if isinstance(condition, list) else [condition])]
-        matching: set[str] = set()
-        for pattern in patterns:
-            hits = {pattern} & occurring or {v for v in occurring if fnmatchcase(v, pattern)}
+        meant: set[str] = set()
+        for pattern in wanted(condition):
+            hits = matching(pattern, occurring)
             if not hits:
                 text = f"found {pattern!r}, which no generation has there"
                 remedy = nearest(pattern, occurring)
                 problems.add(origin(setting, name), text, remedy, column=f"{setting}.{name}")
-            matching |= hits
-        found[name] = frozenset(matching)
+            meant |= hits
+        found[name] = frozenset(meant)
     return found
 
 
 def _kept(
     rows: Sequence[Generation],
-    wanted: Mapping[str, frozenset[str]],
-    unwanted: Mapping[str, frozenset[str]],
+    included: Mapping[str, frozenset[str]],
+    excluded: Mapping[str, frozenset[str]],
     readers: Mapping[str, tuple[str | None, Values]],
 ) -> set[str]:
     # A row inherits what its ancestors have matched, so one pass from parents to children will do.
@@ -153,11 +155,11 @@ def _kept(
     for row in rows:
         if row.parent_gen_id and row.parent_gen_id not in matched:
             continue
-        if _matched_here(row, unwanted, readers):
+        if _matched_here(row, excluded, readers):
             continue
         inherited = matched.get(row.parent_gen_id, frozenset())
-        matched[row.gen_id] = inherited | _matched_here(row, wanted, readers)
-        if len(matched[row.gen_id]) == len(wanted):
+        matched[row.gen_id] = inherited | _matched_here(row, included, readers)
+        if len(matched[row.gen_id]) == len(included):
             kept.add(row.gen_id)
     return kept
 

@@ -65,7 +65,7 @@ def dry_run_summary(
     ]
     if len(stages) > 1:
         lines.append(_line("all", list(rows), accounts, planned))
-    text = table(header, lines)
+    text = table([header, *lines])
     if planned is not None and _usd(planned).endswith("?"):
         text += "\n?: no usd_per_mtok_in and usd_per_mtok_out in llm_models.csv"
     return text

@@ -20,12 +20,13 @@ from daydream.generations.row import Generation
 from daydream.planning.plan import SAMPLE, Forecast, Means, call_tokens, forecasts, recipe
 from daydream.store.journal import journaled
 from daydream.store.layout import OUTPUTS, generation_file, read_json
+from daydream.text import Branch, table, tree
 
 _STATES = {
     "done": "the same answer",
     "journal": "an answer from the journal",
     "copy": "a copy of the parent's text",
-    "refused": "the journaled answer, which its parser refuses",
+    "refused": "the journaled answer, which its parser rejects",
     "blocked": "not possible as long as what it is made of cannot be made",
 }
 
@@ -76,29 +77,17 @@ def explain(experiment: Experiment, gen_id: str | None) -> str:
         problems.add("--config", "found no gen_id", "give one: --config gen_id=…")
         problems.check()
     found = steps(experiment, str(gen_id))
-    lines: list[str] = []
-    for depth, step in enumerate(found):
-        lines += _branch(list(_facts(experiment, step)), depth, last=step is found[-1])
-    return "\n".join([*lines, "", _verdict(experiment, found)])
-
-
-def _branch(facts: Sequence[tuple[str, str]], depth: int, *, last: bool) -> Iterator[str]:
-    """Yield the lines of one generation: its name, then what there is to say of it."""
-    indent = "   " * depth
-    (stage, gen_id), *rest = facts
-    yield f"{indent[3:]}└─ {stage} {gen_id}" if depth else f"{stage} {gen_id}"
-    trunk = f"{indent}{' ' if last else '│'}  "
-    width = max(len(name) for name, _ in rest)
-    for name, text in rest:
-        yield f"{trunk}{name:<{width}}  {text}".rstrip()
-    if not last:
-        yield trunk.rstrip()
+    branches: list[Branch] = []
+    for step in reversed(found):
+        name = f"{step.generation.stage} {step.generation.gen_id}"
+        branches = [Branch(name, list(_facts(experiment, step)), branches)]
+    return f"{tree(branches[0])}\n\n{_verdict(experiment, found)}"
 
 
 def _facts(experiment: Experiment, step: Step) -> Iterator[tuple[str, str]]:
+    """Yield what there is to say of a generation, each with its name."""
     generation = step.generation
     directory = Path(generation_file(generation.stage, generation.gen_id, ""))
-    yield generation.stage, generation.gen_id
     yield "key", generation.key
     if not generation.parent_gen_id:
         yield _subject(experiment, generation)
@@ -127,8 +116,8 @@ def _facts(experiment: Experiment, step: Step) -> Iterator[tuple[str, str]]:
     if edited:
         yield "edited", f"{'  '.join(edited)} (by hand)"
     changes = [change for state in step.account for change in state.changes]
-    yield from _column("changed", _aligned(_change_cells(experiment, step, c) for c in changes))
-    yield from _column("a run", _aligned(_work_cells(experiment, step)))
+    yield from _column("changed", (_change_cells(experiment, step, each) for each in changes))
+    yield from _column("a run", _work_cells(experiment, step))
 
 
 def _cohorts(experiment: Experiment, generation: Generation) -> list[str]:
@@ -150,19 +139,10 @@ def _subject(experiment: Experiment, generation: Generation) -> tuple[str, str]:
     return "combo", f"{generation.combo_id}: {', '.join(concepts)}{level}"
 
 
-def _column(name: str, texts: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield texts under one name, which only the first shows."""
-    for place, text in enumerate(texts):
-        yield "" if place else name, text
-
-
-def _aligned(rows: Iterable[Sequence[str]]) -> list[str]:
-    table = list(rows)
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return [
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in table
-    ]
+def _column(name: str, rows: Iterable[Sequence[str]]) -> Iterator[tuple[str, str]]:
+    """Yield rows of texts, aligned, under one name, which only the first shows."""
+    for place, line in enumerate(table(rows, left=range(3)).splitlines()):
+        yield "" if place else name, line
 
 
 def _change_cells(experiment: Experiment, step: Step, change: Change) -> tuple[str, str, str]:

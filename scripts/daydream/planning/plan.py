@@ -10,8 +10,8 @@ from the journal:
     call       a run asks the model
     waiting    its parent is asked first; it is then asked too, unless the journal has its answer
     copy       it takes its parent's text; no model is asked
-    refused    its answer is there, and its parser refuses it: nothing is asked
-    blocked    its prompt cannot be made: its parent is refused, or its template is wrong
+    refused    its answer is there, and its parser rejects it: nothing is asked
+    blocked    its prompt cannot be made: its parent is rejected, or its template is wrong
 
 Tokens of a call are the mean of some finished calls of its template and model, else a token
 per four characters of the prompt, and max_tokens for the answer.
@@ -19,13 +19,11 @@ per four characters of the prompt, and max_tokens for the answer.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from daydream.calls.calling import DEFAULT_MAX_TOKENS, cost_usd
 from daydream.errors import CallError, DaydreamError, ParseError
@@ -36,8 +34,9 @@ from daydream.experiment.phases import is_edited, prompt_of
 from daydream.experiment.provenance import Account, accounts
 from daydream.files import read_text, text_sha256, write_text
 from daydream.generations.row import Generation
-from daydream.llm.request import Request
 from daydream.store.layout import generation_file, read_json
+from daydream.tables import csv_text
+from daydream.text import table
 
 CHARACTERS_PER_TOKEN = 4
 # Finished calls that a mean is taken of.
@@ -62,14 +61,6 @@ class Forecast:
             return self.text
         row = self.generation
         return read_text(generation_file(row.stage, row.gen_id, "parsed.txt"))
-
-
-class _Pending(Exception):  # noqa: N818 - not an error: it ends a search
-    """The answer is not in the journal."""
-
-
-def _would_ask(_generation: Generation, _request: Request) -> NoReturn:
-    raise _Pending
 
 
 def forecasts(
@@ -115,9 +106,8 @@ def _made(
     except DaydreamError:
         return Forecast(generation=generation, state="blocked")
     directory = Path(generation_file(generation.stage, generation.gen_id, ""))
-    try:
-        answer = find_answer(experiment, generation, prompt, directory, ask=_would_ask)
-    except _Pending:
+    answer = find_answer(experiment, generation, prompt, directory, ask=None)
+    if answer is None:
         return Forecast(generation=generation, state="call", prompt=prompt)
     response = answer.response
     told = {"mode": "llm", "truncated": response.truncated, "sampling": answer.request.sampling}
@@ -191,7 +181,7 @@ def plan(experiment: Experiment, known: Mapping[str, Account]) -> list[Row]:
     for forecast in found.values():
         generation = forecast.generation
         groups[generation.stage, generation.llm_model_id].append(forecast)
-    return [_row(experiment, *group, forecasts, means) for group, forecasts in groups.items()]
+    return [_row(experiment, *names, group, means) for names, group in groups.items()]
 
 
 Means = Mapping[tuple[str, str, str], tuple[float, float]]
@@ -206,11 +196,11 @@ def _means(found: Iterable[Forecast]) -> Means:
         if usage.get("prompt_tokens") is not None and usage.get("completion_tokens") is not None:
             counts.append((usage["prompt_tokens"], usage["completion_tokens"]))
     return {
-        recipe: (
+        calls: (
             sum(prompt for prompt, _ in counts) / len(counts),
             sum(completion for _, completion in counts) / len(counts),
         )
-        for recipe, counts in usages.items()
+        for calls, counts in usages.items()
         if counts
     }
 
@@ -274,31 +264,22 @@ def call_tokens(
 def report(experiment: Experiment, csv_path: str) -> str:
     """Write the plan as CSV, and return it as a table to be read."""
     rows = plan(experiment, accounts(experiment, experiment.selected.values()))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(Row._fields)
-    writer.writerows(["" if cell is None else cell for cell in row] for row in rows)
     Path(csv_path).parent.mkdir(parents=True, exist_ok=True)
-    write_text(csv_path, text.getvalue())
+    write_text(csv_path, csv_text(Row._fields, rows))
     return "\n".join(_lines(rows, csv_path))
 
 
 def _lines(rows: list[Row], csv_path: str) -> Iterator[str]:
     names = ["stage", "model", "generations", *STATES, "tokens in", "tokens out", "USD"]
-    table = [names]
+    shown = [names]
     for row in rows:
         numbers = [f"{number:,}" for number in row[2:12]]
-        table.append([row.stage, row.llm_model_id or "-", *numbers, _usd(row.usd)])
+        shown.append([row.stage, row.llm_model_id or "-", *numbers, _usd(row.usd)])
     sums = [f"{sum(column):,}" for column in zip(*(row[2:12] for row in rows), strict=True)]
     unpriced = any(row.usd is None for row in rows)
     usd = sum(row.usd or 0.0 for row in rows)
-    table.append(["all", "", *sums, f"{usd:.4f}{' + ?' if unpriced else ''}"])
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for cells in table:
-        yield "  ".join(
-            cell.ljust(width) if place < 2 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        ).rstrip()
+    shown.append(["all", "", *sums, f"{usd:.4f}{' + ?' if unpriced else ''}"])
+    yield table(shown, left=(0, 1))
     yield ""
     calls = sum(row.call for row in rows)
     waiting = sum(row.waiting for row in rows)

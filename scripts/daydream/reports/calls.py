@@ -17,8 +17,6 @@ They are of the answer that counts: others, asked for before or after it, are in
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +27,7 @@ from daydream.files import write_text
 from daydream.generations.row import Generation
 from daydream.reports.report import covered
 from daydream.store.layout import generation_file, read_json
+from daydream.tables import csv_text
 
 COLUMNS = (
     "stage",
@@ -55,15 +54,14 @@ def write_calls(
     Raises:
         StoreError: a metadata.json is damaged.
     """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    for generation in covered(experiment, cohort):
-        account = accounts[generation.gen_id]
-        call = _call(experiment, generation) if account.raw.kind == "current" else {}
-        row = {**call, **generation._asdict(), "edited": " ".join(account.edited_phases)}
-        writer.writerow({**row, "slice": experiment.slice})
-    write_text(path, text.getvalue())
+    found = (_row(experiment, row, accounts[row.gen_id]) for row in covered(experiment, cohort))
+    write_text(path, csv_text(COLUMNS, ([row.get(name) for name in COLUMNS] for row in found)))
+
+
+def _row(experiment: Experiment, generation: Generation, account: Account) -> dict[str, Any]:
+    call = _call(experiment, generation) if account.raw.kind == "current" else {}
+    own = {"edited": " ".join(account.edited_phases), "slice": experiment.slice}
+    return {**call, **generation._asdict(), **own}
 
 
 def _call(experiment: Experiment, generation: Generation) -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """A ranking to choose from: `data/cohorts/<cohort>/top.csv`, whose column `selected` is the user's.
 
 The table names the texts that were judged, the best first. What stands in `selected` feeds the
-block `from` of another cohort's spec; made anew, the table keeps what the user has written there.
+block `from` of another cohort's spec; made again, the table keeps what the user has written there,
+also when a spreadsheet program has saved it.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,12 +14,16 @@ from daydream.errors import Problems, nearest
 from daydream.experiment.experiment import Experiment
 from daydream.files import write_text
 from daydream.store.layout import COHORTS, generation_file
+from daydream.tables import csv_text, read_records, read_table, unguarded
+from daydream.text import clipped, table
 
 BY = "adjusted_mean"
 # Columns in which the least is the best.
 LEAST_FIRST = frozenset({"rank"})
 OWN = ("selected", "place", "gen_id")
 BEGINNING = 80
+# Rows of the table that are printed.
+SHOWN = 5
 
 
 def write_tops(experiment: Experiment, scores: Sequence[str], *, count: int, by: str) -> str:
@@ -33,7 +36,7 @@ def write_tops(experiment: Experiment, scores: Sequence[str], *, count: int, by:
         InputError: as `write_top`.
     """
     cohorts = zip(experiment.settings.cohorts, scores, strict=True)
-    return "\n".join(
+    return "\n\n".join(
         write_top(experiment, cohort, path, count=count, by=by) for cohort, path in cohorts
     )
 
@@ -47,27 +50,29 @@ def write_top(experiment: Experiment, cohort: str, scores: str, *, count: int, b
         What was written, and how to go on from it.
 
     Raises:
-        InputError: there is no such column, or it holds no numbers.
+        InputError: there is no such column, or it holds no numbers, or the table that was there is
+            damaged.
     """
-    with Path(scores).open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        rows, header = list(reader), list(reader.fieldnames or ())
-    ranked = _ranked(rows, header, by, scores)[:count]
+    names, rows = read_records(scores)
+    ranked = _ranked(rows, names, by, scores)[:count]
     path = COHORTS / cohort / "top.csv"
     marks = _marks(path)
-    columns = [name for name in header if name not in ("stage", "parent_gen_id", "slice", by)]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*OWN, by, "beginning", *columns])
+    columns = [name for name in names if name not in ("stage", "parent_gen_id", "slice", by)]
+    cells = []
     for place, row in enumerate(ranked, start=1):
         gen_id = row["parent_gen_id"]
-        own = [marks.get(gen_id, ""), place, gen_id, row[by], _beginning(experiment, gen_id)]
-        writer.writerow([*own, *(row[name] for name in columns)])
-    write_text(path, text.getvalue())
+        own = [marks.get(gen_id, ""), str(place), gen_id, row[by], _beginning(experiment, gen_id)]
+        cells.append([*own, *(row[name] for name in columns)])
+    header = [*OWN, by, "beginning", *columns]
+    write_text(path, csv_text(header, cells))
     stage = experiment.generation_of(ranked[0]["parent_gen_id"]).stage if ranked else "essay"
+    # Place, id, score and beginning.
+    best = table([row[1:5] for row in (header, *cells[:SHOWN])], left=(1, 3), indent=2)
     return (
-        f"{path}: {len(ranked)} of {len(rows)} texts by {by}. Write yes in `selected` of those you "
-        f"choose, copy the file into the spec of a new cohort, and let that begin with\n"
+        f"{path}: {len(ranked)} of {len(rows)} texts by {by}\n"
+        f"{best}\n"
+        f"Write yes in `selected` of those you choose, copy the file into the spec of a new "
+        f"cohort, and let that begin with\n"
         f"    from: {{stage: {stage}, gen_ids: '@file:top.csv'}}"
     )
 
@@ -94,15 +99,19 @@ def _ranked(
 
 
 def _marks(path: Path) -> dict[str, str]:
-    """Return what the user has written in `selected` so far, by gen_id."""
+    """Return what the user has written in `selected` so far, by gen_id.
+
+    Raises:
+        InputError: the file is damaged; what the user has written would be lost.
+    """
     if not path.exists():
         return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        return {row["gen_id"]: row.get("selected", "") for row in csv.DictReader(file)}
+    rows = read_table(path, code="config", required=("gen_id",), optional=("selected",))
+    return {row.values["gen_id"]: unguarded(row.values["selected"]) for row in rows}
 
 
 def _beginning(experiment: Experiment, gen_id: str) -> str:
     generation = experiment.generation_of(gen_id)
     path = Path(generation_file(generation.stage, gen_id, "parsed.txt"))
     text = " ".join(path.read_text(encoding="utf-8").split()) if path.exists() else ""
-    return text if len(text) <= BEGINNING else f"{text[: BEGINNING - 1]}…"
+    return clipped(text, BEGINNING)

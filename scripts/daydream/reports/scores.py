@@ -17,8 +17,6 @@ scored stage itself (whose id is `gen_id`), then
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -31,6 +29,7 @@ from daydream.generations.row import Generation
 from daydream.reports.report import scored
 from daydream.settings import chain
 from daydream.store.layout import generation_file, read_json
+from daydream.tables import csv_text
 
 OUTCOME = (
     "score",
@@ -134,10 +133,6 @@ def write_scores(
     header = list(
         dict.fromkeys(n for stage in stages for n in score_columns(experiment, stage.name))
     )
-    text = io.StringIO()
-    writer = csv.DictWriter(text, header, restval="", extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    for generation in scored(experiment, cohort):
-        row = score_row(experiment, generation, accounts)
-        writer.writerow({**row, "slice": experiment.slice})
-    write_text(path, text.getvalue())
+    found = (score_row(experiment, row, accounts) for row in scored(experiment, cohort))
+    rows = ({**row, "slice": experiment.slice} for row in found)
+    write_text(path, csv_text(header, ([row.get(name) for name in header] for row in rows)))

@@ -15,8 +15,9 @@ from typing import Literal
 
 from daydream.calls.ledger import LEDGER, Spent
 from daydream.errors import DaydreamError
+from daydream.experiment import provenance
 from daydream.experiment.experiment import Experiment
-from daydream.experiment.provenance import Account, accounts
+from daydream.experiment.provenance import Account
 from daydream.generations.row import Generation
 from daydream.text import table
 from daydream.workflow.commandline import Commands
@@ -88,7 +89,7 @@ def _by_stage(rows: Mapping[str, Generation], found: Mapping[str, Standing]) -> 
     if len(stages) > 1:
         totals = Counter(found.values())
         lines.append(["all", *(f"{totals[name]:,}" for name in names)])
-    return table(["", *names], lines)
+    return table([["", *names], *lines])
 
 
 _QUOTED = re.compile(r"(?<!\w)('(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")(?!\w)")
@@ -125,12 +126,11 @@ def _causes(
     ordered = sorted(groups.values(), key=len, reverse=True)
     if not ordered:
         return ""
-    lines = ["Failed, by cause:"]
-    width = len(f"{len(ordered[0]):,}")
+    shown = []
     for group in ordered[:CAUSES]:
-        lines.append(f"  {len(group):>{width},} × {group[0].line}")
-        example = "for example " if len(group) > 1 else ""
-        lines.append(f"  {'':>{width}}   {example}{group[0].place}")
+        shown.append((f"{len(group):,} ×", group[0].line))
+        shown.append(("", f"{'for example ' if len(group) > 1 else ''}{group[0].place}"))
+    lines = ["Failed, by cause:", table(shown, left=(1,), indent=2, gap=1)]
     if len(ordered) > CAUSES:
         rest = ordered[CAUSES:]
         causes = f"{len(rest):,} more cause{'s' if len(rest) > 1 else ''}"
@@ -150,8 +150,10 @@ def _facts(spent: Spent, stopped: str, results: Sequence[str]) -> Iterator[str]:
         yield f"This run: {spent} ({LEDGER})"
     if stopped:
         yield f"Stopped: {stopped}"
-    for place, path in enumerate(results):
-        yield f"{'Results:' if place == 0 else '        '} {path}"
+    if results:
+        first, *others = results
+        rows = [("Results:", first), *(("", path) for path in others)]
+        yield table(rows, left=(0, 1), gap=1)
 
 
 def _how_to_go_on(
@@ -224,7 +226,7 @@ def end_of_run(
     if not shard:
         try:
             rows = experiment.selected
-            found = accounts(experiment, rows.values())
+            found = provenance.accounts(experiment, rows.values())
         except (DaydreamError, OSError):
             # What keeps the memberships from being read is among the failures.
             rows = {}
