@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +14,8 @@ from daydream.files import write_text
 from daydream.planning.diff.coverage import Coverage, Hole, Store
 from daydream.settings import Settings
 from daydream.store.layout import COHORTS
-from daydream.text import clipped
+from daydream.tables import csv_text
+from daydream.text import clipped, table
 
 # The most holes of a design that have a row each.
 LISTED = 10_000
@@ -98,21 +97,22 @@ def _shared(experiment: Experiment, left: str, right: str) -> Shared:
 
 def _table(counts: Shared, coverages: Sequence[Coverage]) -> str:
     axes = dict.fromkeys(axis for coverage in coverages for axis in coverage.levels)
-    text = io.StringIO()
     header = ["kind", "cohort", "stage", "gen_id", *axes, "count", "calls"]
-    writer = csv.DictWriter(text, header, restval="", lineterminator="\n")
-    writer.writeheader()
+    rows = [*_count_rows(counts)]
+    for coverage in coverages:
+        known = {"cohort": coverage.cohort, "stage": coverage.stage}
+        rows += ({**known, **row} for row in _hole_rows(coverage))
+    return csv_text(header, ([row.get(name) for name in header] for row in rows))
+
+
+def _count_rows(counts: Shared) -> Iterator[dict[str, object]]:
     for kind, cohort, stages in (
         ("both", "", counts.both),
         ("only", counts.left, counts.only_left),
         ("only", counts.right, counts.only_right),
     ):
         for stage, count in stages.items():
-            writer.writerow({"kind": kind, "cohort": cohort, "stage": stage, "count": count})
-    for coverage in coverages:
-        for row in _hole_rows(coverage):
-            writer.writerow({"cohort": coverage.cohort, "stage": coverage.stage, **row})
-    return text.getvalue()
+            yield {"kind": kind, "cohort": cohort, "stage": stage, "count": count}
 
 
 def _hole_rows(coverage: Coverage) -> Iterator[dict[str, object]]:
@@ -148,7 +148,7 @@ def _summary(
     for stage in experiment.settings.stages:
         by_cohort = (counts.both, counts.only_left, counts.only_right)
         rows.append((stage, *(f"{found.get(stage, 0):,}" for found in by_cohort)))
-    yield from _lines(rows)
+    yield table(rows, indent=2)
     for coverage in coverages:
         yield ""
         yield from _coverage_lines(coverage)
@@ -171,7 +171,7 @@ def _coverage_lines(coverage: Coverage) -> Iterator[str]:
             at_most + _calls(coverage.further_calls, "further "),
         ),
     ]
-    yield from _lines(rows, left=(0, 2))
+    yield table(rows, left=(0, 2), indent=2)
     if varied and (coverage.unscored or coverage.left_out):
         yield ""
         yield from _margin_lines(coverage, varied)
@@ -202,15 +202,4 @@ def _margin_lines(coverage: Coverage, axes: Iterable[str]) -> Iterator[str]:
                 margin.further,
             )
             rows.append((f"  {clipped(margin.level, _WIDTH)}", *(f"{count:,}" for count in counts)))
-    yield from _lines(rows)
-
-
-def _lines(rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> Iterator[str]:
-    """Yield the rows as aligned lines: the columns `left` begin, all others end together."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [
-            cell.ljust(width) if place in left else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield f"  {'  '.join(cells)}".rstrip()
+    yield table(rows, indent=2)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from daydream.cohorts.sources import spec_dir
@@ -18,6 +16,7 @@ from daydream.planning.imports.reading import IDENTITY, Entry, Omission, examine
 from daydream.planning.imports.writing import write_generation
 from daydream.settings import Stage
 from daydream.store.layout import COHORTS, GENS
+from daydream.tables import csv_text
 
 _CODE = "import"
 
@@ -39,7 +38,7 @@ def import_store(experiment: Experiment, *, source: str | None, cohort: str | No
     _check_places(experiment, root, cohort)
     entries, omissions = examine(experiment, root, cohort)
     report = COHORTS / cohort / "reports" / "import.csv"
-    _write_if_new(report, _table(Omission._fields, omissions))
+    _write_if_new(report, csv_text(Omission._fields, omissions))
     if not entries:
         raise StoreError(f"{root}: holds nothing that can be imported; {report} says why")
     membership = spec_dir(experiment.settings, cohort) / "membership.csv"
@@ -89,14 +88,7 @@ def _membership(entries: Sequence[Entry], stages: Mapping[str, Stage]) -> str:
         own = dict(zip(names, generation.dimensions, strict=True))
         cells = [getattr(generation, name) for name in IDENTITY]
         rows.append([*cells, *(own.get(name, "") for name in further)])
-    return _table([*IDENTITY, *further], rows)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([header, *rows])
-    return text.getvalue()
+    return csv_text([*IDENTITY, *further], rows, exact=True)
 
 
 def _write_if_new(path: Path, text: str) -> None:
