@@ -21,7 +21,7 @@ class Remote(Section):
     max_attempts: Count = Field(default=6, description="So many times at the most a call is made.")
     deadline: Seconds = Field(
         default=1800,
-        description="Seconds after which a call is not made again, see `max_attempts`.",
+        description="Seconds for the whole of a call, see [below](#failures-and-limits).",
     )
     first_wait: NumberFrom0 = Field(
         default=1, description="Seconds that bound the wait after a first failure."
@@ -102,5 +102,5 @@ class Pool(Section):
     )
     concurrent: Count | None = Field(
         default=None,
-        description="Calls in flight at once. A 429 halves that for a while.",
+        description="Calls in flight at once.",
     )
