@@ -233,7 +233,7 @@ def test_a_limit_that_is_reached_exhausts_no_attempts(
     server: ProviderServer, connect: Open
 ) -> None:
     """A server that refuses everything for a while is asked seldom meanwhile."""
-    opens = time.monotonic() + 4
+    opens = time.monotonic() + 2
 
     def answer(body: dict[str, Any]) -> Reply | str:
         if time.monotonic() < opens:

@@ -74,6 +74,8 @@ class Pace:
         # When the rate was last set, and when the pool last closed or opened.
         self._changed = self._opened = 0.0
         self._peak = math.inf
+        # Whether the peak is known from calls; otherwise the rate grows fast, to find out.
+        self._known = True
         self._next = 0.0
         # Drops since the rate was last where it was let through, the rate before the first of them,
         # and until when refusals are not heard.
@@ -144,7 +146,8 @@ class Pace:
         """Return the calls per second that may begin now."""
         if self._peak == math.inf:
             return math.inf
-        unit = max(CURVE_S, min(CURVE_CALLS / self._peak, CURVE_LONGEST_S))
+        calls_s = CURVE_CALLS / self._peak if self._known else 0.0
+        unit = max(CURVE_S, min(calls_s, CURVE_LONGEST_S))
         past = (now - self._changed) / unit - (1 - DROP) ** (1 / 3)
         if past > CURVE_END:
             self._peak = math.inf
@@ -177,6 +180,7 @@ class Pace:
             self._set_peak(now, self._at_first / DROP)
             return
         self._drops += 1
+        self._known = True
         self._set_peak(now, max(min(measured * (1 - share), rate), self._let_through(now)))
 
     def _set_peak(self, now: float, peak: float) -> None:
@@ -203,5 +207,7 @@ class Pace:
         self._pause, self._probe = 0.0, None
         self._opened = self._next = now
         self._drops = 0
-        known = self._peak / 2 if self._peak < math.inf else 0.0
-        self._set_peak(now, max(known, self._passed / (now - self._since)))
+        before = self._peak / 2 if self._peak < math.inf else 0.0
+        self._known = self._passed >= JUDGED
+        let_through = max(1, self._passed) / (now - self._since)
+        self._set_peak(now, max(before, let_through) if self._known else 1.0)
