@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from daydream.errors import StoppedError
+from daydream.errors import CallError, StoppedError
 from daydream.llm import Providers
+from daydream.llm.deadline import Deadline
 from daydream.llm.failures import CallFailedError
 from daydream.llm.limits import Limits
 from daydream.llm.request import Request
@@ -84,20 +90,52 @@ def test_calls_at_once(tmp_path: Path) -> None:
     assert most == 3
 
 
-def test_a_429_halves_what_is_in_flight_and_holds_all_up(tmp_path: Path) -> None:
-    """And answers let it grow again."""
-    pool = limits(tmp_path, concurrent=8)
-    refused = CallFailedError("429; wait", status=429, again=True, retry_after=0.3)
+def refuse(pool: Limits, **fields: Any) -> None:
+    failure = CallFailedError("429; wait", status=429, again=True, **fields)
     with pytest.raises(CallFailedError), pool.call(REQUEST):
-        raise refused
+        raise failure
+
+
+def pass_through(pool: Limits, count: int) -> float:
+    """Make calls that are let through at once; return the seconds that they took."""
     begin = time.monotonic()
-    with pool.call(REQUEST):
-        assert time.monotonic() - begin >= 0.25
-    assert pool._window._limit < 8
-    for _ in range(100):
+    for _ in range(count):
         with pool.call(REQUEST):
             pass
-    assert pool._window._limit == 8
+    return time.monotonic() - begin
+
+
+def test_a_refusal_among_answers_slows_nothing_down(tmp_path: Path) -> None:
+    """Two of ten calls refused at random: the others go on."""
+    pool = limits(tmp_path)
+    for _ in range(5):
+        refuse(pool, retry_after=30)
+        assert pass_through(pool, 8) < 5
+        refuse(pool, retry_after=30)
+
+
+def test_refusals_in_a_row_close_the_pool(tmp_path: Path) -> None:
+    """For as long as is asked; after an answer it goes on, ever faster."""
+    pool = limits(tmp_path)
+    pass_through(pool, 50)
+    for _ in range(5):
+        refuse(pool, retry_after=0.5)
+    assert pass_through(pool, 1) >= 0.4
+    assert pass_through(pool, 200) < 30
+
+
+def test_headers_tell_a_limit_from_a_busy_machine(tmp_path: Path) -> None:
+    """Nothing remains: the rate drops at the first refusal. Something does: it does not."""
+    pool = limits(tmp_path / "busy")
+    for _ in range(4):
+        refuse(pool, exhausted=False)
+        pass_through(pool, 1)
+    assert pass_through(pool, 40) < 5
+    pool = limits(tmp_path / "limited")
+    pass_through(pool, 40)
+    refuse(pool, exhausted=True)
+    # At 20 calls in two seconds, 0.7 of them at first.
+    assert pass_through(pool, 20) > 0.2
 
 
 def test_a_stop_ends_the_waiting(tmp_path: Path) -> None:
@@ -130,6 +168,95 @@ def test_a_stop_ends_the_waiting_for_who_has_the_place(tmp_path: Path, here: boo
                 thread.result()
         with pool.call(REQUEST):
             pass
+
+
+def test_the_clock_of_a_call_starts_with_its_first_attempt(tmp_path: Path) -> None:
+    """The line of the pool's limits takes none of its deadline before, and ends with it after."""
+    pool = limits(tmp_path, requests_per_minute=1, minute=2.0)
+    pass_through(pool, 1)
+    deadline = Deadline(1.0)
+    with pool.call(REQUEST, deadline):
+        assert deadline.left > 0
+    told = r"waited to be made again.*requests_per_minute.*deadline"
+    with pytest.raises(CallError, match=told), pool.call(REQUEST, deadline):
+        pass
+
+
+# Files of the past, of the future, and none of ours
+
+
+def test_calls_of_the_future_do_not_count(tmp_path: Path) -> None:
+    """A clock that was set back leaves them behind, and would wait for them to come again."""
+    pass_through(limits(tmp_path, requests_per_minute=100), 1)
+    (file,) = tmp_path.glob("*.sqlite")
+    with closing(sqlite3.connect(file)) as connection:
+        future = (time.time_ns() // 10**6) + 10**9
+        rows = [("call", future)] * 100
+        connection.executemany("INSERT INTO rate_bucket VALUES (?, ?)", rows)
+        connection.commit()
+    assert pass_through(limits(tmp_path, requests_per_minute=100), 1) < 20
+    with closing(sqlite3.connect(file)) as connection:
+        (count,) = connection.execute("SELECT count(*) FROM rate_bucket").fetchone()
+    assert count == 2
+
+
+def other_tables(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE rate_bucket (something TEXT)")
+        connection.commit()
+
+
+DAMAGE = {
+    "empty": lambda path: path.write_bytes(b""),
+    "not SQLite": lambda path: path.write_bytes(b"not a database" * 100),
+    "cut": lambda path: path.write_bytes(b"SQLite format 3\0" + b"\xff" * 500),
+    "other tables": other_tables,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_file_is_made_again(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    """It holds nothing that a minute would not bring back."""
+    damage(tmp_path / "pool-calls.sqlite")
+    damage(tmp_path / "pool-tokens.sqlite")
+    pool = limits(tmp_path, requests_per_minute=100, tokens_per_minute=100_000)
+    assert pass_through(pool, 2) < 20
+
+
+def test_a_file_damaged_in_a_run_is_made_again(tmp_path: Path) -> None:
+    """Whoever has it open takes the new one."""
+    pool = limits(tmp_path, requests_per_minute=100)
+    pass_through(pool, 1)
+    for path in tmp_path.glob("*.sqlite*"):
+        path.write_bytes(b"\xff" * 5000)
+    assert pass_through(pool, 2) < 20
+
+
+def test_a_file_that_another_holds_is_waited_for(tmp_path: Path) -> None:
+    """And the waiting ends with the run."""
+    stop = threading.Event()
+    pool = limits(tmp_path, requests_per_minute=100, stop=stop)
+    held = (tmp_path / "pool-calls.sqlite.lock").open("w")
+    fcntl.flock(held, fcntl.LOCK_EX)
+    threading.Timer(0.5, stop.set).start()
+    with pytest.raises(StoppedError), pool.call(REQUEST):
+        pass
+    held.close()
+    stop.clear()
+    assert pass_through(pool, 1) < 20
+
+
+def test_what_is_in_the_way_of_a_file_is_told(tmp_path: Path) -> None:
+    """In one line, with its path; a file in place of a directory is replaced."""
+    (tmp_path / "pool-slots").write_text("")
+    pass_through(limits(tmp_path, concurrent=1), 1)
+    (tmp_path / "pool-calls.sqlite").mkdir()
+    with pytest.raises(CallError, match=r"pool-calls.sqlite: could not be used to count calls \("):
+        pass_through(limits(tmp_path, requests_per_minute=100), 1)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/pool-slots/0").mkdir(parents=True)
+    with pytest.raises(CallError, match="pool-slots/0: could not be used to count calls at once"):
+        pass_through(limits(tmp_path / "other", concurrent=1), 1)
 
 
 WORKER = """

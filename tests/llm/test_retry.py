@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,7 @@ from daydream.settings import OpenAI
 from support.provider_server import (
     ProviderServer,
     Reply,
+    default_answer,
     failure,
     html,
     no_choices,
@@ -108,6 +111,38 @@ def test_a_wait_beyond_the_deadline_is_not_begun(server: ProviderServer, connect
     assert time.monotonic() - begin < 3
 
 
+@pytest.mark.parametrize("head", [True, False], ids=["from the first byte", "in its body"])
+def test_an_answer_that_drips_ends_with_the_deadline(
+    server: ProviderServer, connect: Open, head: bool
+) -> None:
+    """Each byte comes in time for read_timeout; all of them would take half a minute."""
+    server.script(*[Reply(drip=0.1, drip_head=head)] * 2)
+    begin = time.monotonic()
+    with pytest.raises(CallError, match=r"gave no whole answer .* left of the deadline; raise"):
+        connect(deadline=1, read_timeout=5).complete(request())
+    assert time.monotonic() - begin < 10
+    assert len(server.history) == 1
+
+
+def test_an_error_that_drips_ends_with_the_deadline(server: ProviderServer, connect: Open) -> None:
+    """Its body is read, too."""
+    server.script(Reply(status=500, body=b"x" * 300, drip=0.1))
+    begin = time.monotonic()
+    with pytest.raises(CallError, match="left of the deadline"):
+        connect(deadline=1, read_timeout=5).complete(request())
+    assert time.monotonic() - begin < 10
+
+
+def test_attempts_share_the_deadline(server: ProviderServer, connect: Open) -> None:
+    """A slow second attempt has what the first one and the wait have left."""
+    server.script(failure(503, retry_after=1), Reply(delay=20))
+    begin = time.monotonic()
+    with pytest.raises(CallError, match="left of the deadline"):
+        connect(deadline=2).complete(request())
+    assert time.monotonic() - begin < 10
+    assert len(server.history) == 2
+
+
 def test_a_refused_account_is_not_asked_any_more(server: ProviderServer, connect: Open) -> None:
     """After three refusals in a row, with the provider's own words; a success between counts."""
     providers = connect()
@@ -136,3 +171,76 @@ def test_a_stop_ends_the_wait(server: ProviderServer, connect: Open) -> None:
     with pytest.raises(StoppedError):
         providers.complete(request())
     assert time.monotonic() - begin < 5
+
+
+def test_a_refused_call_holds_no_other_up(server: ProviderServer, connect: Open) -> None:
+    """One 429 among answers is that call's own."""
+    providers = connect()
+    providers.complete(request("first"))
+    server.script(failure(429, "busy", retry_after=3))
+    with ThreadPoolExecutor(2) as threads:
+        refused = threads.submit(providers.complete, request("refused"))
+        while len(server.history) < 2:
+            time.sleep(0.01)
+        for number in range(10):
+            providers.complete(request(f"other {number}"))
+        assert not refused.done()
+        assert refused.result().attempts == 2
+
+
+def test_a_pause_beyond_the_deadline_fails_at_once(server: ProviderServer, connect: Open) -> None:
+    """Five refusals that ask to wait a day: no further call is sent, and each says why."""
+    providers = connect(deadline=60)
+    server.script(*[failure(429, "quota", retry_after=86400)] * 5)
+    begin = time.monotonic()
+    for number in range(5):
+        with pytest.raises(CallError, match="asks to wait 86400 s, longer than the deadline"):
+            providers.complete(request(f"{number}"))
+    for number in range(20):
+        with pytest.raises(CallError, match=r"pool 'r' is to wait 86\d\d\d s.* answered 429"):
+            providers.complete(request(f"later {number}"))
+    assert time.monotonic() - begin < 30
+    assert len(server.history) == 5
+
+
+def test_a_long_wait_is_told_once(connect: Open, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not by each thread; one line for the call that waits, one for the pool."""
+    stop = threading.Event()
+    with ProviderServer(lambda _: failure(429, "slow down", retry_after=30)) as server:
+        providers = connect(stop=stop, base_url=server.url)
+
+        def ask(number: int) -> None:
+            with pytest.raises(StoppedError):
+                providers.complete(request(f"{number}"))
+
+        with ThreadPoolExecutor(20) as threads:
+            waiting = [threads.submit(ask, number) for number in range(20)]
+            while len(server.history) < 6:
+                time.sleep(0.01)
+            time.sleep(0.5)
+            stop.set()
+            for thread in waiting:
+                thread.result()
+    told = [line for line in capsys.readouterr().err.splitlines() if "Waiting:" in line]
+    assert len(told) == 2
+    assert any("answered 429 'slow down'; asked again in 30 s" in line for line in told)
+    assert any("pool 'r': the provider answers 429" in line for line in told)
+
+
+def test_a_limit_that_is_reached_exhausts_no_attempts(
+    server: ProviderServer, connect: Open
+) -> None:
+    """A server that refuses everything for a while is asked seldom meanwhile."""
+    opens = time.monotonic() + 2
+
+    def answer(body: dict[str, Any]) -> Reply | str:
+        if time.monotonic() < opens:
+            return failure(429, "slow down", retry_after=0.1)
+        return default_answer(body)
+
+    with ProviderServer(answer) as limited, ThreadPoolExecutor(16) as threads:
+        providers = connect(base_url=limited.url)
+        answers = list(threads.map(lambda n: providers.complete(request(f"{n}")), range(100)))
+        assert len(answers) == 100
+        # Of the sixteen in flight at first, and of single ones after pauses that double.
+        assert len(limited.history) - 100 <= 40

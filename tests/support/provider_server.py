@@ -72,6 +72,8 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
     delay: float = 0
     reset: bool = False
+    drip: float = 0
+    drip_head: bool = False
 
 
 def completion(
@@ -210,7 +212,12 @@ class ProviderServer:
         normal = self._answer(call.body)
         if isinstance(normal, str):
             normal = Reply(body=completion(normal, model=call.body.get("model")))
-        return replace(normal, delay=normal.delay + scripted.delay)
+        return replace(
+            normal,
+            delay=normal.delay + scripted.delay,
+            drip=scripted.drip or normal.drip,
+            drip_head=scripted.drip_head or normal.drip_head,
+        )
 
     def answered(self) -> None:
         """Note that a call has got its reply."""
@@ -282,8 +289,20 @@ class _Connection(asyncio.Protocol):
         }
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         head = f"HTTP/1.1 {reply.status} Scripted\r\n{lines}\r\n"
-        if not self._transport.is_closing():
-            self._transport.write(head.encode("latin-1") + content)
+        message = head.encode("latin-1") + content
+        if reply.drip:
+            at_once = 0 if reply.drip_head else len(head)
+            self._drip(message[:at_once], message[at_once:], reply.drip)
+        elif not self._transport.is_closing():
+            self._transport.write(message)
+
+    def _drip(self, now: bytes, later: bytes, seconds: float) -> None:
+        if self._transport.is_closing():
+            return
+        self._transport.write(now)
+        if later:
+            loop = asyncio.get_running_loop()
+            loop.call_later(seconds, self._drip, later[:1], later[1:], seconds)
 
 
 async def _main(port_file: Path, latency: float) -> None:

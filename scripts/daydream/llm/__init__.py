@@ -8,14 +8,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 from daydream.errors import CallError, nearest
+from daydream.llm.deadline import Notices
 from daydream.llm.limits import Limits
 from daydream.llm.providers.function import FunctionProvider
 from daydream.llm.providers.local import LocalProvider
 from daydream.llm.providers.openai import OpenAIProvider
 from daydream.llm.request import Provider, Request, Response, derive_seed
-from daydream.llm.retry import Retrying
+from daydream.llm.retry import RemoteProvider, Retrying
 from daydream.settings import Command, Function, Local, OpenAI, Pool, Remote
 from daydream.settings import Provider as ProviderSettings
 
@@ -84,6 +86,7 @@ class Providers:
         self._open: dict[str, Provider] = {}
         self._retrying: dict[str, Retrying] = {}
         self._limits: dict[str, Limits] = {}
+        self._notices = Notices()
         self._lock = threading.Lock()
 
     def __getitem__(self, name: str) -> Provider:
@@ -104,11 +107,12 @@ class Providers:
                 if isinstance(settings, Remote):
                     self._retrying[name] = Retrying(
                         name,
-                        provider,
+                        cast("RemoteProvider", provider),
                         stop=self._stop,
                         max_attempts=settings.max_attempts,
                         deadline=settings.deadline,
                         first_wait=settings.first_wait,
+                        notices=self._notices,
                     )
                 self._open[name] = provider
             return self._open[name]
@@ -143,11 +147,12 @@ class Providers:
                     requests_per_minute=settings.requests_per_minute,
                     tokens_per_minute=settings.tokens_per_minute,
                     concurrent=settings.concurrent,
+                    notices=self._notices,
                 )
             return self._limits[pool]
 
     def close(self) -> None:
-        """Close every provider that was opened; a later call opens it anew."""
+        """Close every provider that was opened; a later call opens it again."""
         with self._lock:
             opened, self._open, self._retrying = self._open, {}, {}
         for provider in opened.values():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -12,13 +15,20 @@ from daydream.errors import CallError
 AGAIN = frozenset({408, 409, 429})
 # The account is refused, not the request: what follows would be refused too.
 REFUSED = frozenset({401, 402, 403})
+# What the headers `x-ratelimit-remaining…` and `x-ratelimit-reset…` may tell of.
+KINDS = ("", "-requests", "-tokens")
+LONGEST_RESET_S = 60.0
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class CallFailedError(CallError):
     """One attempt that failed.
 
     `status` is that of HTTP, None if there was no answer; `again` whether another attempt may do;
-    `retry_after` the seconds that the provider asks to wait, None if it does not.
+    `retry_after` the seconds that the provider asks to wait, None if it does not; `exhausted`
+    whether its headers say that nothing remains of a limit, None if they do not tell.
     """
 
     def __init__(
@@ -28,11 +38,13 @@ class CallFailedError(CallError):
         status: int | None = None,
         again: bool,
         retry_after: float | None = None,
+        exhausted: bool | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.again = again
         self.retry_after = retry_after
+        self.exhausted = exhausted
 
     @property
     def refused(self) -> bool:
@@ -51,17 +63,60 @@ def may_pass(status: int) -> bool:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that Retry-After asks to wait: a number, or a date; None if there is none.
+    """Return the seconds that an answer asks to wait, None if it does not.
 
-    `retry-after-ms`, which OpenAI sends beside it, is more exact.
+    Retry-After is a number or a date; `retry-after-ms`, which OpenAI sends beside it, is more
+    exact. Without them, it is the time until a limit of which nothing remains is reset, and no more
+    than a minute: a reset may be the time until all of it is there again.
     """
     for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         try:
-            return max(0.0, float(headers[name]) / unit)
+            seconds = float(headers[name]) / unit
         except (KeyError, ValueError):
             continue
+        if math.isfinite(seconds):
+            return max(0.0, seconds)
     try:
         date = parsedate_to_datetime(headers["retry-after"])
     except (KeyError, ValueError):
-        return None
+        names = [f"x-ratelimit-reset{kind}" for kind in _used_up(headers)]
+        resets = [_seconds(headers.get(name, "")) for name in names]
+        told = [min(reset, LONGEST_RESET_S) for reset in resets if reset is not None]
+        return max(told, default=None)
+    if date.tzinfo is None:
+        # A date in "-0000" is in UTC.
+        date = date.replace(tzinfo=UTC)
     return max(0.0, (date - datetime.now(UTC)).total_seconds())
+
+
+def exhausted(headers: Mapping[str, str]) -> bool | None:
+    """Tell whether nothing remains of a limit; None if there is no `x-ratelimit-remaining`."""
+    if not any(f"x-ratelimit-remaining{kind}" in headers for kind in KINDS):
+        return None
+    return bool(_used_up(headers))
+
+
+def _used_up(headers: Mapping[str, str]) -> list[str]:
+    """Return the kinds of limits of which nothing remains."""
+    used_up = []
+    for kind in KINDS:
+        try:
+            if float(headers[f"x-ratelimit-remaining{kind}"]) <= 0:
+                used_up.append(kind)
+        except (KeyError, ValueError):
+            continue
+    return used_up
+
+
+def _seconds(text: str) -> float | None:
+    """Return a time until a reset, such as ``6m0s``, ``20ms``, ``1.5`` or Unix time; or None."""
+    try:
+        number = float(text)
+    except ValueError:
+        parts = _DURATION.findall(text)
+        if not parts or "".join(number + unit for number, unit in parts) != text:
+            return None
+        return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if number > 1e12:
+        number /= 1000
+    return max(0.0, number - time.time()) if number > 1e9 else max(0.0, number)

@@ -1,14 +1,14 @@
 """What a pool of models may be asked: calls and tokens a minute, calls at once.
 
 Threads of one process share a `Limits`; processes, on one machine or a shared file system, share
-what is behind it: the calls and tokens of the last minute in an SQLite file under a file lock
-(pyrate-limiter), and a locked file for each call at once, which the system gives back when its
-process dies.
+what is behind it: the calls and tokens of the last minute (`daydream.llm.minute`), and a locked
+file for each call at once, which the system gives back when its process dies. What the provider
+itself refuses sets the pace of one process (`daydream.llm.pace`).
 
-How many calls may be in flight adapts within one process (additive increase, multiplicative
-decrease: Chiu and Jain 1989): a 429 halves it, at most once for all calls that were then in flight,
-and each round of answers adds one, up to `concurrent`. A 429 also holds up all calls of the pool,
-not just the refused one, for as long as it says.
+Calls wait in one line, and only the first of it looks whether it may go: the others would look at
+the same files. A call that has been sent before waits no longer than its deadline; one that has not
+waits for the pool's own limits as long as they take, but not for a pause that the provider asks for
+and that is longer than its deadline.
 """
 
 from __future__ import annotations
@@ -20,28 +20,27 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
-from daydream.errors import StoppedError
+from daydream.errors import CallError, StoppedError
+from daydream.llm.deadline import LONG_WAIT_S, Deadline, Notices
 from daydream.llm.failures import CallFailedError
+from daydream.llm.minute import Rate
+from daydream.llm.pace import Pace, Start
 from daydream.llm.request import Request
 
-if TYPE_CHECKING:
-    from pyrate_limiter import SQLiteBucket
-
-# Requests leave a little earlier or later than they arrive: so much is left free of each limit.
-MARGIN = 0.02
 # An SQLite row stands for so much of a limit of tokens that a minute has this many rows.
 TOKEN_ROWS = 1000
 CHARACTERS_PER_TOKEN = 4
 POLL_S = 0.02
 # Who waits for another thread of this process is woken by it, and looks this often for a stop.
 TURN_S = 0.25
-# The shortest time that has a limit of its own.
-SLICE_S = 0.25
+IN_LINE = "other calls are before it in line"
+
+Granted = TypeVar("Granted")
 
 
 class Limits:
@@ -57,44 +56,81 @@ class Limits:
         tokens_per_minute: int | None = None,
         concurrent: int | None = None,
         minute: float = 60.0,
+        notices: Notices | None = None,
     ) -> None:
+        self._name = name
         self._stop = stop
-        self._calls = _Rate(directory / f"{name}-calls.sqlite", requests_per_minute, minute)
+        self._notices = notices or Notices()
+        self._calls = Rate(directory / f"{name}-calls.sqlite", requests_per_minute, minute)
         unit = max(1, (tokens_per_minute or 0) // TOKEN_ROWS)
         rows = None if tokens_per_minute is None else tokens_per_minute // unit
-        self._tokens = _Rate(directory / f"{name}-tokens.sqlite", rows, minute)
+        self._tokens = Rate(directory / f"{name}-tokens.sqlite", rows, minute)
         self._unit = unit
+        self._concurrent = concurrent
         self._slots = _Slots(directory / f"{name}-slots", concurrent)
-        self._window = _Window(concurrent)
+        # Of the calls at once, those of this process: who waits here is woken, and polls no files.
+        self._places = None if concurrent is None else threading.Semaphore(concurrent)
+        self._turn = threading.Lock()
+        self._pace = Pace(self._say_pause)
         self._completion = _Mean()
-        self._paused_until = 0.0
 
     @contextmanager
-    def call(self, request: Request) -> Iterator[dict[str, Any]]:
+    def call(self, request: Request, deadline: Deadline | None = None) -> Iterator[dict[str, Any]]:
         """Hold a place for one attempt; put the answer's `usage` into the mapping that is given.
 
+        The clock of `deadline` runs from the first time that a place is held.
+
         Raises:
+            CallError: the deadline would pass before there is a place.
             StoppedError: the run is to end, and the attempt was not begun.
         """
         usage: dict[str, Any] = {}
-        self._wait_for(self._window.enter)
-        try:
-            with self._slots.hold(self._wait_for):
-                self._wait_for(lambda: time.monotonic() >= self._paused_until)
-                self._wait_for(lambda: self._tokens.take(self._rows(request)))
-                self._wait_for(self._calls.take)
-                begun = time.monotonic()
+        wait = _Wait(self._stop, self._notices, request, self._name, deadline)
+        with self._place(wait), self._slots.hold(wait):
+            start = self._start(request, wait)
+            if deadline is not None:
+                deadline.start()
+            try:
                 yield usage
-            self._window.grow()
+            except CallFailedError as failure:
+                if failure.limited:
+                    self._pace.refused(start, failure)
+                else:
+                    self._pace.passed(start)
+                raise
+            self._pace.passed(start)
             self._completion.add(usage.get("completion_tokens"))
-        except CallFailedError as failure:
-            if failure.limited:
-                self._window.shrink(begun)
-                pause = time.monotonic() + (failure.retry_after or 0.0)
-                self._paused_until = max(self._paused_until, pause)
-            raise
+
+    @contextmanager
+    def _place(self, wait: _Wait) -> Iterator[None]:
+        places = self._places
+        if places is None:
+            yield
+            return
+        at_once = f"all {self._concurrent} calls at once (concurrent) are in flight"
+        wait.until(lambda: places.acquire(timeout=TURN_S), at_once, told=False)
+        try:
+            yield
         finally:
-            self._window.leave()
+            places.release()
+
+    def _start(self, request: Request, wait: _Wait) -> Start:
+        """Wait in line until a call may begin."""
+        wait.until(lambda: self._turn.acquire(timeout=TURN_S), IN_LINE, told=False)
+        try:
+            start = wait.pace(self._pace)
+            rows = self._rows(request)
+            wait.until(lambda: self._tokens.take(rows), "its tokens_per_minute are used up")
+            wait.until(self._calls.take, "its requests_per_minute are used up")
+        finally:
+            self._turn.release()
+        # The place in the line of the pool's own limits came after that in the pace.
+        start.at = time.monotonic()
+        return start
+
+    def _say_pause(self, seconds: float) -> None:
+        line = f"the provider answers 429 and asks to wait; no call for {seconds:.0f} s"
+        self._notices.wait(f"{self._name} pause", seconds, f"pool {self._name!r}: {line}")
 
     def _rows(self, request: Request) -> int:
         """Return what a request takes of the limit of tokens, by the answers so far."""
@@ -103,70 +139,64 @@ class Limits:
         completion = self._completion.value or (limit if isinstance(limit, int) else 1000)
         return math.ceil((prompt / CHARACTERS_PER_TOKEN + completion) / self._unit)
 
-    def _wait_for(self, ask: Any) -> Any:  # noqa: ANN401 - a function of nothing, and its answer
-        """Ask until the answer is other than no, and return it."""
+
+class _Wait:
+    """One attempt's waiting: it ends with the run, and with the call's deadline."""
+
+    def __init__(
+        self,
+        stop: threading.Event,
+        notices: Notices,
+        request: Request,
+        pool: str,
+        deadline: Deadline | None,
+    ) -> None:
+        self._stop = stop
+        self._notices = notices
+        self._request = request
+        self._pool = pool
+        self._deadline = deadline
+
+    def until(
+        self, ask: Callable[[], Granted | None], reason: str, *, told: bool = True
+    ) -> Granted:
+        """Ask until the answer is other than no, and return it; `reason` says what is missing.
+
+        A wait for other threads of this process is not told: the first of the line tells.
+        """
+        begin = time.monotonic()
         while not (granted := ask()):
+            self._check(reason)
+            if told and (waited := time.monotonic() - begin) > LONG_WAIT_S:
+                # Once in a run: a limit that is used up is no news the second time.
+                line = f"pool {self._pool!r}: {reason}; calls go on as it allows"
+                self._notices.once(f"{self._pool} {reason}", waited, line)
             if self._stop.wait(POLL_S):
                 raise StoppedError("the call waited for its turn, and the run is to end")
         return granted
 
+    def pace(self, pace: Pace) -> Start:
+        """Wait until the provider is asked again."""
+        while not isinstance(start := pace.enter(), Start):
+            left = math.inf if self._deadline is None else self._deadline.left
+            if start > left:
+                raise CallError(
+                    f"{self._request}: pool {self._pool!r} is to wait {start:.0f} s, as the "
+                    f"provider answered 429, which is longer than what is left of the deadline "
+                    f"({max(0.0, left):.0f} s); run snakemake again later, or raise the "
+                    f"provider's deadline"
+                )
+            if self._stop.wait(min(start, TURN_S)):
+                raise StoppedError("the call waited for its turn, and the run is to end")
+        return start
 
-class _Rate:
-    """So many units in any minute, and in any second a sixtieth, of all processes together."""
-
-    def __init__(self, path: Path, limit: int | None, minute: float) -> None:
-        self._path = path
-        self._limit = limit
-        self._minute = minute
-        self._lock = threading.Lock()
-        self._bucket: SQLiteBucket | None = None
-        self._most = 1
-        self._puts = 0
-        self._not_before = 0.0
-
-    def take(self, weight: int = 1) -> bool:
-        """Take units if there are as many; a larger weight than a minute has takes a minute's."""
-        if self._limit is None:
-            return True
-        from pyrate_limiter import RateItem  # noqa: PLC0415 - for those who set a limit
-
-        # After a no, nobody asks the file again before there can be a yes.
-        if time.monotonic() < self._not_before:
-            return False
-        # Whoever finds it taken comes again: waiting in line would hold up a stop.
-        if not self._lock.acquire(timeout=1):
-            return False
-        try:
-            bucket = self._bucket = self._bucket or self._open(self._limit)
-            self._puts += 1
-            if self._puts % 200 == 0:
-                bucket.leak(_now_ms())
-            item = RateItem("call", _now_ms(), weight=min(weight, self._most))
-            granted: bool = bucket.put(item)
-            if not granted:
-                self._not_before = time.monotonic() + min(0.25, self._minute / self._most)
-            return granted
-        finally:
-            self._lock.release()
-
-    def _open(self, limit: int) -> SQLiteBucket:
-        from pyrate_limiter import Rate, SQLiteBucket  # noqa: PLC0415
-
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._most = max(1, math.floor(limit * (1 - MARGIN)))
-        minute = round(1000 * self._minute)
-        rates = [Rate(self._most, minute)]
-        # A second's share too, so that a minute is used evenly; not where that would be a call or
-        # two, nor for tokens, of which a single call may take more.
-        slices = min(60, int(self._minute / SLICE_S))
-        share = math.ceil(self._most / max(1, slices))
-        if self._path.stem.endswith("calls") and slices > 1 and 2 < share < self._most:
-            rates.insert(0, Rate(share, minute // slices))
-        return SQLiteBucket.init_from_file(rates, db_path=str(self._path), use_file_lock=True)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+    def _check(self, reason: str) -> None:
+        if self._deadline is not None and self._deadline.left < 0:
+            raise CallError(
+                f"{self._request}: waited to be made again, as in pool {self._pool!r} {reason}, "
+                f"until its deadline ({self._deadline.seconds:g} s) had passed; raise the "
+                f"provider's deadline, or the limits of the pool"
+            )
 
 
 class _Slots:
@@ -180,15 +210,18 @@ class _Slots:
         self._turn = threading.Lock()
 
     @contextmanager
-    def hold(self, wait_for: Any) -> Iterator[None]:  # noqa: ANN401 - a function of a function
+    def hold(self, wait: _Wait) -> Iterator[None]:
         """Hold one of the files."""
         if self._count is None:
             yield
             return
+        at_once = (
+            f"all {self._count} calls at once (concurrent) are in flight, in all runs together"
+        )
         # One thread looks at a time: the others would look at the same files.
-        wait_for(lambda: self._turn.acquire(timeout=TURN_S))
+        wait.until(lambda: self._turn.acquire(timeout=TURN_S), at_once, told=False)
         try:
-            number, file = wait_for(self._take)
+            number, file = wait.until(self._take, at_once)
         finally:
             self._turn.release()
         try:
@@ -199,11 +232,10 @@ class _Slots:
 
     def _take(self) -> tuple[int, int] | None:
         """Lock one of the files that no thread of this process holds; its number, and it open."""
-        self._directory.mkdir(parents=True, exist_ok=True)
         for _ in range(len(self._not_ours)):
             # It leaves the list when it is locked, so that no error loses a place.
             number = self._not_ours[0]
-            file = os.open(self._directory / str(number), os.O_RDWR | os.O_CREAT, 0o644)
+            file = self._open(self._directory / str(number))
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -213,43 +245,18 @@ class _Slots:
                 return self._not_ours.popleft(), file
         return None
 
-
-class _Window:
-    """How many calls of this process may be in flight; unlimited until a 429 if `most` is None."""
-
-    def __init__(self, most: int | None) -> None:
-        self._most = math.inf if most is None else float(most)
-        self._limit = self._most
-        self._in_flight = 0
-        self._shrunk = 0.0
-        self._lock = threading.Condition()
-
-    def enter(self) -> bool:
-        """Take a place, if there is one in time."""
-        with self._lock:
-            entered = self._lock.wait_for(self._has_place, TURN_S)
-            self._in_flight += entered
-            return entered
-
-    def leave(self) -> None:
-        with self._lock:
-            self._in_flight -= 1
-            self._lock.notify()
-
-    def _has_place(self) -> bool:
-        return self._in_flight + 1 <= self._limit
-
-    def grow(self) -> None:
-        """Add one for as many answers as there may be calls in flight."""
-        with self._lock:
-            self._limit = min(self._most, self._limit + 1 / max(1.0, self._limit))
-
-    def shrink(self, begun: float) -> None:
-        """Halve it, unless the refused call was begun before that was last done."""
-        with self._lock:
-            if begun >= self._shrunk:
-                self._shrunk = time.monotonic()
-                self._limit = max(1.0, min(self._limit, self._in_flight) / 2)
+    def _open(self, path: Path) -> int:
+        """Open a file of the directory, which is made if it is not there or not a directory."""
+        try:
+            if not self._directory.is_dir():
+                self._directory.unlink(missing_ok=True)
+                self._directory.mkdir(parents=True, exist_ok=True)
+            return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise CallError(
+                f"{path}: could not be used to count calls at once ({error.strerror}); make it and "
+                f"its directory writable, or remove it: it is made again"
+            ) from error
 
 
 class _Mean:

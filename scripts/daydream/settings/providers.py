@@ -21,7 +21,7 @@ class Remote(Section):
     max_attempts: Count = Field(default=6, description="The most attempts per call.")
     deadline: Seconds = Field(
         default=1800,
-        description="Seconds after which a call is not retried, even if attempts are left.",
+        description="Seconds for the whole of a call, see [below](#failures-and-limits).",
     )
     first_wait: NumberFrom0 = Field(
         default=1, description="The longest wait after the first failed attempt, in seconds."
@@ -105,5 +105,5 @@ class Pool(Section):
     )
     concurrent: Count | None = Field(
         default=None,
-        description="Calls in flight at once. A 429 halves this limit for a while.",
+        description="Calls in flight at once.",
     )

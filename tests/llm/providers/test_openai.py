@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import subprocess
@@ -210,6 +211,26 @@ def test_a_failure_is_one_line(
     text = refusal(connect(read_timeout=0.3))
     assert found in text
     assert len(text) < 800
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_endless_answer_is_not_kept(
+    server: ProviderServer, connect: Open, monkeypatch: pytest.MonkeyPatch, packed: bool
+) -> None:
+    """Whether it comes as it is or small and packed, with an error status or without."""
+    monkeypatch.setattr("daydream.llm.bounded.MOST_BYTES", 2**20)
+    body = b" " * 3 * 2**20
+    for status in (200, 500):
+        headers = {"content-encoding": "gzip"} if packed else {}
+        content = gzip.compress(body) if packed else body
+        server.script(Reply(status=status, body=content, headers=headers))
+        assert "answered with more than 1 MiB; lower max_tokens" in refusal(connect())
+
+
+def test_a_packed_answer_is_an_answer(server: ProviderServer, connect: Open) -> None:
+    content = gzip.compress(json.dumps(completion("Grüße")).encode())
+    server.script(Reply(body=content, headers={"content-encoding": "gzip"}))
+    assert connect().complete(request()).text == "Grüße"
 
 
 def test_no_server_is_one_line(connect: Open) -> None:

@@ -69,8 +69,8 @@ class CommandProvider:
         self._server: subprocess.Popen[bytes] | None = None
         self._client: OpenAIProvider | None = None
 
-    def complete(self, request: Request) -> Response:
-        """Return the server's answer.
+    def complete(self, request: Request, *, within: float | None = None) -> Response:
+        """Return the server's answer, within so many seconds once it has started.
 
         Raises:
             CallError: the server did not start, or gave no answer.
@@ -78,7 +78,7 @@ class CommandProvider:
         with self._lock:
             if self._client is None:
                 self._client = self._start()
-        return self._client.complete(request)
+        return self._client.complete(request, within=within)
 
     def check(self) -> None:
         """Look for the program.

@@ -2,7 +2,8 @@
 
 One client of the `openai` SDK, shared by all threads, sends the request's body as it is. The answer
 is taken as the JSON it came as: building the SDK's typed objects of it would cost more than the
-rest of the call, and lose what they have no field for.
+rest of the call, and lose what they have no field for. Its time and size are bounded
+(`daydream.llm.bounded`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from daydream.errors import CallError
-from daydream.llm.failures import CallFailedError, may_pass, retry_after
+from daydream.llm.failures import CallFailedError, exhausted, may_pass, retry_after
 from daydream.llm.request import (
     CallClock,
     Request,
@@ -76,8 +77,8 @@ class OpenAIProvider:
         self._client: openai.OpenAI | None = None
         self._lock = threading.Lock()
 
-    def complete(self, request: Request) -> Response:
-        """Send a request and return its answer.
+    def complete(self, request: Request, *, within: float | None = None) -> Response:
+        """Send a request and return its answer, which must be there `within` seconds.
 
         Raises:
             CallError: no key, no connection, an error status, or an answer that is no chat
@@ -87,14 +88,23 @@ class OpenAIProvider:
         import httpx2  # noqa: PLC0415 - the SDK's HTTP library, 0.7 s with it
         import openai  # noqa: PLC0415
 
+        from daydream.llm import bounded  # noqa: PLC0415
+
         content = json.dumps(request.body()).encode()
         clock = CallClock()
         try:
-            answer = client.post("/chat/completions", cast_to=httpx2.Response, content=content)
+            with bounded.within(within):
+                answer = client.post("/chat/completions", cast_to=httpx2.Response, content=content)
+        except bounded.TooLongError as error:
+            raise CallFailedError(
+                f"{request}: answered with {error}; lower max_tokens, or check base_url",
+                again=False,
+            ) from error
         except openai.APIStatusError as error:
             raise self._refused(error, request) from error
         except openai.APIConnectionError as error:
-            raise self._unreachable(error, request) from error
+            late = within is not None and clock.duration_s >= within
+            raise self._unreachable(error, request, within if late else None) from error
         duration_s = clock.duration_s
         return Response(
             body=self._body(answer, request),
@@ -144,6 +154,8 @@ class OpenAIProvider:
         import httpx2  # noqa: PLC0415
         import openai  # noqa: PLC0415
 
+        from daydream.llm.bounded import BoundedClient  # noqa: PLC0415
+
         timeout = httpx2.Timeout(self._read_timeout, connect=self._connect_timeout, pool=None)
         limits = httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
         try:
@@ -153,7 +165,7 @@ class OpenAIProvider:
                 timeout=timeout,
                 max_retries=0,
                 default_headers=self._default_headers,
-                http_client=openai.DefaultHttpxClient(timeout=timeout, limits=limits),
+                http_client=BoundedClient(timeout=timeout, limits=limits),
             )
         except httpx2.InvalidURL as error:
             raise CallError(
@@ -174,7 +186,7 @@ class OpenAIProvider:
         if not (key.isascii() and key.isprintable()):
             raise CallError(
                 f"provider {self._name!r}: found a key in the environment variable "
-                f"{self._api_key_env} that holds more than printable ASCII; copy it anew"
+                f"{self._api_key_env} that holds more than printable ASCII; copy it again"
             )
         return key
 
@@ -206,9 +218,18 @@ class OpenAIProvider:
             status=status,
             again=may_pass(status),
             retry_after=retry_after(error.response.headers),
+            exhausted=exhausted(error.response.headers),
         )
 
-    def _unreachable(self, error: openai.APIConnectionError, request: Request) -> CallFailedError:
+    def _unreachable(
+        self, error: openai.APIConnectionError, request: Request, late: float | None
+    ) -> CallFailedError:
+        if late is not None:
+            return CallFailedError(
+                f"{request}: gave no whole answer in the {late:.0f} s that were left of the "
+                f"deadline; raise deadline of the provider",
+                again=False,
+            )
         cause = error.__cause__ or error
         kind = type(cause).__name__
         reason = f"{kind} {one_line(self._redacted(str(cause)))}" if str(cause) else kind

@@ -1,0 +1,140 @@
+"""A client of HTTP whose answers are bounded: in the time until all is there, and in size.
+
+A timeout of the HTTP library bounds the wait for the next byte, so a server that sends a byte per
+second holds a call for as long as it likes. Here each wait is no longer than what is left of the
+call, from the connection to the last byte. The time is watched where bytes arrive, not by another
+thread, which costs a call some microseconds.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpcore2
+import httpx2
+import openai
+
+if TYPE_CHECKING:
+    import ssl
+
+# An answer with its log probabilities has some megabytes.
+MOST_BYTES = 64 * 2**20
+
+# A call is made by one thread, from connecting to reading: its end is that thread's.
+_call = threading.local()
+
+
+class TooLongError(openai.OpenAIError):
+    """An answer of more than `MOST_BYTES`; the SDK hands errors of this class on as they are."""
+
+
+@contextmanager
+def within(seconds: float | None) -> Iterator[None]:
+    """Let the calls that this thread makes end after so many seconds."""
+    _call.end = None if seconds is None else time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        _call.end = None
+
+
+def _left(timeout: float | None, error: type[Exception]) -> float | None:
+    """Return the timeout of one wait, at most what is left of the call."""
+    end = getattr(_call, "end", None)
+    if end is None:
+        return timeout
+    left: float = end - time.monotonic()
+    if left <= 0:
+        raise error("the call's time is over")
+    return left if timeout is None else min(timeout, left)
+
+
+class _Stream(httpcore2.NetworkStream):
+    def __init__(self, stream: httpcore2.NetworkStream) -> None:
+        self._stream = stream
+        self.close = stream.close  # type: ignore[method-assign]
+        self.get_extra_info = stream.get_extra_info  # type: ignore[method-assign]
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _left(timeout, httpcore2.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _left(timeout, httpcore2.WriteTimeout))
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore2.NetworkStream:
+        timeout = _left(timeout, httpcore2.ConnectTimeout)
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+
+class _Backend(httpcore2.NetworkBackend):
+    def __init__(self, backend: httpcore2.NetworkBackend) -> None:
+        self._backend = backend
+        self.sleep = backend.sleep  # type: ignore[method-assign]
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.NetworkStream:
+        timeout = _left(timeout, httpcore2.ConnectTimeout)
+        stream = self._backend.connect_tcp(host, port, timeout, local_address, socket_options)
+        return _Stream(stream)
+
+
+class BoundedClient(httpx2.Client):
+    """A client whose calls end `within` their time, and whose answers are not kept if too long."""
+
+    def __init__(self, *, timeout: httpx2.Timeout, limits: httpx2.Limits) -> None:
+        # As openai.DefaultHttpxClient has it.
+        super().__init__(follow_redirects=True, timeout=timeout, limits=limits)
+        for transport in (self._transport, *self._mounts.values()):
+            # The library has no public place for a backend.
+            pool = getattr(transport, "_pool", None)
+            if pool is not None:
+                pool._network_backend = _Backend(pool._network_backend)
+
+    def send(
+        self,
+        request: httpx2.Request,
+        *,
+        stream: bool = False,
+        **options: Any,  # noqa: ANN401 - as the library has them
+    ) -> httpx2.Response:
+        """Send a request, and return its answer once it is there.
+
+        Raises:
+            TooLongError: it is too long, unpacked.
+        """
+        response = super().send(request, stream=True, **options)
+        if stream:
+            return response
+        try:
+            content = bytearray()
+            for chunk in response.iter_bytes():
+                content += chunk
+                if len(content) > MOST_BYTES:
+                    raise TooLongError(f"more than {MOST_BYTES // 2**20} MiB")
+        finally:
+            response.close()
+        # It is unpacked here.
+        headers = [(k, v) for k, v in response.headers.multi_items() if k != "content-encoding"]
+        return httpx2.Response(
+            response.status_code,
+            headers=headers,
+            content=bytes(content),
+            request=request,
+            extensions=response.extensions,
+            history=response.history,
+        )
