@@ -88,7 +88,7 @@ class OpenAIProvider:
         import httpx2  # noqa: PLC0415 - the SDK's HTTP library, 0.7 s with it
         import openai  # noqa: PLC0415
 
-        from daydream.llm import bounded  # noqa: PLC0415
+        from daydream.llm import bounded  # noqa: PLC0415 - imports httpx2
 
         content = json.dumps(request.body()).encode()
         clock = CallClock()
@@ -154,7 +154,7 @@ class OpenAIProvider:
         import httpx2  # noqa: PLC0415
         import openai  # noqa: PLC0415
 
-        from daydream.llm.bounded import BoundedClient  # noqa: PLC0415
+        from daydream.llm.bounded import BoundedClient  # noqa: PLC0415 - likewise
 
         timeout = httpx2.Timeout(self._read_timeout, connect=self._connect_timeout, pool=None)
         limits = httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
