@@ -245,7 +245,7 @@ def test_what_is_missing_is_not_made_up() -> None:
             "error 'Provider returned error: overloaded'",
         ),
         (completion("", choices=[{"error": {"message": "lost"}, "index": 0}]), "error 'lost'"),
-        (completion("x", extra={1, 2}), "no JSON"),
+        (completion("x", extra={1, 2}), "not JSON"),
     ],
 )
 def test_what_is_no_answer_is_not_kept(body: object, found: str) -> None:

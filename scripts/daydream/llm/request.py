@@ -221,8 +221,8 @@ def check_completion(
     takes secrets out of what an error repeats.
 
     Raises:
-        CallError: it reports an error, is not a JSON object, or has no choices. It answers nothing, so
-            it is not kept, and the next run asks again.
+        CallError: it reports an error, is not a JSON object, or has no choices. It answers nothing,
+            so it is not kept, and the next run asks again.
     """
     if not isinstance(value, dict):
         raise CallError(
