@@ -406,7 +406,7 @@ def test_a_text_is_read_as_it_is(content: bytes, text: str) -> None:
 
 
 def test_a_text_is_refused_in_one_line() -> None:
-    """What is no UTF-8, and what cannot be read."""
+    """What is not UTF-8, and what cannot be read."""
     path = Path("x.txt")
     path.write_bytes(BOM + b"ok\nab\xc3(\n")
     with pytest.raises(InputError) as error:

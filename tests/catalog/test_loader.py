@@ -432,22 +432,22 @@ CASES: dict[str, tuple[Change, str]] = {
     ),
     "unknown generator": (
         replace(DRAFTS, "copy", "coppy"),
-        f"{DRAFTS}, line 4, column generator: found 'coppy', which is no generator; "
+        f"{DRAFTS}, line 4, column generator: found 'coppy', which is not a generator; "
         "did you mean 'copy'?",
     ),
     "score of text": (
         scored("low", ""),
-        f"{EVALUATIONS}, line 2, column score_min: found 'low', which is no number; "
+        f"{EVALUATIONS}, line 2, column score_min: found 'low', which is not a number; "
         "write one such as 9 or 0.5",
     ),
     "endless score": (
         scored("", "inf"),
-        f"{EVALUATIONS}, line 2, column score_max: found 'inf', which is no number; "
+        f"{EVALUATIONS}, line 2, column score_max: found 'inf', which is not a number; "
         "write one such as 9 or 0.5",
     ),
     "score too large": (
         scored("", "1e999"),
-        f"{EVALUATIONS}, line 2, column score_max: found '1e999', which is no number; "
+        f"{EVALUATIONS}, line 2, column score_max: found '1e999', which is not a number; "
         "write one such as 9 or 0.5",
     ),
     "swapped scale": (
@@ -482,12 +482,12 @@ CASES: dict[str, tuple[Change, str]] = {
     ),
     "negative price": (
         priced("-0.1", "usd_per_mtok_out"),
-        f"{MODELS}, line 2, column usd_per_mtok_out: found '-0.1', which is no price; {PRICE}",
+        f"{MODELS}, line 2, column usd_per_mtok_out: found '-0.1', which is not a price; {PRICE}",
     ),
     # Replicates.
     "replicates of no stage": (
         writing(REPLICATES, "stage,replicates\nessays,2\n"),
-        f"{REPLICATES}, line 2, column stage: found 'essays', which is no stage; "
+        f"{REPLICATES}, line 2, column stage: found 'essays', which is not a stage; "
         "did you mean 'essay'?",
     ),
     "replicates twice": (
@@ -529,7 +529,7 @@ def test_ids_that_cannot_name_a_file(name: str) -> None:
 def test_prices_that_are_no_numbers(cell: str) -> None:
     """One decimal form is understood, and no other is guessed at."""
     priced(cell)()
-    message = f"{MODELS}, line 2, column usd_per_mtok_in: found {cell!r}, which is no number"
+    message = f"{MODELS}, line 2, column usd_per_mtok_in: found {cell!r}, which is not a number"
     assert refusals() == [f"[catalog] {message}; write one such as 9 or 0.5"]
 
 
@@ -537,7 +537,7 @@ def test_prices_that_are_no_numbers(cell: str) -> None:
 def test_decimal_commas(cell: str, number: str) -> None:
     """As spreadsheets of half of the world write them, with semicolons between cells."""
     write(MODELS, f"id;model;provider;usd_per_mtok_in\nm1;x;local;{cell}\n")
-    message = f"{MODELS}, line 2, column usd_per_mtok_in: found {cell!r}, which is no number"
+    message = f"{MODELS}, line 2, column usd_per_mtok_in: found {cell!r}, which is not a number"
     assert refusals() == [f"[catalog] {message}; write a decimal point: {number}"]
 
 
@@ -545,7 +545,7 @@ def test_decimal_commas(cell: str, number: str) -> None:
 def test_counts_of_replicates_that_are_none(cell: str) -> None:
     """A whole number from 1 is one."""
     write(REPLICATES, f"stage,replicates\nessay,{cell}\n")
-    found = f"found {cell!r}, which is no number of replicates; write a whole number from 1"
+    found = f"found {cell!r}, which is not a number of replicates; write a whole number from 1"
     assert refusals() == [f"[catalog] {REPLICATES}, line 2, column replicates: {found}"]
 
 

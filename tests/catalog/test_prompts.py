@@ -227,10 +227,10 @@ def test_an_expression_that_fails(template: str, problem: str) -> None:
 @pytest.mark.parametrize(
     ("template", "problem"),
     [
-        ("{{ parent.strip }}", "a builtin_function_or_method is no text"),
-        ("{{ concepts|map(attribute='name') }}", "a generator is no text"),
-        ("{{ range }}", "a function is no text"),
-        ("{% macro f() %}{% endmacro %}{{ f }}", "a Macro is no text"),
+        ("{{ parent.strip }}", "a builtin_function_or_method is not a text"),
+        ("{{ concepts|map(attribute='name') }}", "a generator is not a text"),
+        ("{{ range }}", "a function is not a text"),
+        ("{% macro f() %}{% endmacro %}{{ f }}", "a Macro is not a text"),
         ("{{ [1, 2]|random }}", "No filter named 'random'"),
         ("{{ lipsum() }}", "'lipsum' is undefined"),
     ],

@@ -128,7 +128,7 @@ def test_a_lone_surrogate_is_refused_before_it_is_sent(change: dict[str, Any]) -
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), {1, 2}, b"x"])
 def test_what_is_no_json_is_refused(value: object) -> None:
     """YAML can hold what JSON cannot."""
-    with pytest.raises(CallError, match=r"is no JSON .*; mend the sampling settings$"):
+    with pytest.raises(CallError, match=r"is not JSON .*; fix the sampling settings$"):
         request(extra_body={"x": value})
 
 
@@ -233,8 +233,8 @@ def test_what_is_missing_is_not_made_up() -> None:
 @pytest.mark.parametrize(
     ("body", "found"),
     [
-        ("text", "answered 'text', which is no chat completion"),
-        ([], r"answered '\[\]', which is no chat completion"),
+        ("text", "answered 'text', which is not a chat completion"),
+        ([], r"answered '\[\]', which is not a chat completion"),
         ({}, "answered without choices"),
         (completion("", choices=[]), "answered without choices"),
         ({"error": {"message": "no\ncredit", "code": 402}}, "error 'no credit'"),
@@ -245,7 +245,7 @@ def test_what_is_missing_is_not_made_up() -> None:
             "error 'Provider returned error: overloaded'",
         ),
         (completion("", choices=[{"error": {"message": "lost"}, "index": 0}]), "error 'lost'"),
-        (completion("x", extra={1, 2}), "no JSON"),
+        (completion("x", extra={1, 2}), "not JSON"),
     ],
 )
 def test_what_is_no_answer_is_not_kept(body: object, found: str) -> None:

@@ -595,6 +595,6 @@ def test_a_parser_without_lines_of_its_own() -> None:
 
 @pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf, -0.1, 9.1])
 def test_a_scale_holds_its_bounds_only(score: float) -> None:
-    """What is no number is outside."""
+    """What is not a number is outside."""
     with pytest.raises(ParseError, match="outside the scale"):
         Scale(minimum=0, maximum=9).check(score)

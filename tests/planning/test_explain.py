@@ -164,7 +164,7 @@ def test_another_lineage_is_not_concerned(made: Project) -> None:
 
 
 def test_a_deleted_answer_comes_from_the_journal(made: Project) -> None:
-    """All after it is made anew, and nothing is asked."""
+    """All after it is made again, and nothing is asked."""
     essay = lineage(made)[1].generation
     Path(generation_file("essay", essay.gen_id, "raw.txt")).unlink()
     found = lineage(made)

@@ -161,7 +161,7 @@ CONTRADICTIONS: dict[str, tuple[Callable[[Project, Source], object], str]] = {
     ),
     "damaged metadata": (
         lambda p, s: s.path("draft", "d1", "metadata.json").write_text("{"),
-        "is no JSON",
+        "is not JSON",
     ),
     "damaged raw_metadata": (
         lambda p, s: s.path("draft", "d1", "raw_metadata.json").write_text("[]"),

@@ -60,7 +60,7 @@ class Project:
             source, target = ROOT / name, directory / name
             target.parent.mkdir(parents=True, exist_ok=True)
             if name == "scripts":
-                # Not a copy, which each run would compile anew.
+                # Not a copy, which each run would compile again.
                 target.symlink_to(source)
             elif source.is_dir():
                 shutil.copytree(source, target)

@@ -78,5 +78,5 @@ def test_a_damaged_record_is_one_line(project: Project) -> None:
     (metadata,) = list(project.path("data/gens/draft").glob("*/metadata.json"))[:1]
     metadata.write_text("{")
     output = project.snakemake(TABLE, "--config", "partial=true", code=1)
-    assert "metadata.json: is no JSON" in output
+    assert "metadata.json: is not JSON" in output
     assert "Traceback" not in output

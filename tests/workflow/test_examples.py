@@ -55,7 +55,7 @@ def test_a_chain_of_four_stages_with_temperature_as_a_dimension(examples: Projec
 
 
 def test_a_question_set_without_concepts(examples: Project) -> None:
-    """The rows of a table are the first stage; an edited row asks anew for its own alone."""
+    """The rows of a table are the first stage; an edited row asks again for its own alone."""
     run = ("--configfile", "examples/questions/config.yaml")
     examples.snakemake(*run)
     log = examples.read("calls.log")

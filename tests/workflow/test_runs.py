@@ -173,7 +173,7 @@ def test_a_widened_cohort_makes_only_the_new(project: Project) -> None:
 
 
 def test_a_failed_answer_leaves_the_others_and_is_retried_alone(project: Project) -> None:
-    """One refusal: its line is shown, no traceback; the rest is done; the next run mends it."""
+    """One refusal: its line is shown, no traceback; the rest is done; the next run fixes it."""
     project.edit(
         "echo.py", 'if "SCORE" in prompt:', 'if "SCORE" in prompt and BREAK not in prompt:'
     )

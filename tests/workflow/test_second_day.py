@@ -411,7 +411,7 @@ def test_all_is_made_again_without_manifest_and_store(finished: Project) -> None
     assert finished.store() == store
 
 
-# 17: to look is not to ask anew.
+# 17: to look is not to ask again.
 
 LOOKS = {
     "plan": ["plan"],
@@ -438,7 +438,7 @@ def test_who_looks_with_refresh_chooses_no_answer(finished: Project, name: str) 
 
 
 def test_a_refresh_marks_what_its_target_makes(finished: Project) -> None:
-    """`drafts` asks for drafts anew: not for essays, some other day."""
+    """`drafts` asks for drafts again: not for essays, some other day."""
     calls = finished.calls()
     finished.snakemake("drafts", "--config", "refresh=true")
     assert finished.calls() == calls + 2

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from support.project import Project
 
-# Refuses one of the two drafts, until it is mended.
+# Refuses one of the two drafts, until it is fixed.
 MOODY = """
 
 def _answer(body, echo=complete):
     text = body["messages"][-1]["content"]
-    if "Fog" in text and not Path("mended").exists():
+    if "Fog" in text and not Path("fixed").exists():
         raise RuntimeError("the model is moody")
     return echo(body)
 
@@ -26,7 +26,7 @@ def test_a_run_in_shards(project: Project) -> None:
     marks = {path.name for path in project.path("logs/shards").glob("*.done")}
     assert len(marks) == 1
     before = project.calls()
-    project.write("mended", "")
+    project.write("fixed", "")
     output = project.snakemake("all", "--config", "shards=2")
     assert "run shard 1" in " ".join(output.split())
     assert before < project.calls() == 8
@@ -36,7 +36,7 @@ def test_a_run_in_shards(project: Project) -> None:
 
 
 def test_new_answers_in_shards(project: Project) -> None:
-    """What is to be asked anew is decided once, not by each shard and again at the end."""
+    """What is to be asked again is decided once, not by each shard and again at the end."""
     project.snakemake("drafts")
     assert project.calls() == 2
     project.snakemake("all", "--config", "shards=2", "refresh=true")

@@ -200,7 +200,7 @@ def test_the_reports_that_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_the_command_lines_are_those_of_the_run(
     line: str, targets: list[str], again: str, partial: str
 ) -> None:
-    """With its settings, files and targets; what is asked anew is not asked once more."""
+    """With its settings, files and targets; what is asked again is not asked once more."""
     import shlex
 
     found = commands(["/x/bin/snakemake", *shlex.split(line)], targets=targets)

@@ -185,7 +185,7 @@ class Ledger:
                     fcntl.flock(file, fcntl.LOCK_UN)
         except OSError as error:
             raise StoreError(
-                f"{self._path}: cannot be written ({error.strerror}); mend that and run snakemake "
+                f"{self._path}: cannot be written ({error.strerror}); fix that and run snakemake "
                 f"again"
             ) from error
 

@@ -145,7 +145,7 @@ class _Loader:
             generator = _GENERATORS.get(row.values["generator"] or "llm")
             if generator is None:
                 remedy = nearest(row.values["generator"], _GENERATORS)
-                self._refuse(path, row, "generator", "which is no generator", remedy)
+                self._refuse(path, row, "generator", "which is not a generator", remedy)
             score_min, score_max = self._scale(path, row)
             templates[name] = Template(
                 stage=stage,
@@ -187,11 +187,11 @@ class _Loader:
         rows = self._scan(path, required=("stage", "replicates"))
         for stage, row in self._by_id(path, "stage", rows).items():
             if stage not in stages:
-                self._refuse(path, row, "stage", "which is no stage", nearest(stage, stages))
+                self._refuse(path, row, "stage", "which is not a stage", nearest(stage, stages))
             count = row.values["replicates"]
             replicates[stage] = int(count) if _WHOLE.fullmatch(count) else 0
             if count and replicates[stage] < 1:
-                why, remedy = "which is no number of replicates", "write a whole number from 1"
+                why, remedy = "which is not a number of replicates", "write a whole number from 1"
                 self._refuse(path, row, "replicates", why, remedy)
         return replicates
 
@@ -238,7 +238,7 @@ class _Loader:
             remedy = "write one such as 9 or 0.5"
             if pointed := decimal_comma(cell):
                 remedy = f"write a decimal point: {pointed}"
-            self._refuse(path, row, column, "which is no number", remedy)
+            self._refuse(path, row, column, "which is not a number", remedy)
             return None
         return number
 
@@ -258,5 +258,5 @@ class _Loader:
         price = self._number(path, row, column)
         if price is not None and price < 0:
             remedy = "write USD for a million tokens, or leave the cell empty"
-            self._refuse(path, row, column, "which is no price", remedy)
+            self._refuse(path, row, column, "which is not a price", remedy)
         return price

@@ -52,7 +52,7 @@ def render(template_text: str, variables: Mapping[str, object], *, name: str) ->
     compiled once.
 
     Raises:
-        TemplateError: the source is no template, or it asks for what it may not or cannot have.
+        TemplateError: the source is not a template, or it asks for what it may not or cannot have.
     """
     template = _compile(name, template_text)
     try:
@@ -73,7 +73,7 @@ def check(template_text: str, name: str) -> None:
     """Compile a template, for its errors only.
 
     Raises:
-        TemplateError: the source is no template, or needs another one.
+        TemplateError: the source is not a template, or needs another one.
     """
     _compile(name, template_text)
 
@@ -174,7 +174,7 @@ def _compile(name: str, text: str) -> Template:
             raise _error(name, node.lineno, problem, "put the text itself here")
         code = environment.compile(tree, name, name)
     except TemplateSyntaxError as error:
-        remedy = "mend the template"
+        remedy = "fix the template"
         raise _error(name, error.lineno, str(error.message), remedy) from error
     except (RecursionError, MemoryError, SyntaxError, ValueError) as error:
         # What Python itself cannot hold: nesting without end, numbers of thousands of digits.
@@ -202,7 +202,7 @@ def _environment() -> SandboxedEnvironment:
             return value
         if callable(value) or isinstance(value, Iterator):
             raise TemplateRuntimeError(
-                f"a {type(value).__name__} is no text; call, join or list it"
+                f"a {type(value).__name__} is not a text; call, join or list it"
             )
         return value
 
@@ -226,7 +226,7 @@ def _render_error(error: Exception, variables: Mapping[str, object], name: str) 
     # Jinja2 rewrites the traceback so that it leads through the template's own lines.
     frames = traceback.walk_tb(error.__traceback__)
     lines = [line for frame, line in frames if frame.f_code.co_filename == name]
-    problem, remedy = str(error), "mend the template"
+    problem, remedy = str(error), "fix the template"
     if isinstance(error, SecurityError):
         remedy = "a template may only read its variables; remove this"
     elif isinstance(error, UndefinedError):

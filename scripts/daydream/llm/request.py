@@ -64,7 +64,7 @@ class Request:
             ) from error
         except (TypeError, ValueError) as error:
             raise CallError(
-                f"{self}: is no JSON ({one_line(error)}); mend the sampling settings"
+                f"{self}: is not JSON ({one_line(error)}); fix the sampling settings"
             ) from error
 
     def __str__(self) -> str:
@@ -221,12 +221,12 @@ def check_completion(
     takes secrets out of what an error repeats.
 
     Raises:
-        CallError: it reports an error, is no JSON object, or has no choices. It answers nothing, so
-            it is not kept, and the next run asks again.
+        CallError: it reports an error, is not a JSON object, or has no choices. It answers nothing,
+            so it is not kept, and the next run asks again.
     """
     if not isinstance(value, dict):
         raise CallError(
-            f"{source}: answered {one_line(redact(str(value)))}, which is no chat completion; "
+            f"{source}: answered {one_line(redact(str(value)))}, which is not a chat completion; "
             f"check that it serves chat completions"
         )
     choices = value.get("choices")
@@ -247,13 +247,13 @@ def _storable(value: dict[str, Any], source: object) -> dict[str, Any]:
         text = json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError) as error:
         raise CallError(
-            f"{source}: answered what is no JSON ({one_line(error)}); return text or JSON values"
+            f"{source}: answered what is not JSON ({one_line(error)}); return text or JSON values"
         ) from error
     try:
         text.encode()
     except UnicodeEncodeError:
-        mended = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return dict(json.loads(mended))
+        fixed = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return dict(json.loads(fixed))
     return value
 
 

@@ -42,7 +42,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
     except OSError as error:
         raise StoreError(f"{path}: cannot be read ({error.strerror}); make it again") from error
     except ValueError as error:
-        raise StoreError(f"{path}: is no JSON ({error}); restore it, or delete it") from error
+        raise StoreError(f"{path}: is not JSON ({error}); restore it, or delete it") from error
     if not isinstance(value, dict):
         raise StoreError(f"{path}: holds no JSON object; restore it, or delete it")
     return value

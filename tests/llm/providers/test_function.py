@@ -119,9 +119,9 @@ def test_a_lone_surrogate_is_made_storable(write: Write) -> None:
         ("def complete(body):\n    raise ValueError('a\\nb')", "mine.py:2: ValueError: 'a b'"),
         ("import json\ndef complete(body):\n    json.loads('{')", "mine.py:3: JSONDecodeError: "),
         ("def complete(): return ''", "TypeError: "),
-        ("def complete(body): return None", "answered 'None', which is no chat completion"),
+        ("def complete(body): return None", "answered 'None', which is not a chat completion"),
         ("def complete(body): return {}", "answered without choices"),
-        ("def complete(body): return {'choices': [{'x': {1}}]}", "no JSON"),
+        ("def complete(body): return {'choices': [{'x': {1}}]}", "not JSON"),
         ("def complete(body): return {'error': 'too hot'}", "error 'too hot'"),
     ],
 )

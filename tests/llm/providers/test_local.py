@@ -138,7 +138,7 @@ def test_a_full_context_is_a_cut_answer(local: LocalProvider) -> None:
 @pytest.mark.parametrize(
     ("extra", "found"),
     [
-        ({"grammar": "root ::= ("}, "failed to parse grammar'; mend the grammar in extra_body"),
+        ({"grammar": "root ::= ("}, "failed to parse grammar'; fix the grammar in extra_body"),
         ({"n": 3}, "Field 'n'"),
         ({"stream": True}, "was refused"),
         ({"tools": [{"x": 1}]}, "Missing tool type"),

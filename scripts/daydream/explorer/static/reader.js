@@ -230,7 +230,7 @@ function parseJson(text) {
   }
 }
 
-// Metadata as lines, what is nested as JSON; what is no JSON, as it is.
+// Metadata as lines, what is nested as JSON; what is not JSON, as it is.
 function metadataTable(text) {
   const value = parseJson(text);
   if (value === null || typeof value !== "object") return textBlock([text], METADATA);
@@ -257,7 +257,7 @@ function journalEntry(name, text, current) {
     usage.prompt_tokens !== undefined && `${usage.prompt_tokens} + ${usage.completion_tokens ?? "?"} tokens`,
     Number.isFinite(entry.duration_s) && `${entry.duration_s.toFixed(1)} s`,
     entry.attempts > 1 && `${entry.attempts} attempts`,
-  ].filter(Boolean) : ["This entry is no JSON; here it is as it stands."];
+  ].filter(Boolean) : ["This entry is not JSON; here it is as it stands."];
   return h(current ? "section.entry.current" : "section.entry", {},
     h("h3", {}, current ? "The answer in use" : "Another answer", h("code.id", {}, name.slice(0, 16))),
     h("p.facts", {}, facts.join(" · ")),

@@ -142,7 +142,7 @@ class CommandProvider:
         last = next((line for line in reversed(lines) if line.strip()), "")
         raise CallError(
             f"provider {self._name!r}: the server ended before it answered ({one_line(last)}); "
-            f"mend its command, and see {log}"
+            f"fix its command, and see {log}"
         )
 
 

@@ -109,7 +109,7 @@ class LocalProvider:
             path = self._base_dir / self._model_path
             if not path.is_file():
                 raise CallError(
-                    f"provider {self._name!r}: found no file {self._model_path!r}; mend model_path"
+                    f"provider {self._name!r}: found no file {self._model_path!r}; fix model_path"
                 )
             return path
         try:
@@ -161,7 +161,7 @@ class LocalProvider:
             )
         message = error_message(error)
         setting = "the grammar in extra_body" if "grammar" in message else "the sampling settings"
-        return CallError(f"{request}: answered {one_line(message)}; mend {setting}")
+        return CallError(f"{request}: answered {one_line(message)}; fix {setting}")
 
 
 def available_cores() -> int:

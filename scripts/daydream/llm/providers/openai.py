@@ -197,7 +197,7 @@ class OpenAIProvider:
             kind = answer.headers.get("content-type", "no content type")
             text = one_line(self._redacted(answer.text), limit=200)
             raise CallFailedError(
-                f"{request}: answered {answer.status_code} with {text} ({kind}), which is no "
+                f"{request}: answered {answer.status_code} with {text} ({kind}), which is not "
                 f"JSON; check base_url",
                 status=answer.status_code,
                 again=True,
