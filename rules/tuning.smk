@@ -254,7 +254,9 @@ def lock_for_writers(lock):
     def lock_unless_reading(self):
         targets = target_rules()
         only_reads = bool(targets) and targets <= readers
-        with nullcontext() if only_reads or own_scope().only_looks else lock(self):
+        # In this order: a scope is of compiled cohorts, whose mistakes are not for an import to tell.
+        is_partial = experiment.settings.partial and own_scope().only_looks
+        with nullcontext() if only_reads or is_partial else lock(self):
             yield
 
     return lock_unless_reading

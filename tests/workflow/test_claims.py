@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import yaml
 
+from support.background import Run, until
 from support.project import Project
 from support.provider_server import ProviderServer
-
-
-def start(project: Project, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "snakemake", "--cores", "8", *arguments],
-        cwd=project.dir,
-        env={**os.environ, "TEST_API_KEY": "sk-test-secret"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
 
 
 def distinct(server: ProviderServer) -> set[str]:
@@ -44,11 +29,11 @@ def test_two_fresh_cohorts_that_share_generations(project: Project) -> None:
         other.parent.mkdir(parents=True)
         other.write_text(spec.read_text())
         runs = [
-            start(project, "--nolock", "scores", "--config", f"cohorts={cohort}")
+            Run(project, "--cores", "8", "--nolock", "scores", "--config", f"cohorts={cohort}")
             for cohort in ("c1", "c2", "c1", "c2")
         ]
         for run in runs:
-            output, _ = run.communicate(timeout=240)
+            output = run.wait(timeout=240)
             assert "Traceback" not in output, output
         project.snakemake("scores", "--config", "cohorts=c1")
         rows = {row["gen_id"]: row for row in project.membership()}
@@ -65,13 +50,13 @@ def test_shards_end_with_the_run_that_started_them(project: Project) -> None:
         stage["sampling"] = {"seed": "gen_id"}
     with ProviderServer(latency=0.5) as server:
         project.serve(server.url)
-        run = start(project, "--cores", "2", "--config", "shards=2")
-        wait_for(lambda: len(server.history) > 2)
-        shards = children(run.pid)
+        run = Run(project, "--cores", "2", "--config", "shards=2")
+        until(lambda: len(server.history) > 2)
+        shards = children(run.process.pid)
         assert len(shards) == 2
-        run.kill()
-        run.communicate()
-        wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in shards))
+        run.process.kill()
+        run.wait()
+        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in shards), timeout=120)
         calls = sum(row["template_id"] != "same" for row in project.membership())
         assert len(server.history) < calls
         project.snakemake("scores")
@@ -90,10 +75,3 @@ def children(pid: int) -> list[int]:
         if parent == pid and "snakemake" in command:
             found.append(int(path.parent.name))
     return found
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)

@@ -2,44 +2,28 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable
-
 import pytest
 
+from support.background import Run, until
 from support.project import Project
 from support.provider_server import ProviderServer
 
 LOCKS = ".snakemake/locks"
-PATIENCE_S = 60
-
-
-def start(project: Project, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "snakemake", "--cores", "4", *arguments],
-        cwd=project.dir,
-        env={**os.environ, "TEST_API_KEY": "sk-test-secret"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def locks(project: Project) -> dict[str, str]:
     return {path.name: path.read_text() for path in project.path(LOCKS).glob("*.lock")}
 
 
-@pytest.mark.parametrize("look", [("plan",), ("explain", "--config"), ("diff", "--config")])
+@pytest.mark.parametrize(
+    "look",
+    [
+        ("plan",),
+        ("explain", "--config"),
+        ("diff", "--config"),
+        ("scores", "--config", "partial=true"),
+    ],
+)
 def test_a_look_beside_a_run_leaves_its_lock(project: Project, look: tuple[str, ...]) -> None:
     """A second run is still refused after it, and each generation is asked for once."""
     project.spec["axes"]["draft_replicate"] = list(range(1, 9))
@@ -51,8 +35,8 @@ def test_a_look_beside_a_run_leaves_its_lock(project: Project, look: tuple[str, 
             "explain": (f"gen_id={gen_id}",),
             "diff": ("left=c1", "right=c1"),
         }.get(look[0], ())
-        run = start(project, "scores")
-        wait_for(lambda: server.history)
+        run = Run(project, "--cores", "4", "scores")
+        until(lambda: server.history)
         before = locks(project)
         assert before
         seen = project.snakemake(*look, *given)
@@ -60,8 +44,16 @@ def test_a_look_beside_a_run_leaves_its_lock(project: Project, look: tuple[str, 
         assert locks(project) == before
         second = project.snakemake("scores", code=1)
         assert "another run makes the same files here" in second
-        output, _ = run.communicate(timeout=PATIENCE_S)
-        assert run.returncode == 0, output
+        output = run.wait()
+        assert run.process.returncode == 0, output
         calls = sum(row["template_id"] != "same" for row in project.membership())
         assert len(server.history) == calls
         assert not locks(project)
+
+
+def test_an_import_is_not_held_up_by_another_cohort(project: Project) -> None:
+    """The lock is taken without compiling cohorts: what is wrong with one is not asked for."""
+    project.spec["axes"]["combo_id"] = ["nowhere"]
+    project.save()
+    output = project.snakemake("import_store", "--config", "source=src", "cohort=old", code=1)
+    assert "src/gens" in output

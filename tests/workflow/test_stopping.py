@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import random
-import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from support.background import Run, until
 from support.project import Project
 from support.provider_server import ProviderServer
 
@@ -37,37 +36,6 @@ def widen(project: Project, drafts: int) -> None:
     project.save()
 
 
-class Run:
-    """A run of snakemake in the background, in a process group of its own."""
-
-    def __init__(self, project: Project, *arguments: str) -> None:
-        self.log = project.path("run.log")
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "snakemake", "--cores", str(CORES), *arguments],
-                cwd=project.dir,
-                env={**os.environ, "TEST_API_KEY": "sk-test-secret", "COLUMNS": "200"},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def signal(self, number: signal.Signals) -> None:
-        os.killpg(self.process.pid, number)
-
-    def wait(self, timeout: float = 60) -> str:
-        self.process.wait(timeout)
-        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.log.read_text(errors="replace"))
-
-
-def until(condition: object, timeout: float = 60) -> None:
-    """Wait for a condition, which is a function of nothing."""
-    end = time.monotonic() + timeout
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-
-
 def requests(server: ProviderServer) -> Counter[str]:
     return Counter(str(sorted(call.body.items())) for call in server.history)
 
@@ -82,7 +50,7 @@ def test_the_first_signal_ends_the_run_well(project: Project, number: signal.Sig
     widen(project, 40)
     with ProviderServer(latency=1.0) as server:
         project.serve(server.url)
-        run = Run(project)
+        run = Run(project, "--cores", str(CORES))
         until(lambda: server.in_flight == CORES)
         run.signal(number)
         output = run.wait()
@@ -103,7 +71,7 @@ def test_a_second_signal_ends_it_at_once(project: Project) -> None:
     widen(project, 20)
     with ProviderServer(latency=5.0) as server:
         project.serve(server.url)
-        run = Run(project)
+        run = Run(project, "--cores", str(CORES))
         until(lambda: server.in_flight == CORES)
         run.signal(signal.SIGINT)
         time.sleep(0.3)
@@ -122,7 +90,7 @@ def test_two_runs_at_once(project: Project) -> None:
     widen(project, 20)
     with ProviderServer(latency=1.0) as server:
         project.serve(server.url)
-        run = Run(project)
+        run = Run(project, "--cores", str(CORES))
         until(lambda: server.in_flight == CORES)
         output = project.snakemake(code=1)
         assert (
@@ -148,7 +116,7 @@ def test_twenty_kills(project: Project, tmp_path_factory: pytest.TempPathFactory
         lost = []
         for _ in range(20):
             asked, kept = len(server.history), journaled(project)
-            run = Run(project)
+            run = Run(project, "--cores", str(CORES))
             until(lambda asked=asked: len(server.history) > asked)
             time.sleep(chooser.uniform(0, 0.8))
             run.signal(signal.SIGKILL)
