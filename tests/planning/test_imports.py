@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -13,10 +14,13 @@ from daydream.cohorts.given import read_given_membership
 from daydream.errors import InputError, StoreError
 from daydream.experiment import recipes
 from daydream.experiment.answers import build_request
+from daydream.files import ReservedFile
+from daydream.llm.request import Request, Response
 from daydream.planning.imports import import_store
-from daydream.store.journal import find_response
+from daydream.store.journal import claim_entry, find_response, record_response
 from support.experiment import experiment
 from support.project import Project
+from support.provider_server import completion
 from support.source import Source, state
 
 REPORT = "data/cohorts/old/reports/import.csv"
@@ -98,6 +102,26 @@ def test_each_answer_is_journaled_under_the_request_of_its_prompt(
         assert ("raw_metadata.json" in notes) == (row.gen_id == "d1")
         assert found.usage == ({"prompt_tokens": 5} if row.gen_id == "d1" else {})
     assert project.calls() == 0
+
+
+def test_an_answer_that_was_paid_for_meanwhile_stays(
+    project: Project, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run beside the import asks for the same request, after the import has looked for it."""
+    paid = Response(body=completion("paid for"), started_at="", duration_s=0)
+
+    def claim_late(
+        directory: Path, request: Request, *, wait: Callable[[], object]
+    ) -> ReservedFile:
+        with claim_entry(directory, request, wait=wait) as file:
+            record_response(file, request, paid, client="run")
+        return claim_entry(directory, request, wait=wait)
+
+    monkeypatch.setattr("daydream.planning.imports.writing.claim_entry", claim_late)
+    run(project)
+    entries = list(project.path("data/gens").glob("*/*/responses/*"))
+    assert entries
+    assert all(json.loads(path.read_text())["client"] == "run" for path in entries)
 
 
 def test_a_truncated_answer_is_known_as_one(project: Project, source: Source) -> None:

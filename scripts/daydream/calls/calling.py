@@ -26,7 +26,7 @@ from daydream.generations.row import Generation
 from daydream.llm import Providers
 from daydream.llm.request import Request, Response
 from daydream.settings import Settings
-from daydream.store.journal import claim_entry, find_response, record_response
+from daydream.store.journal import CLAIM_PAUSE_S, claim_entry, find_response, record_response
 from daydream.store.layout import generation_file
 
 # The packages that make the calls of a type of provider.
@@ -34,8 +34,6 @@ _CLIENTS = {"openai": "openai", "local": "xllamacpp"}
 # Characters a token, at the least: a budget is kept by what a call can take at the most.
 CHARACTERS_PER_TOKEN = 3
 DEFAULT_MAX_TOKENS = 4096
-# Seconds between two looks at an entry that another process holds.
-CLAIM_PAUSE_S = 0.1
 
 
 class Calls:

@@ -14,6 +14,9 @@ from daydream.files import ReservedFile, sync_directory
 from daydream.llm.request import Request, Response
 from daydream.store.layout import RESPONSES, generation_file, read_json
 
+# Seconds between two looks at an entry that another holds.
+CLAIM_PAUSE_S = 0.1
+
 
 def find_response(directory: Path, request: Request) -> Response | None:
     """Return the journaled answer to an equal request in a generation's directory, if any.

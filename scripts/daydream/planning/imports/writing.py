@@ -14,7 +14,12 @@ from daydream.experiment.provenance import of_parsed, of_prompt, of_raw
 from daydream.files import read_text, text_sha256, write_json, write_text
 from daydream.llm.request import Response
 from daydream.planning.imports.reading import METADATA, TEXTS, Entry, notes_of
-from daydream.store.journal import claim_entry, find_response, record_response
+from daydream.store.journal import (
+    CLAIM_PAUSE_S,
+    claim_entry,
+    find_response,
+    record_response,
+)
 from daydream.store.layout import OUTPUTS, read_json
 from daydream.store.records import Made, read_record, record_made
 
@@ -34,9 +39,12 @@ def write_generation(experiment: Experiment, entry: Entry, parsed: Mapping[str, 
         request = build_request(experiment, generation, prompt)
         response = find_response(target, request)
         if response is None:
-            response = _response(entry.directory, found["raw.txt"])
-            with claim_entry(target, request, wait=lambda: time.sleep(0.1)) as file:
-                record_response(file, request, response, client="import")
+            with claim_entry(target, request, wait=lambda: time.sleep(CLAIM_PAUSE_S)) as file:
+                # A run beside this import may have paid for an answer since.
+                response = find_response(target, request)
+                if response is None:
+                    response = _response(entry.directory, found["raw.txt"])
+                    record_response(file, request, response, client="import")
         model = experiment.catalog.models[generation.llm_model_id]
         metadata |= {
             "mode": "llm",
