@@ -39,9 +39,11 @@ class Withdrawal:
             }
         if not self._untouched:
             return
-        for cohort in [name for name, ids in self._untouched.items() if generation.gen_id in ids]:
-            _remove(self._experiment, [cohort])
-            self._untouched.pop(cohort, None)
+        # A copy, as other threads remove cohorts from it meanwhile.
+        for cohort, ids in list(self._untouched.items()):
+            if generation.gen_id in ids:
+                _remove(self._experiment, [cohort])
+                self._untouched.pop(cohort, None)
 
 
 def withdraw_outdated(experiment: Experiment, known: Mapping[str, Account]) -> None:
