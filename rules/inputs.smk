@@ -126,8 +126,8 @@ def choose_answers(row):
 def of_generation(question):
     """Return an input function that asks for files of a job's generation, by what they are to it.
 
-    The account of what is current decides what is made again (`daydream.experiment.provenance`), so the time of
-    no file does.
+    The account of what is current decides what is made again (`daydream.experiment.provenance`),
+    so the times of files do not.
     """
 
     def answer(wildcards):

@@ -19,12 +19,11 @@ class Choices:
     def __init__(self, refreshable: Mapping[str, Generation], *, run: str) -> None:
         self._refreshable = refreshable
         self._run = run
-        self._only_looks = False
 
     @cached_property
     def _chosen(self) -> dict[str, Choice]:
         choices = read_choices()
-        if self._only_looks or not self._refreshable:
+        if not self._refreshable:
             return choices
         return refreshed(choices, _answered(self._refreshable), run=self._run)
 
@@ -34,8 +33,7 @@ class Choices:
 
     def only_look(self) -> None:
         """Let nothing be asked for again, whatever `refresh` says."""
-        self._only_looks = True
-        self.__dict__.pop("_chosen", None)
+        self._chosen = read_choices()
 
     def choose(self, requested: Iterable[str]) -> None:
         """Write down which of the requested generations are to have a new answer.

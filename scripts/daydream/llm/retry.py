@@ -104,10 +104,6 @@ class Retrying:
                 return replace(response, attempts=attempt)
         raise AssertionError
 
-    def close(self) -> None:
-        """Close the provider."""
-        self._provider.close()
-
     def _failed_alone(self, request: Request, failed: bool) -> bool:
         """Note how an attempt ended; tell whether most of the model's last ones did not fail."""
         with self._lock:

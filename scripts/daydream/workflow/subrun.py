@@ -2,7 +2,7 @@
 
 All shards write the same store and the same records in `.snakemake`, one file per output, so that a
 later run finds what they made as if it had made it itself. They do not take Snakemake's lock: the
-outer run holds it, and whoever gives it back removes everyone's.
+outer run holds it for them.
 """
 
 from __future__ import annotations
