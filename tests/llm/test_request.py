@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from daydream.errors import CallError
 from daydream.llm import Providers
-from daydream.llm.request import CallClock, Request, Response, check_completion, derive_seed
+from daydream.llm.request import CallClock, Request, Response, derive_seed
 from daydream.settings import Function, OpenAI
 from support.project import ROOT
 from support.provider_server import completion
@@ -225,48 +225,6 @@ def test_what_is_missing_is_not_made_up() -> None:
     answer = response({"choices": [{"message": {"content": "x"}}]})
     assert (answer.finish_reason, answer.model, answer.usage) == (None, None, {})
     assert not answer.truncated
-
-
-# What is kept
-
-
-@pytest.mark.parametrize(
-    ("body", "found"),
-    [
-        ("text", "answered 'text', which is not a chat completion"),
-        ([], r"answered '\[\]', which is not a chat completion"),
-        ({}, "answered without choices"),
-        (completion("", choices=[]), "answered without choices"),
-        ({"error": {"message": "no\ncredit", "code": 402}}, "error 'no credit'"),
-        ({"error": "bare"}, "error 'bare'"),
-        ({"error": {"code": 7}}, "error '{\"code\": 7}'"),
-        (
-            {"error": {"message": "Provider returned error", "metadata": {"raw": "overloaded"}}},
-            "error 'Provider returned error: overloaded'",
-        ),
-        (completion("", choices=[{"error": {"message": "lost"}, "index": 0}]), "error 'lost'"),
-        (completion("x", extra={1, 2}), "not JSON"),
-    ],
-)
-def test_what_is_no_answer_is_not_kept(body: object, found: str) -> None:
-    """An error that comes with status 200, or an answer without choices, is asked for again."""
-    with pytest.raises(CallError, match=rf"^\[call\] who: .*{found}.*; ") as error:
-        check_completion(body, source="who")
-    assert len(str(error.value).splitlines()) == 1
-
-
-def test_an_answer_is_kept_as_it_came() -> None:
-    """Fields that nobody here knows stay."""
-    body = completion("x", provider="upstream", cost={"total": 0.1})
-    assert check_completion(body, source="who") == body
-
-
-@given(st.text(), st.sampled_from("\ud800\udbff\udc00\udfff"), st.text())
-def test_an_answer_can_always_be_kept(before: str, lone: str, after: str) -> None:
-    """A lone surrogate, which servers make of a cut emoji, becomes U+FFFD; no other character."""
-    body = completion(before + lone + after, other=before)
-    kept = check_completion(body, source="who")
-    assert kept == completion(f"{before}\ufffd{after}", other=before)
 
 
 # Calls

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
+import pytest
+
 from support.project import Project
-from support.provider_server import ProviderServer, answer, truncated
+from support.provider_server import ProviderServer, Reply, answer, completion, truncated
 
 ONE = ("--config", "where={combo_id: pair, essay_template: grow}")
 
@@ -108,3 +111,100 @@ def test_the_journal_keeps_the_whole_call(project: Project) -> None:
     assert entry["started_at"] and entry["duration_s"] >= 0
     assert "authorization" not in {name.lower() for name in entry["headers"]}
     assert "sk-test-secret" not in path.read_text()
+
+
+BROKEN = json.dumps(completion("half")).encode()[:-40]
+WHOLE = "Grüße\nfrom far"
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [
+        (
+            json.dumps(completion(WHOLE), ensure_ascii=False).encode("latin-1"),
+            "a/b; charset=latin-1",
+        ),
+        (json.dumps([completion(WHOLE)]).encode(), "text/plain"),
+        (
+            json.dumps(completion(WHOLE)).replace("1700000000", "9" * 5000).encode(),
+            "application/json",
+        ),
+        (
+            b"data: "
+            + json.dumps({"choices": [{"delta": {"content": WHOLE}}]}).encode()
+            + b"\n\ndata: [DONE]\n\n",
+            "text/event-stream",
+        ),
+    ],
+    ids=["latin-1", "list", "integer", "stream"],
+)
+def test_an_answer_in_an_odd_form_is_an_answer(
+    project: Project, content: bytes, content_type: str
+) -> None:
+    """It is asked for once, kept with its bytes, and found again."""
+    with ProviderServer() as server:
+        project.serve(server.url)
+        server.script(Reply(body=content, headers={"content-type": content_type}))
+        project.snakemake("drafts", *ONE)
+        (gen,) = project.path("data/gens/draft").iterdir()
+        assert project.read(f"data/gens/draft/{gen.name}/raw.txt") == WHOLE
+        (gen / "raw.txt").unlink()
+        project.snakemake("drafts", *ONE)
+        assert project.read(f"data/gens/draft/{gen.name}/raw.txt") == WHOLE
+        assert len(server.history) == 1
+
+
+def test_an_answer_that_nobody_can_use_is_asked_for_once(project: Project) -> None:
+    """It is kept and named; a new one is asked for at the user's word alone."""
+    with ProviderServer() as server:
+        project.serve(server.url)
+        server.script(Reply(body=BROKEN))
+        for _ in range(2):
+            output = project.snakemake("drafts", *ONE, code=1)
+            assert "which is not JSON, which is kept in data/gens/draft/" in output
+            assert "ask for a new sample" in output
+            assert "Traceback" not in output
+            assert len(server.history) == 1
+        project.snakemake("plan", *ONE)
+        with project.path("data/plan.csv").open() as file:
+            (draft,) = (row for row in csv.DictReader(file) if row["stage"] == "draft")
+        assert (draft["call"], draft["refused"]) == ("0", "1")
+        project.snakemake("drafts", *ONE, "refresh=true")
+        assert len(server.history) == 2
+
+
+def test_an_answer_that_nobody_can_use_is_resampled(project: Project) -> None:
+    """As one that its parser refuses."""
+    project.config["stages"]["draft"]["resample"] = 1
+    with ProviderServer() as server:
+        project.serve(server.url)
+        server.script(Reply(body=BROKEN))
+        project.snakemake("drafts", *ONE)
+        assert len(server.history) == 2
+        (refused,) = metadata(project, "draft")["refused"]
+        assert "which is not JSON" in refused["reason"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"headers": {', '"headers": 7, "h": {'),
+        ('"response": {', '"response": [7], "r": {'),
+        ('"messages": [', '"messages": [3], "m": ['),
+        ('"sample": 0', '"sample": {}'),
+        ('"request": {', '"request": [], "q": {'),
+    ],
+)
+def test_a_journal_entry_of_another_shape_is_one_line(project: Project, old: str, new: str) -> None:
+    """It names the file, and no call is made in its place."""
+    with ProviderServer() as server:
+        project.serve(server.url)
+        project.snakemake("drafts", *ONE)
+        (entry,) = project.path("data/gens/draft").glob("*/responses/*.json")
+        project.edit(str(entry.relative_to(project.dir)), old, new)
+        next(project.path("data/gens/draft").glob("*/raw.txt")).unlink()
+        output = project.snakemake("drafts", *ONE, code=1)
+        assert f"responses/{entry.name}: " in output
+        assert "restore it, or delete it" in output or "restore or delete it" in output
+        assert "Traceback" not in output
+        assert len(server.history) == 1

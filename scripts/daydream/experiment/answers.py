@@ -16,6 +16,7 @@ from daydream.experiment.experiment import Experiment
 from daydream.generations.row import Generation
 from daydream.llm.request import Request, Response, derive_seed
 from daydream.store.journal import find_response, read_entry
+from daydream.store.layout import RESPONSES
 
 
 def build_request(
@@ -144,6 +145,20 @@ def refusal(
     except (CallError, ParseError) as error:
         return str(error)
     return ""
+
+
+def text_of(answer: Answer, directory: Path) -> str:
+    """Return the text of an answer.
+
+    Raises:
+        CallError: it holds none; the line says where it is kept.
+    """
+    try:
+        return answer.response.text
+    except CallError as error:
+        found, _, remedy = str(error.args[0]).rpartition("; ")
+        kept = directory / RESPONSES / f"{answer.request.sha256}.json"
+        raise CallError(f"{found}, which is kept in {kept}; {remedy}") from error
 
 
 def restored_answer(

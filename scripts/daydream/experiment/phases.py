@@ -12,7 +12,7 @@ from pathlib import Path
 
 from daydream.catalog.prompts import PARENT_NAMES, PromptConcept, render
 from daydream.experiment import recipes
-from daydream.experiment.answers import call_record, find_answer, parsed_text
+from daydream.experiment.answers import call_record, find_answer, parsed_text, text_of
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import of_parsed, of_prompt, of_raw
 from daydream.files import read_text, text_sha256, write_json, write_text
@@ -100,7 +100,7 @@ def generate_raw(
         known["mode"] = "copy"
     else:
         answer = find_answer(experiment, generation, text, directory, ask=experiment.calls.ask)
-        answer_text = answer.response.text
+        answer_text = text_of(answer, directory)
         model = experiment.catalog.models[generation.llm_model_id]
         known |= {"mode": "llm", **call_record(answer, model)}
     of = of_raw(experiment, generation, prompt=text_sha256(text), parent=parent)

@@ -21,6 +21,8 @@ import openai
 if TYPE_CHECKING:
     import ssl
 
+# A redirect within a server is followed, from one path to another.
+MOST_REDIRECTS = 5
 # An answer with its log probabilities has some megabytes.
 MOST_BYTES = 64 * 2**20
 
@@ -93,12 +95,21 @@ class _Backend(httpcore2.NetworkBackend):
         return _Stream(stream)
 
 
-class BoundedClient(httpx2.Client):
-    """A client whose calls end `within` their time, and whose answers are not kept if too long."""
+def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
 
-    def __init__(self, *, timeout: httpx2.Timeout, limits: httpx2.Limits) -> None:
-        # As openai.DefaultHttpxClient has it.
-        super().__init__(follow_redirects=True, timeout=timeout, limits=limits)
+
+class BoundedClient(httpx2.Client):
+    """A client whose calls end `within` their time, and whose answers are not kept if too long.
+
+    A redirect to another origin (scheme, host and port) is not followed: nobody has said that it
+    may have the prompt. Without `proxies`, those of the environment are not used.
+    """
+
+    def __init__(
+        self, *, timeout: httpx2.Timeout, limits: httpx2.Limits, proxies: bool = True
+    ) -> None:
+        super().__init__(timeout=timeout, limits=limits, trust_env=proxies)
         for transport in (self._transport, *self._mounts.values()):
             # The library has no public place for a backend.
             pool = getattr(transport, "_pool", None)
@@ -117,7 +128,16 @@ class BoundedClient(httpx2.Client):
         Raises:
             TooLongError: it is too long, unpacked.
         """
+        options["follow_redirects"] = False
         response = super().send(request, stream=True, **options)
+        for _ in range(MOST_REDIRECTS):
+            target = response.next_request
+            if target is None or target.method != request.method:
+                break
+            if _origin(target.url) != _origin(request.url):
+                break
+            response.close()
+            response = super().send(target, stream=True, **options)
         if stream:
             return response
         try:

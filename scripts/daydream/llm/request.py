@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -101,9 +101,20 @@ def derive_seed(gen_id: str, sample: int = 0) -> int:
     return int.from_bytes(digest) & 0x7FFFFFFF
 
 
+@dataclass(frozen=True, slots=True)
+class RawAnswer:
+    """The bytes of an HTTP answer, unpacked and without secrets, and their declared type."""
+
+    content: bytes
+    content_type: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Response:
     """One answer: the chat completion `body`, and the call that brought it.
+
+    Where the answer's bytes are not simply the JSON of `body`, `raw` holds them, and `problem` says
+    why `body` is empty if they hold no chat completion.
 
     `headers` are the HTTP answer's (none if there was no HTTP), `attempts` the requests sent until
     it came, `started_at` when the first was sent (UTC, ISO 8601, milliseconds), `duration_s` the
@@ -115,6 +126,8 @@ class Response:
     attempts: int = 1
     started_at: str
     duration_s: float
+    raw: RawAnswer | None = None
+    problem: str = ""
 
     @property
     def text(self) -> str:
@@ -135,6 +148,8 @@ class Response:
         raise CallError(self._no_text(message if isinstance(message, Mapping) else {}))
 
     def _no_text(self, message: Mapping[str, Any]) -> str:
+        if self.problem:
+            return f"the provider {self.problem}; ask for a new sample"
         who = f"the answer of model {self.model!r} holds no text"
         if not self._choice:
             return f"{who}: it has no choices; ask for a new sample"
@@ -210,51 +225,6 @@ class CallClock:
     def duration_s(self) -> float:
         """The seconds since the clock was made, to the microsecond."""
         return round(time.perf_counter() - self._begin, 6)
-
-
-def check_completion(
-    value: object, *, source: object, redact: Callable[[str], str] = str
-) -> dict[str, Any]:
-    """Return `value` if it is a chat completion that can be kept.
-
-    A lone surrogate, which no file can hold, becomes U+FFFD; all else stays as it is. `redact`
-    takes secrets out of what an error repeats.
-
-    Raises:
-        CallError: it reports an error, is not a JSON object, or has no choices. It answers nothing,
-            so it is not kept, and the next run asks again.
-    """
-    if not isinstance(value, dict):
-        raise CallError(
-            f"{source}: answered {one_line(redact(str(value)))}, which is not a chat completion; "
-            f"check that it serves chat completions"
-        )
-    choices = value.get("choices")
-    first = choices[0] if isinstance(choices, list) and choices else None
-    error = value.get("error") or (first.get("error") if isinstance(first, dict) else None)
-    if error:
-        raise CallError(
-            f"{source}: answered with the error {one_line(redact(error_message(error)))}; run "
-            f"snakemake again, or see what the provider says of it"
-        )
-    if not isinstance(first, dict):
-        raise CallError(f"{source}: answered without choices; run snakemake again")
-    return _storable(value, source)
-
-
-def _storable(value: dict[str, Any], source: object) -> dict[str, Any]:
-    try:
-        text = json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError) as error:
-        raise CallError(
-            f"{source}: answered what is not JSON ({one_line(error)}); return text or JSON values"
-        ) from error
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        fixed = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return dict(json.loads(fixed))
-    return value
 
 
 def error_message(error: object) -> str:

@@ -111,7 +111,11 @@ def _made(
         return Forecast(generation=generation, state="call", prompt=prompt)
     response = answer.response
     told = {"mode": "llm", "truncated": response.truncated, "sampling": answer.request.sampling}
-    return _parse(experiment, generation, response.text, told, prompt=prompt, usage=response.usage)
+    try:
+        raw = response.text
+    except CallError:
+        return Forecast(generation=generation, state="refused", prompt=prompt)
+    return _parse(experiment, generation, raw, told, prompt=prompt, usage=response.usage)
 
 
 def _parsed(experiment: Experiment, generation: Generation) -> Forecast:

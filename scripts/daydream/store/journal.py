@@ -1,17 +1,22 @@
 """The journal: every answer that was paid for, `responses/<request sha256>.json`.
 
-It is not an output of any rule, so nothing that Snakemake deletes or makes again can lose it.
+It is not an output of any rule, so nothing that Snakemake deletes or makes again can lose it. An
+answer whose bytes are not simply the JSON of a chat completion is kept with these bytes, also when
+they hold no chat completion at all: it is read from them each time.
 """
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from daydream.errors import StoreError
+from daydream.errors import CallError, StoreError
 from daydream.files import ReservedFile, sync_directory
-from daydream.llm.request import Request, Response
+from daydream.llm.reading import read_answer
+from daydream.llm.request import RawAnswer, Request, Response, one_line
 from daydream.store.layout import RESPONSES, generation_file, read_json
 
 # Seconds between two looks at an entry that another holds.
@@ -48,18 +53,31 @@ def read_entry(directory: Path, sha256: str) -> tuple[Request, Response] | None:
             sampling=body,
             sample=entry["sample"],
         )
+        raw = _raw_answer(entry)
+        reading = None if raw is None else read_answer(raw.content, raw.content_type)
         response = Response(
-            body=entry["response"],
-            headers=entry["headers"],
+            body=dict(entry["response"]) if reading is None else reading.body,
+            headers=dict(entry["headers"]),
             attempts=entry["attempts"],
             started_at=entry["started_at"],
             duration_s=entry["duration_s"],
+            raw=raw,
+            problem="" if reading is None else reading.problem,
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except KeyError as error:
         raise StoreError(f"{path}: lacks {error}; restore it, or delete it") from error
+    except (AttributeError, CallError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"{path}: is not a journal entry ({one_line(error)}); restore it, or delete it"
+        ) from error
     if request.sha256 != sha256:
         raise StoreError(f"{path}: holds another request ({request.sha256}); restore or delete it")
     return request, response
+
+
+def _raw_answer(entry: Mapping[str, Any]) -> RawAnswer | None:
+    raw = entry.get("raw")
+    return raw and RawAnswer(base64.b64decode(raw["base64"]), raw["content_type"])
 
 
 def journaled(directory: Path) -> list[str]:
@@ -109,7 +127,7 @@ def record_response(
     Raises:
         StoreError: the file system refuses it.
     """
-    entry = {
+    entry: dict[str, object] = {
         "request_sha256": request.sha256,
         "provider": request.provider,
         "client": client,
@@ -121,4 +139,7 @@ def record_response(
         "started_at": response.started_at,
         "duration_s": response.duration_s,
     }
+    if response.raw is not None:
+        content = base64.b64encode(response.raw.content).decode()
+        entry["raw"] = {"content_type": response.raw.content_type, "base64": content}
     file.write(json.dumps(entry, ensure_ascii=False, indent=1) + "\n")

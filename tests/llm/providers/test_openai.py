@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import socket
@@ -100,16 +101,21 @@ def test_the_body_is_sent_as_it_is(server: ProviderServer, monkeypatch: pytest.M
 
 
 def test_the_answer_is_kept_as_it_came(server: ProviderServer, connect: Open) -> None:
-    """Fields that the SDK does not know, and every header but cookies."""
+    """Fields that the SDK does not know, and the headers that tell of the call."""
     body = completion("Grüße 🜁\n", provider="upstream", cost={"total": 1e-7}, model="lab/m-2")
-    headers = {"x-request-id": "r-1", "set-cookie": "session=1", "X-RateLimit-Remaining": "7"}
+    headers = {
+        "x-request-id": "r-1",
+        "set-cookie": "session=1",
+        "X-RateLimit-Remaining": "7",
+        "x-api-key-echo": "a",
+    }
     server.script(Reply(body=body, headers=headers))
     got = connect().complete(request())
     assert got.body == body
     assert (got.text, got.model, got.attempts) == ("Grüße 🜁\n", "lab/m-2", 1)
     assert got.headers["x-request-id"] == "r-1"
     assert got.headers["x-ratelimit-remaining"] == "7"
-    assert "set-cookie" not in got.headers
+    assert not {"set-cookie", "x-api-key-echo"} & got.headers.keys()
     assert got.duration_s > 0
 
 
@@ -146,7 +152,37 @@ def test_threads_share_one_client(server: ProviderServer, connect: Open) -> None
     assert answers[7].text == provider.complete(request("7")).text
 
 
-# Retries
+def test_a_broken_answer_is_kept(server: ProviderServer, connect: Open) -> None:
+    """With its bytes, as it was paid for; only its text is refused."""
+    content = json.dumps(completion("x")).encode()[:-30]
+    server.script(Reply(body=content))
+    got = connect().complete(request())
+    assert (got.body, got.attempts) == ({}, 1)
+    assert got.raw is not None
+    assert got.raw.content == content
+    with pytest.raises(CallError, match="which is not JSON; ask for a new sample"):
+        _ = got.text
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_to_another_origin_does_not_get_the_prompt(
+    server: ProviderServer, connect: Open, status: int
+) -> None:
+    """The line says where it leads; who trusts that writes it into base_url."""
+    with ProviderServer() as other:
+        location = f"{other.url}/chat/completions"
+        server.script(Reply(status=status, body={}, headers={"location": location}))
+        text = refusal(connect())
+        assert f"a redirect to '{location}'; write that origin into base_url" in text
+        assert other.history == []
+
+
+def test_a_redirect_within_a_server_is_followed(server: ProviderServer, connect: Open) -> None:
+    server.script(Reply(status=307, body={}, headers={"location": "/v1/chat/completions"}))
+    connect().complete(request())
+    assert len(server.history) == 2
+    assert server.history[1].body == server.history[0].body
+    assert server.history[1].headers["authorization"] == f"Bearer {KEY}"
 
 
 # Failures
@@ -297,6 +333,78 @@ def test_a_server_without_keys_gets_none(
     text = refusal(provider)
     assert "need a key, none is no key" in text
     assert "api_key_env is null" in text
+
+
+@pytest.mark.parametrize("encode", [str.encode, lambda key: base64.b64encode(key.encode())])
+def test_a_key_that_a_server_repeats_is_kept_nowhere(
+    server: ProviderServer, connect: Open, encode: Callable[[str], bytes]
+) -> None:
+    """Neither in the answer nor in its headers nor in bytes that hold no answer."""
+    said = encode(f"Bearer {KEY}").decode()
+    server.script(
+        Reply(body=completion(f"You are {said}."), headers={"x-request-id": f"for {said}"}),
+        Reply(body=f'{{"choices": {said}'.encode()),
+    )
+    provider = connect()
+    for got in (provider.complete(request()), provider.complete(request())):
+        held = f"{got.body} {got.headers} {got.raw} {got.problem}"
+        assert KEY not in held
+        assert base64.b64encode(KEY.encode()).decode().rstrip("=") not in held
+        assert "[key]" in held
+
+
+# Proxies
+
+
+def test_a_bad_proxy_is_named(
+    server: ProviderServer, connect: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not base_url, which is right; its password is not shown."""
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("no_proxy", "")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        monkeypatch.setenv("HTTP_PROXY", f"http://me:secret@127.0.0.1:{port}")
+        text = refusal(connect())
+    assert "check the proxy in HTTP_PROXY, then base_url" in text
+    assert "secret" not in text
+    assert server.history == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HTTP_PROXY", "gopher://me:secret@x"),
+        ("HTTP_PROXY", "http://me:secret@x:y"),
+        ("SSL_CERT_FILE", "/nowhere/ca.pem"),
+        ("SSL_CERT_FILE", "/dev/null"),
+    ],
+)
+def test_an_environment_in_which_no_connection_can_be_made(
+    connect: Open, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """It is known before the first call, and the line names the variable."""
+    monkeypatch.setenv(name, value)
+    for attempt in (connect().check, lambda: connect().complete(request())):
+        with pytest.raises(CallError) as error:
+            attempt()
+        assert name in str(error.value)
+        assert "secret" not in str(error.value)
+        assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_proxy_for_socks_is_used(
+    server: ProviderServer, connect: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy that is not there is the reason; before, there was a traceback."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("ALL_PROXY", f"socks5://127.0.0.1:{unused.getsockname()[1]}")
+        assert "check the proxy in ALL_PROXY" in refusal(connect())
+    assert server.history == []
 
 
 # The stand-in itself

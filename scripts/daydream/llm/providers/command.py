@@ -64,7 +64,8 @@ class CommandProvider:
         self._command = list(command)
         self._health = health
         self._start_timeout = start_timeout
-        self._options = {"api_key_env": None, **options}
+        # Its server is on this machine: no proxy is to see the prompts.
+        self._options = {"api_key_env": None, "proxies": False, **options}
         self._lock = threading.Lock()
         self._server: subprocess.Popen[bytes] | None = None
         self._client: OpenAIProvider | None = None

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from daydream.errors import CallError
-from daydream.llm.request import CallClock, Request, Response, check_completion, one_line
+from daydream.llm.reading import check_completion
+from daydream.llm.request import CallClock, Request, Response, one_line
 from daydream.usercode import (
     BrokenFileError,
     UnreadableFileError,

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daydream.errors import CallError
+from daydream.llm.reading import check_completion
 from daydream.llm.request import (
     CallClock,
     Request,
     Response,
-    check_completion,
     derive_seed,
     error_message,
     one_line,

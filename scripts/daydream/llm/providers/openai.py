@@ -1,9 +1,9 @@
 """A provider over HTTP: any server of OpenAI's chat completions.
 
 One client of the `openai` SDK, shared by all threads, sends the request's body as it is. The answer
-is taken as the JSON it came as: building the SDK's typed objects of it would cost more than the
-rest of the call, and lose what they have no field for. Its time and size are bounded
-(`daydream.llm.bounded`).
+is read from its bytes (`daydream.llm.reading`): building the SDK's typed objects of it would cost
+more than the rest of the call, and lose what they have no field for. Its time and size are bounded
+(`daydream.llm.bounded`), and the key is taken out before anything else is done with it.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ import os
 import socket
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 from daydream.errors import CallError
 from daydream.llm.failures import CallFailedError, exhausted, may_pass, retry_after
+from daydream.llm.proxies import connection_variables, proxy_variable
+from daydream.llm.reading import read_answer
+from daydream.llm.redaction import Redaction
 from daydream.llm.request import (
     CallClock,
+    RawAnswer,
     Request,
     Response,
-    check_completion,
     error_message,
     one_line,
 )
@@ -36,6 +38,12 @@ if TYPE_CHECKING:
 CONNECTIONS = 1000
 # Seconds that a server may take to be noticed before the first call.
 PROBE_S = 3
+NO_KEY = "none"
+# What is kept of an answer's headers: what tells of the call, not of who made it.
+KEPT_HEADERS = frozenset(
+    {"age", "cf-ray", "content-type", "date", "request-id", "retry-after", "server", "via"}
+)
+KEPT_PREFIXES = ("anthropic-ratelimit-", "openai-", "x-ratelimit-", "x-request-id", "x-generation-")
 
 _REMEDIES = {
     400: "change the sampling settings or the model",
@@ -55,7 +63,8 @@ class OpenAIProvider:
     One request is sent for a call; who is to ask again is told by the failure.
 
     The key is read from the environment variable `api_key_env` at the first call, and nowhere else;
-    None is for servers that want none. Timeouts are in seconds.
+    None is for servers that want none. Timeouts are in seconds. Without `proxies`, calls go
+    straight to the server, whatever the environment says.
     """
 
     def __init__(
@@ -67,6 +76,7 @@ class OpenAIProvider:
         connect_timeout: float = 10,
         read_timeout: float = 600,
         default_headers: Mapping[str, str] | None = None,
+        proxies: bool = True,
     ) -> None:
         self._name = name
         self._base_url = base_url
@@ -74,7 +84,9 @@ class OpenAIProvider:
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._default_headers = default_headers
+        self._proxies = proxies
         self._client: openai.OpenAI | None = None
+        self._redaction = Redaction("")
         self._lock = threading.Lock()
 
     def complete(self, request: Request, *, within: float | None = None) -> Response:
@@ -105,14 +117,7 @@ class OpenAIProvider:
         except openai.APIConnectionError as error:
             late = within is not None and clock.duration_s >= within
             raise self._unreachable(error, request, within if late else None) from error
-        duration_s = clock.duration_s
-        return Response(
-            body=self._body(answer, request),
-            # Cookies are credentials.
-            headers={name: value for name, value in answer.headers.items() if name != "set-cookie"},
-            started_at=clock.started_at,
-            duration_s=duration_s,
-        )
+        return self._response(answer, request, clock)
 
     def check(self) -> None:
         """Look for the key, and whether anybody listens at `base_url`.
@@ -123,8 +128,11 @@ class OpenAIProvider:
             CallError: there is no key, or the server's name or port is wrong.
         """
         self._key()
+        if connection_variables():
+            # Only then can a client not be made, and the SDK is not imported for nothing.
+            self._connect()
         url = urlsplit(self._base_url or "")
-        if not url.hostname or getproxies().get(url.scheme):
+        if not url.hostname or proxy_variable(self._base_url or ""):
             return
         port = url.port or (443 if url.scheme == "https" else 80)
         try:
@@ -147,7 +155,9 @@ class OpenAIProvider:
     def _connect(self) -> openai.OpenAI:
         with self._lock:
             if self._client is None:
-                self._client = self._new_client(self._key())
+                key = self._key()
+                self._redaction = Redaction("" if self._api_key_env is None else key)
+                self._client = self._new_client(key)
             return self._client
 
     def _new_client(self, key: str) -> openai.OpenAI:
@@ -159,24 +169,34 @@ class OpenAIProvider:
         timeout = httpx2.Timeout(self._read_timeout, connect=self._connect_timeout, pool=None)
         limits = httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
         try:
+            client = BoundedClient(timeout=timeout, limits=limits, proxies=self._proxies)
+        except (httpx2.InvalidURL, OSError, ValueError) as error:
+            names = ", ".join(connection_variables())
+            reason = one_line(self._redaction.text(str(error)))
+            raise CallError(
+                f"provider {self._name!r}: no connection can be made ({reason}); correct or unset "
+                f"these environment variables: {names}"
+            ) from error
+        try:
             return openai.OpenAI(
                 api_key=key,
                 base_url=self._base_url,
                 timeout=timeout,
                 max_retries=0,
                 default_headers=self._default_headers,
-                http_client=BoundedClient(timeout=timeout, limits=limits),
+                http_client=client,
             )
         except httpx2.InvalidURL as error:
             raise CallError(
-                f"provider {self._name!r}: found the base_url {self._base_url!r} "
+                f"provider {self._name!r}: found the base_url "
+                f"{self._redaction.text(self._base_url or '')!r} "
                 f"({one_line(error)}); write one such as 'https://api.openai.com/v1'"
             ) from error
 
     def _key(self) -> str:
         if self._api_key_env is None:
             # The SDK wants one; a server that needs none ignores it.
-            return "none"
+            return NO_KEY
         key = os.environ.get(self._api_key_env, "").strip()
         if not key:
             raise CallError(
@@ -190,29 +210,44 @@ class OpenAIProvider:
             )
         return key
 
-    def _body(self, answer: httpx2.Response, request: Request) -> dict[str, Any]:
-        try:
-            value = json.loads(answer.content)
-        except ValueError:
-            kind = answer.headers.get("content-type", "no content type")
-            text = one_line(self._redacted(answer.text), limit=200)
+    def _response(self, answer: httpx2.Response, request: Request, clock: CallClock) -> Response:
+        """Return what the provider answered, also if nobody can use it.
+
+        Raises:
+            CallFailedError: something else answered, such as a proxy with a page.
+        """
+        duration_s = clock.duration_s
+        content = self._redaction.content(answer.content)
+        content_type = answer.headers.get("content-type", "")
+        reading = read_answer(content, content_type)
+        if not reading.answered:
             raise CallFailedError(
-                f"{request}: answered {answer.status_code} with {text} ({kind}), which is not "
-                f"JSON; check base_url",
+                f"{request}: {self._redaction.text(reading.problem)}; {reading.remedy}",
                 status=answer.status_code,
                 again=True,
-            ) from None
-        try:
-            return check_completion(value, source=request, redact=self._redacted)
-        except CallError as error:
-            raise CallFailedError(error.args[0], status=answer.status_code, again=True) from error
+            )
+        return Response(
+            body=reading.body,
+            headers={
+                name: self._redaction.header(value)
+                for name, value in answer.headers.items()
+                if name in KEPT_HEADERS or name.startswith(KEPT_PREFIXES)
+            },
+            started_at=clock.started_at,
+            duration_s=duration_s,
+            raw=None if reading.verbatim else RawAnswer(content, content_type),
+            problem=reading.problem,
+        )
 
     def _refused(self, error: openai.APIStatusError, request: Request) -> CallFailedError:
         status = error.status_code
         remedy = _REMEDIES.get(status, "run snakemake again later").format(
             key=self._api_key_env or "none (api_key_env is null)"
         )
-        message = one_line(self._redacted(error_message(error.body)))
+        message = one_line(self._redaction.text(error_message(error.body)))
+        if location := error.response.headers.get("location"):
+            message = f"a redirect to {one_line(self._redaction.text(location))}"
+            remedy = "write that origin into base_url if it may have the prompts"
         return CallFailedError(
             f"{request}: answered {status} {message}; {remedy}",
             status=status,
@@ -232,15 +267,12 @@ class OpenAIProvider:
             )
         cause = error.__cause__ or error
         kind = type(cause).__name__
-        reason = f"{kind} {one_line(self._redacted(str(cause)))}" if str(cause) else kind
+        reason = f"{kind} {one_line(self._redaction.text(str(cause)))}" if str(cause) else kind
+        proxy = proxy_variable(str(error.request.url)) if self._proxies else ""
+        check = f"check the proxy in {proxy}, then base_url" if proxy else "check base_url"
         remedy = {
             "ReadTimeout": f"raise read_timeout ({self._read_timeout} s) of the provider",
-            "ConnectTimeout": f"check base_url and the network, or raise connect_timeout "
+            "ConnectTimeout": f"{check} and the network, or raise connect_timeout "
             f"({self._connect_timeout} s) of the provider",
-        }.get(kind, "check base_url and the network")
+        }.get(kind, f"{check} and the network")
         return CallFailedError(f"{request}: gave no answer ({reason}); {remedy}", again=True)
-
-    def _redacted(self, text: str) -> str:
-        """Return `text` without the key, which some servers repeat in their messages."""
-        key = self._client.api_key if self._client and self._api_key_env else ""
-        return text.replace(key, "[key]") if key else text
