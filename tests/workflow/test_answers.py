@@ -169,7 +169,9 @@ def test_an_answer_that_nobody_can_use_is_asked_for_once(project: Project) -> No
         with project.path("data/plan.csv").open() as file:
             (draft,) = (row for row in csv.DictReader(file) if row["stage"] == "draft")
         assert (draft["call"], draft["refused"]) == ("0", "1")
-        project.snakemake("drafts", *ONE, "refresh=true")
+        output = project.snakemake("drafts", *ONE, "refresh=true", code=1)
+        assert "refresh=true: where and exclude match no generation of draft" in output
+        project.snakemake("drafts", "--config", "where={combo_id: pair}", "refresh=true")
         assert len(server.history) == 2
 
 

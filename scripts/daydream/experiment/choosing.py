@@ -31,6 +31,10 @@ class Choices:
         """Return the choice of a generation."""
         return self._chosen.get(gen_id, FIRST)
 
+    def refreshes(self, gen_ids: Iterable[str]) -> bool:
+        """Tell whether any of these generations is to have a new answer."""
+        return any(name in self._refreshable for name in gen_ids)
+
     def only_look(self) -> None:
         """Let nothing be asked for again, whatever `refresh` says."""
         self._chosen = read_choices()

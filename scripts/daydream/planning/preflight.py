@@ -1,5 +1,7 @@
 """What is checked once before the first job, instead of failing each call: keys, files, servers.
 
+A refresh that would refresh nothing is refused too.
+
 Only providers that the run will ask count. A cohort whose answers are all in the journal needs no
 key.
 """
@@ -13,6 +15,28 @@ from daydream.experiment import recipes
 from daydream.experiment.experiment import Experiment
 from daydream.planning.plan import forecasts
 from daydream.planning.scope import Scope
+
+
+def check_refresh(experiment: Experiment, scope: Scope, stages: Iterable[str]) -> None:
+    """Refuse a run with `refresh` that would ask for no new answer.
+
+    `stages` are those whose generations the run may make.
+
+    Raises:
+        InputError: the slice matches no generation of these stages, but at most their children.
+    """
+    wanted = list(stages)
+    if not experiment.settings.refresh:
+        return
+    if not experiment.choices.refreshes(n for n, row in scope.rows.items() if row.stage in wanted):
+        problems = Problems("config")
+        problems.add(
+            "refresh=true",
+            f"where and exclude match no generation of {', '.join(wanted)} that a model answers",
+            "a generation that is only the parent of a match keeps its answer: leave conditions on "
+            "later stages out of where, or name another target",
+        )
+        problems.check()
 
 
 def check_providers(experiment: Experiment, scope: Scope, stages: Iterable[str]) -> None:
