@@ -15,6 +15,7 @@ from daydream.planning.preflight import check_providers, check_refresh
 from daydream.reports.report import is_report_file
 from daydream.reports.withdrawal import withdraw_outdated
 from daydream.settings import CONFIG, load_settings, read_file
+from daydream.store.spill import take_in
 from daydream.workflow.commandline import commands, parent_command
 from daydream.workflow.console import job_log
 from daydream.workflow.subrun import inner_arguments, inner_command, run_inner
@@ -156,6 +157,9 @@ def check_start():
     """
     if not is_to_run() or own_scope().only_looks:
         return
+    if taken := take_in():
+        count = f"{len(taken)} answer{'s' * (len(taken) > 1)}"
+        console.tell(f"Took in {count} that an earlier run had to keep in {taken[0].parents[5]}.")
     if stages := requested_stages():
         found = own_scope()
         check_refresh(experiment, found, stages)

@@ -72,7 +72,12 @@ class Calls:
             if known is not None:
                 return known, True
             with self._stop.call():
-                return self._ask(generation, request, file), False
+                try:
+                    return self._ask(generation, request, file), False
+                except StoreError as error:
+                    # What cannot be kept or entered must not be paid for again and again.
+                    self._stop.request(str(error.args[0]))
+                    raise
 
     def _claim(self, directory: Path, request: Request) -> ReservedFile:
         try:
@@ -98,15 +103,17 @@ class Calls:
                 reason = type(error).__name__
                 self.ledger.fail(call, cohort=generation.cohort_id, reason=reason)
             raise
-        record_response(file, request, response, client=_client(kind))
-        if call is not None:
-            self.ledger.end(
-                call,
-                cohort=generation.cohort_id,
-                usd=cost_usd(response.usage, model),
-                usage=response.usage,
-                attempts=response.attempts,
-            )
+        try:
+            record_response(file, request, response, client=_client(kind))
+        finally:
+            if call is not None:
+                self.ledger.end(
+                    call,
+                    cohort=generation.cohort_id,
+                    usd=cost_usd(response.usage, model),
+                    usage=response.usage,
+                    attempts=response.attempts,
+                )
         return response
 
     def _begin(self, generation: Generation, request: Request, model: Model) -> str:

@@ -18,6 +18,7 @@ from daydream.files import ReservedFile, sync_directory
 from daydream.llm.reading import read_answer
 from daydream.llm.request import RawAnswer, Request, Response, one_line
 from daydream.store.layout import RESPONSES, generation_file, read_json
+from daydream.store.spill import spill
 
 # Seconds between two looks at an entry that another holds.
 CLAIM_PAUSE_S = 0.1
@@ -110,11 +111,19 @@ def claim_entry(directory: Path, request: Request, *, wait: Callable[[], object]
     return ReservedFile(journal / f"{request.sha256}.json", size=_room(request), wait=wait)
 
 
+# The largest entry of each model in this process, in bytes.
+_largest: dict[str, int] = {}
+
+
 def _room(request: Request) -> int:
-    """Return how many bytes an answer may take: 8 a token, and the prompt that it may repeat."""
+    """Return how many bytes an entry may take: 8 per token, and the prompt that it repeats.
+
+    Who has answered with more may do so again, and with twice as much.
+    """
     tokens = request.sampling.get("max_tokens")
-    prompt = sum(len(message["content"]) for message in request.messages)
-    return 16_384 + 2 * prompt + 8 * (tokens if isinstance(tokens, int) else 8_192)
+    prompt = sum(len(message["content"].encode()) for message in request.messages)
+    room = 16_384 + 2 * prompt + 8 * (tokens if isinstance(tokens, int) else 8_192)
+    return max(room, 2 * _largest.get(request.model, 0))
 
 
 def record_response(
@@ -122,10 +131,11 @@ def record_response(
 ) -> None:
     """Journal an answer so that it survives the crash of process and machine.
 
-    `client` names the software that made the call, with its version.
+    `client` names the software that made the call, with its version. An answer that the journal
+    cannot take is kept elsewhere (`daydream.store.spill`).
 
     Raises:
-        StoreError: the file system refuses it.
+        StoreError: the file system refuses it; the line says where the answer is.
     """
     entry: dict[str, object] = {
         "request_sha256": request.sha256,
@@ -142,4 +152,13 @@ def record_response(
     if response.raw is not None:
         content = base64.b64encode(response.raw.content).decode()
         entry["raw"] = {"content_type": response.raw.content_type, "base64": content}
-    file.write(json.dumps(entry, ensure_ascii=False, indent=1) + "\n")
+    text = json.dumps(entry, ensure_ascii=False, indent=1) + "\n"
+    _largest[request.model] = max(_largest.get(request.model, 0), len(text.encode()))
+    try:
+        file.write(text)
+    except StoreError as error:
+        kept = spill(file.path, text)
+        found, _, remedy = str(error.args[0]).rpartition("; ")
+        raise StoreError(
+            f"{found}, so that the answer is kept in {kept} until the next run; {remedy}"
+        ) from error
