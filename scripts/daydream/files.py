@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from daydream.errors import StoreError
 
@@ -199,6 +199,18 @@ def read_text(path: str | Path) -> str:
         raise StoreError(
             f"{path}: byte {error.start + 1} is not UTF-8; delete the file and run snakemake again"
         ) from error
+
+
+def parse_json(data: str | bytes) -> Any:  # noqa: ANN401 - any JSON
+    """Return the value of a JSON text.
+
+    Raises:
+        ValueError: it is not JSON, or is nested deeper than Python reads.
+    """
+    try:
+        return json.loads(data)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def holds(path: str | Path, text: str) -> bool:

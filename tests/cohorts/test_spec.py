@@ -366,6 +366,7 @@ REFUSED = {
     "no mapping": ("[a]", "found a list of 1; write a mapping"),
     "nothing": ("", "found no axis; declare one at least"),
     "broken YAML": ("axes: {a: [x\n", "line 2: is not YAML:"),
+    "deep": ("axes: " + "[" * 20_000 + "]" * 20_000, "is nested too deeply; fix it"),
     "control character": ("axes: {a: ['\x07']}", "is not YAML:"),
     "tag": (
         "axes: {a: !!python/name:os.system [x]}",
@@ -642,6 +643,8 @@ REFUSED_FILES = {
     "null in YAML": ("a.yaml", "- x\n-\n", "a.yaml", "line 2, column [1]: found nothing; write"),
     "mapping in YAML": ("a.yaml", "x: y\n", "a.yaml", "line 1: found a mapping; write a list"),
     "broken JSON": ("a.json", '["x",\n}', "a.json", "line 2: is not JSON: Expecting value"),
+    "deep JSON": ("a.json", "[" * 100_000, "a.json", "is nested too deeply; fix it"),
+    "deep YAML": ("a.yaml", "[" * 20_000 + "]" * 20_000, "a.yaml", "is nested too deeply; fix it"),
     "null in JSON": ("a.json", '["x", null]', "a.json", "[1]: found nothing; write a text"),
     "mapping in JSON": ("a.json", '{"x": [1]}', "a.json", "a.json: found a mapping; write a list"),
 }

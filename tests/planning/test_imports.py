@@ -61,6 +61,28 @@ def test_ids_and_texts_are_kept_and_the_source_is_left_alone(
         assert not copy.samefile(path)
 
 
+def test_a_link_out_of_the_source_is_not_followed(project: Project, source: Source) -> None:
+    """A store from elsewhere must not bring files of this machine into texts and reports."""
+    secret = project.path("secret.txt")
+    secret.write_text("a file that is not the source's")
+    for name in ("d1/raw.txt", "d1/raw_metadata.json"):
+        link = source.root / "gens/draft" / name
+        link.unlink()
+        link.symlink_to(secret)
+    with pytest.raises(StoreError, match="holds nothing that can be imported"):
+        run(project)
+    found = {row["file"]: row["found"] for row in table(project, REPORT) if "link" in row["found"]}
+    assert {name.rpartition("/d1/")[2] for name in found} == {"raw.txt", "raw_metadata.json"}
+    assert set(found.values()) == {"is a link out of elsewhere/gens"}
+
+
+def test_a_link_within_the_source_is_followed(project: Project, source: Source) -> None:
+    raw = source.root / "gens/draft/d1/raw.txt"
+    raw.rename(source.root / "gens/draft/d1/answer.txt")
+    raw.symlink_to("answer.txt")
+    assert "Left out: nothing" in run(project)
+
+
 def test_the_membership_is_one_given_by_hand(project: Project, source: Source) -> None:
     """A child without a combo has its parent's, and a replicate that is not told is the first."""
     run(project)

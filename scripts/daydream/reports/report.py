@@ -20,7 +20,7 @@ from pathlib import Path
 from daydream.errors import StoreError
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account, accounts
-from daydream.files import file_sha256, read_text, write_text
+from daydream.files import file_sha256, parse_json, read_text, write_text
 from daydream.generations.row import Generation
 from daydream.store.layout import COHORTS
 
@@ -82,7 +82,7 @@ def is_current(
     if not partial and not all(known[row.gen_id].complete for row in rows):
         return False
     try:
-        recorded = json.loads(read_text(report.record(cohort)))
+        recorded = parse_json(read_text(report.record(cohort)))
     except (StoreError, ValueError):
         return False
     return bool(recorded == {"made_of": _made_of(experiment, report, cohort, known)})

@@ -7,7 +7,6 @@ and to keep the text typed after ``--config``, which Snakemake may have read as 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from daydream.errors import InputError, Problems
+from daydream.files import parse_json
 from daydream.tables import read_text
 
 COMMAND_LINE = "--config on the command line"
@@ -78,10 +78,12 @@ def read_file(path: Path) -> Source:
     found: object = None
     try:
         found = _parse(text, name, problems)
+    except RecursionError:
+        problems.add(name, "is nested too deeply", "write settings as the manual shows them")
     except (yaml.YAMLError, ValueError) as error:
         # A ValueError comes from an impossible date such as 2024-13-01.
         try:
-            found = json.loads(text)
+            found = parse_json(text)
         except ValueError:
             mark = getattr(error, "problem_mark", None)
             reason = getattr(error, "problem", None) or error

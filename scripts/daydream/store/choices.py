@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from daydream.errors import StoreError
-from daydream.files import write_text
+from daydream.files import parse_json, write_text
 
 CHOICES = Path("data/choices.json")
 LOCK = Path("data/choices.lock")
@@ -44,12 +44,21 @@ def read_choices() -> dict[str, Choice]:
         StoreError: the file is damaged.
     """
     try:
-        entries = json.loads(CHOICES.read_bytes())
-        return {gen_id: Choice(**entry) for gen_id, entry in entries.items()}
+        entries = parse_json(CHOICES.read_bytes())
+        return {gen_id: _choice(entry) for gen_id, entry in entries.items()}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise StoreError(f"{CHOICES}: cannot be read ({error}); restore or delete it") from error
+
+
+def _choice(entry: Mapping[str, Any]) -> Choice:
+    choice = Choice(**entry)
+    if not (isinstance(choice.request, str) and isinstance(choice.run, str)):
+        raise TypeError("request and run are texts")
+    if type(choice.sample) is not int or choice.sample < 0:
+        raise ValueError(f"sample is a number from 0, not {choice.sample!r}")
+    return choice
 
 
 def choose(gen_id: str, choice: Choice) -> None:

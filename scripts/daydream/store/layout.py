@@ -10,12 +10,11 @@ responses/<sha256>.json  the journal: every answer that was paid for, by the has
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from daydream.errors import StoreError
-from daydream.files import read_bytes
+from daydream.files import parse_json, read_bytes
 
 GENS = "data/gens"
 
@@ -38,7 +37,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
         StoreError: the file is missing, or holds no JSON object.
     """
     try:
-        value = json.loads(read_bytes(path))
+        value = parse_json(read_bytes(path))
     except OSError as error:
         raise StoreError(f"{path}: cannot be read ({error.strerror}); make it again") from error
     except ValueError as error:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from daydream.files import read_bytes, write_text
+from daydream.files import parse_json, read_bytes, write_text
 
 RECORD = "provenance.json"
 
@@ -35,7 +35,7 @@ Record = dict[str, Made]
 def parse_record(data: bytes) -> Record:
     """Return the entries of a record by phase; one that is damaged counts as not there."""
     try:
-        entries = json.loads(data)
+        entries = parse_json(data)
         return {
             phase: Made(dict(entry["of"]), str(entry["sha256"])) for phase, entry in entries.items()
         }

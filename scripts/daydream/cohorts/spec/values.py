@@ -109,7 +109,9 @@ class Reader:
             return reader(file)
         except InputError as error:
             self.problems.found += error.problems
-            return None
+        except RecursionError:
+            self.problems.add(file, "is nested too deeply", "fix it")
+        return None
 
     def _csv(self, file: Path) -> Table | None:
         rows = read_table(file, code=CODE, required=())

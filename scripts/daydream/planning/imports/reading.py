@@ -93,6 +93,7 @@ def examine(experiment: Experiment, root: Path, cohort: str) -> tuple[list[Entry
     for stage in stages.values():
         for directory in directories[stage.name]:
             try:
+                _refuse(_links_out(directory, root))
                 _refuse(_file_faults(directory, repeated=counts[directory.name] > 1))
                 entry = _read(directory, stage, cohort, entries)
                 _refuse(_catalog_faults(experiment, entry))
@@ -115,6 +116,14 @@ def _refuse(faults: Iterable[_Fault]) -> None:
 
 def _directories(path: Path) -> list[Path]:
     return sorted(child for child in path.iterdir() if child.is_dir()) if path.is_dir() else []
+
+
+def _links_out(directory: Path, root: Path) -> Iterator[_Fault]:
+    """Yield what is not in the source but elsewhere: it would be copied from wherever it is."""
+    inside = root.resolve()
+    for path in (directory, *(directory / name for name in (*TEXTS, *_NOTES))):
+        if path.exists() and not path.resolve().is_relative_to(inside):
+            yield _Fault(path, f"is a link out of {root}", "put a copy of the file in its place")
 
 
 def _file_faults(directory: Path, *, repeated: bool) -> Iterator[_Fault]:
