@@ -16,8 +16,8 @@ def distinct(server: ProviderServer) -> set[str]:
     return {yaml.safe_dump(call.body) for call in server.history}
 
 
-def test_two_fresh_cohorts_that_share_generations(project: Project) -> None:
-    """Each answer is asked for once, though neither run knows of the other's memberships."""
+def test_ten_runs_of_two_fresh_cohorts_that_share_generations(project: Project) -> None:
+    """Started at once without a lock. Each answer is asked for once, though neither run knows of the other's memberships."""
     project.config["stages"]["draft"]["sampling"] = {"seed": "gen_id"}
     project.config["stages"]["essay"]["sampling"] = {"seed": "gen_id"}
     project.config["stages"]["evaluation"]["sampling"] = {"seed": "gen_id"}
@@ -29,8 +29,8 @@ def test_two_fresh_cohorts_that_share_generations(project: Project) -> None:
         other.parent.mkdir(parents=True)
         other.write_text(spec.read_text())
         runs = [
-            Run(project, "--cores", "8", "--nolock", "scores", "--config", f"cohorts={cohort}")
-            for cohort in ("c1", "c2", "c1", "c2")
+            Run(project, "--cores", "3", "--nolock", "scores", "--config", f"cohorts={cohort}")
+            for cohort in ("c1", "c2") * 5
         ]
         for run in runs:
             output = run.wait(timeout=240)

@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -138,6 +138,74 @@ def test_twenty_kills(project: Project, tmp_path_factory: pytest.TempPathFactory
         undisturbed.serve(server.url)
         undisturbed.snakemake("--cores", "16")
     assert project.store() == undisturbed.store()
+
+
+@pytest.mark.parametrize("when", ["shards", "parent alone", "first call", "end"])
+def test_kills_at_other_moments(
+    project: Project, when: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Of shards, all at once or their parent alone; as the first call begins; as reports are made.
+
+    Four each: whatever is killed, what was paid twice was in flight.
+    """
+    widen(project, 24)
+    divided = when in ("shards", "parent alone")
+    arguments = ("--config", "shards=2") if divided else ()
+    chooser = random.Random(when)
+    with ProviderServer(latency=0.2) as server:
+        project.serve(server.url)
+        lost = []
+        for number in range(4):
+            asked, kept = len(server.history), journaled(project)
+            # Of all calls, the last runs leave none; then their reports are made.
+            run = Run(project, "--cores", "4", "scores", *arguments)
+            if when == "end":
+                until(lambda: len(server.history) >= 72, timeout=120)
+                time.sleep(0.2 + number * 0.2)
+            else:
+                until(
+                    lambda asked=asked, run=run: (
+                        len(server.history) > asked or run.process.poll() is not None
+                    )
+                )
+                time.sleep(0 if when == "first call" else chooser.uniform(0, 0.6))
+            if when == "parent alone":
+                run.process.kill()
+                run.process.wait()
+                until(lambda run=run: not group(run.process.pid), timeout=120)
+            else:
+                with suppress(ProcessLookupError):
+                    run.signal(signal.SIGKILL)
+                run.process.wait()
+            lost.append(len(server.history) - asked - (journaled(project) - kept))
+        server.latency = 0
+        project.snakemake("scores", *arguments)
+        paid = requests(server)
+    print(f"\n{when}: in flight at the kills: {lost}")
+    assert len(paid) == 72
+    assert max(lost) <= (0 if when == "parent alone" else 8)
+    assert paid.total() - 72 == sum(lost)
+    assert not list(project.path("data").rglob("*.part"))
+    undisturbed = Project(tmp_path_factory.mktemp("undisturbed"))
+    widen(undisturbed, 24)
+    with ProviderServer() as server:
+        undisturbed.serve(server.url)
+        undisturbed.snakemake("scores")
+    assert project.store() == undisturbed.store()
+    assert project.scores() == undisturbed.scores()
+
+
+def group(leader: int) -> list[int]:
+    """Return the processes of a group that run, its zombies left aside."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, number = path.read_text().rpartition(")")[2].split()[:3]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(number) == leader and state != "Z":
+            found.append(int(path.parent.name))
+    return found
 
 
 @contextmanager

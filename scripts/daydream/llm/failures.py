@@ -15,6 +15,8 @@ from daydream.errors import CallError
 AGAIN = frozenset({408, 409, 429})
 # The account is refused, not the request: what follows would be refused too.
 REFUSED = frozenset({401, 402, 403})
+# The headers that say how long to wait, and how many of their units make a second.
+SECONDS = {"retry-after-ms": 1000.0, "retry-after": 1.0, "llm_provider-retry-after": 1.0}
 # What the headers `x-ratelimit-remaining…` and `x-ratelimit-reset…` may tell of.
 KINDS = ("", "-requests", "-tokens")
 LONGEST_RESET_S = 60.0
@@ -66,10 +68,11 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that an answer asks to wait, None if it does not.
 
     Retry-After is a number or a date; `retry-after-ms`, which OpenAI sends beside it, is more
-    exact. Without them, it is the time until a limit of which nothing remains is reset, and no more
+    exact. LiteLLM's proxy passes the header of the provider behind it on under a name of its own.
+    Without them, it is the time until a limit of which nothing remains is reset, and no more
     than a minute: a reset may be the time until all of it is there again.
     """
-    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+    for name, unit in SECONDS.items():
         try:
             seconds = float(headers[name]) / unit
         except (KeyError, ValueError):

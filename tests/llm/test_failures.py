@@ -17,6 +17,7 @@ NOW = time.time()
         ({}, None),
         ({"retry-after": "3"}, 3),
         ({"retry-after": "3", "retry-after-ms": "250"}, 0.25),
+        ({"llm_provider-retry-after": "4"}, 4),
         ({"retry-after": "-5"}, 0),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "inf"}, None),
