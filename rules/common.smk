@@ -11,7 +11,7 @@ from daydream.experiment.experiment import Experiment
 from daydream.files import write_text
 from daydream.planning.dry_run import dry_run_summary
 from daydream.planning.plan import plan as planned
-from daydream.planning.preflight import check_providers, check_refresh
+from daydream.planning.preflight import check_budget, check_providers, check_refresh
 from daydream.reports.report import is_report_file
 from daydream.reports.withdrawal import withdraw_outdated
 from daydream.settings import CONFIG, load_settings, read_file
@@ -163,6 +163,7 @@ def check_start():
     if stages := requested_stages():
         found = own_scope()
         check_refresh(experiment, found, stages)
+        check_budget(experiment, found, stages)
         try:
             check_providers(experiment, found, stages)
         except DaydreamError:

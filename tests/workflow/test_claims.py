@@ -17,7 +17,7 @@ def distinct(server: ProviderServer) -> set[str]:
 
 
 def test_ten_runs_of_two_fresh_cohorts_that_share_generations(project: Project) -> None:
-    """Started at once without a lock. Each answer is asked for once, though neither run knows of the other's memberships."""
+    """Started at once, without a lock; none of them knows of the others' memberships."""
     project.config["stages"]["draft"]["sampling"] = {"seed": "gen_id"}
     project.config["stages"]["essay"]["sampling"] = {"seed": "gen_id"}
     project.config["stages"]["evaluation"]["sampling"] = {"seed": "gen_id"}

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from daydream.calls.ledger import Spent
+from daydream.calls.spent import Spent
 from daydream.workflow import progress
 from daydream.workflow.failures import Failure
 from daydream.workflow.progress import Moment, Progress, line

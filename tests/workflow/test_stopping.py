@@ -121,6 +121,7 @@ def test_twenty_kills(project: Project, tmp_path_factory: pytest.TempPathFactory
             time.sleep(chooser.uniform(0, 0.8))
             run.signal(signal.SIGKILL)
             run.process.wait()
+            settle(server)
             lost.append(len(server.history) - asked - (journaled(project) - kept))
             for path in project.path("data/gens").rglob("*.json"):
                 assert path.read_bytes().endswith(b"}\n"), path
@@ -177,6 +178,7 @@ def test_kills_at_other_moments(
                 with suppress(ProcessLookupError):
                     run.signal(signal.SIGKILL)
                 run.process.wait()
+            settle(server)
             lost.append(len(server.history) - asked - (journaled(project) - kept))
         server.latency = 0
         project.snakemake("scores", *arguments)
@@ -193,6 +195,15 @@ def test_kills_at_other_moments(
         undisturbed.snakemake("scores")
     assert project.store() == undisturbed.store()
     assert project.scores() == undisturbed.scores()
+
+
+def settle(server: ProviderServer) -> None:
+    """Wait until the server has read all that a killed process had sent."""
+    while True:
+        before = len(server.history)
+        time.sleep(0.3)
+        if len(server.history) == before:
+            return
 
 
 def group(leader: int) -> list[int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from daydream.calls.ledger import Spent
+from daydream.calls.spent import Spent
 from daydream.experiment.provenance import Account, State
 from daydream.generations.row import Generation
 from daydream.workflow.commandline import Commands, commands

@@ -1,7 +1,7 @@
 """Making a model call: within the budget, with room for its answer, entered in the ledger.
 
-    claim (room on the disk)  ->  in the journal?  ->  stop?  ->  ledger: begin  ->  provider
-        ->  journal  ->  ledger: end
+    claim (room on the disk)  ->  in the journal?  ->  stop?  ->  each attempt: ledger: begin
+        ->  provider  ->  journal  ->  ledger: end
 
 Whatever can refuse the call does so before it is sent; what comes back is in the journal before
 anybody hears of it.
@@ -11,19 +11,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
+from daydream.calls.bound import most_usage
 from daydream.calls.ledger import LEDGER, Ledger
+from daydream.calls.prices import Cost, cost_of, most_of
+from daydream.calls.spent import Reservation
 from daydream.calls.stop import Stop
 from daydream.catalog.records import Model
 from daydream.errors import BudgetError, StoppedError, StoreError
 from daydream.files import ReservedFile
 from daydream.generations.row import Generation
 from daydream.llm import Providers
+from daydream.llm.failures import CallFailedError
 from daydream.llm.request import Request, Response
 from daydream.settings import Settings
 from daydream.store.journal import CLAIM_PAUSE_S, claim_entry, find_response, record_response
@@ -31,9 +35,6 @@ from daydream.store.layout import generation_file
 
 # The packages that make the calls of a type of provider.
 _CLIENTS = {"openai": "openai", "local": "xllamacpp"}
-# Characters a token, at the least: a budget is kept by what a call can take at the most.
-CHARACTERS_PER_TOKEN = 3
-DEFAULT_MAX_TOKENS = 4096
 
 
 class Calls:
@@ -95,34 +96,75 @@ class Calls:
     def _ask(self, generation: Generation, request: Request, file: ReservedFile) -> Response:
         model = self._models[generation.llm_model_id]
         kind = self._settings.providers[request.provider].type
-        call = self._begin(generation, request, model) if kind != "local" else None
-        try:
+        if kind == "local":
             response = self.providers.complete(request, pool=model.pool)
-        except BaseException as error:
-            if call is not None:
-                reason = type(error).__name__
-                self.ledger.fail(call, cohort=generation.cohort_id, reason=reason)
-            raise
+            record_response(file, request, response, client=_client(kind))
+            return response
+        meter = _Meter(self.ledger, self._stop, generation, request, self._most(request, model))
+        response = self.providers.complete(request, pool=model.pool, metered=meter.attempt)
         try:
             record_response(file, request, response, client=_client(kind))
         finally:
-            if call is not None:
-                self.ledger.end(
-                    call,
-                    cohort=generation.cohort_id,
-                    usd=cost_usd(response.usage, model),
-                    usage=response.usage,
-                    attempts=response.attempts,
-                )
+            meter.end(response, cost_of(response.counted, model, self._settings))
         return response
 
-    def _begin(self, generation: Generation, request: Request, model: Model) -> str:
-        usage = most_tokens(request)
+    def _most(self, request: Request, model: Model) -> Reservation:
+        usage = most_usage(request)
+        return Reservation(most_of(usage, model, self._settings), usage.tokens or 0)
+
+
+class _Meter:
+    """Enters the attempts of one call."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        stop: Stop,
+        generation: Generation,
+        request: Request,
+        most: Reservation,
+    ) -> None:
+        self._ledger = ledger
+        self._stop = stop
+        self._generation = generation
+        self._request = request
+        self._most = most
+        self._last = ""
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Enter an attempt around which this is held, and how it ended if it gave no answer.
+
+        Raises:
+            StoppedError: the budget allows no further one.
+        """
+        self._last = self._begin()
         try:
-            return self.ledger.begin(
+            yield
+        except CallFailedError as failure:
+            event = "fail" if not failure.sent else "reject" if failure.free else "lose"
+            self._close(event, str(failure.status or type(failure.__cause__).__name__))
+            raise
+        except BaseException as error:
+            self._close("lose", type(error).__name__)
+            raise
+
+    def end(self, response: Response, cost: Cost) -> None:
+        """Enter that the last attempt was answered."""
+        self._ledger.end(
+            self._last,
+            cohort=self._generation.cohort_id,
+            cost=cost,
+            usage=response.counted,
+            attempts=response.attempts,
+        )
+
+    def _begin(self) -> str:
+        generation, request = self._generation, self._request
+        try:
+            return self._ledger.begin(
                 cohort=generation.cohort_id,
-                usd=cost_usd(usage, model),
-                tokens=sum(usage.values()),
+                most=self._most,
                 stage=generation.stage,
                 gen_id=generation.gen_id,
                 request_sha256=request.sha256,
@@ -133,27 +175,11 @@ class Calls:
             self._stop.request(error.args[0])
             raise StoppedError(error.args[0]) from error
 
+    def _close(self, event: str, reason: str) -> None:
+        self._ledger.close(self._last, event, cohort=self._generation.cohort_id, reason=reason)
+
 
 @cache
 def _client(kind: str) -> str:
     package = _CLIENTS.get(kind)
     return f"{package} {version(package)}" if package else kind
-
-
-def most_tokens(request: Request) -> dict[str, int]:
-    """Return the usage of a call, at the most, in the form of a provider's `usage`."""
-    tokens = request.sampling.get("max_tokens")
-    prompt = sum(len(message["content"]) for message in request.messages)
-    return {
-        "prompt_tokens": prompt // CHARACTERS_PER_TOKEN + 1,
-        "completion_tokens": tokens if isinstance(tokens, int) else DEFAULT_MAX_TOKENS,
-    }
-
-
-def cost_usd(usage: Mapping[str, Any], model: Model) -> float | None:
-    """Return the price of a call in USD, or None if the catalog or the provider does not tell."""
-    paid, counted = model.usd_per_mtok_in, usage.get("prompt_tokens")
-    paid_out, counted_out = model.usd_per_mtok_out, usage.get("completion_tokens")
-    if paid is None or paid_out is None or counted is None or counted_out is None:
-        return None
-    return (paid * float(counted) + paid_out * float(counted_out)) / 1e6

@@ -1,88 +1,43 @@
 """The ledger: what was spent, `data/ledger.jsonl`, and the budget that is kept by it.
 
-One line when a call begins and one when it ends, of all runs and processes, only ever appended:
-
-    {"event": "begin", "call", "time", "run", "cohort", "stage", "gen_id", "request_sha256",
-     "provider", "model", "tokens", "usd"}     tokens and usd: the most that the call can take
-    {"event": "end", "call", "time", "run", "cohort", "attempts", "prompt_tokens",
-     "completion_tokens", "tokens", "usd"}     what the provider counted
-    {"event": "fail", "call", "time", "run", "cohort", "reason"}     no answer, nothing to pay
-
-A call that has begun counts with its most until it ends, so that calls in flight cannot break a
-budget together; one whose process died counts so for good, as it may have been paid. Each entry
+One line when an attempt begins and one when it ends (`daydream.calls.entries`), of all runs and
+processes, only ever appended. An attempt that has begun counts with the most that it can take until
+its answer says what it took, so that calls in flight cannot break a budget together; one whose
+answer never came, or whose process died, counts so for good, as it may have been paid. Each entry
 is made under a lock of the file, after reading what others have added: the sums are those of all
 processes.
+
+A line that is not an entry is named once and left alone. A ledger that is cut or replaced while a
+run goes on takes nothing back: what the run knows still counts.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from daydream.calls.entries import Entry, entry_of, parse_entry
+from daydream.calls.prices import Cost
+from daydream.calls.spent import Reservation, Spent
 from daydream.errors import BudgetError, StoreError
+from daydream.llm.usage import Usage
 from daydream.settings import Budget
 
 LEDGER = Path("data/ledger.jsonl")
-
-
-@dataclass(slots=True)
-class Spent:
-    """What calls took: those that ended, and the most that those can take that have not."""
-
-    calls: int = 0
-    usd: float = 0.0
-    tokens: int = 0
-    unpriced: int = 0
-    open: dict[str, tuple[float, int]] = field(default_factory=dict)
-
-    def begin(self, call: str, usd: float | None, tokens: int) -> None:
-        """Count a call that has begun."""
-        self.open[call] = (usd or 0.0, tokens)
-
-    def end(self, call: str, usd: float | None, tokens: int) -> None:
-        """Count a call that was answered."""
-        self.open.pop(call, None)
-        self.calls += 1
-        self.usd += usd or 0.0
-        self.tokens += tokens
-        self.unpriced += usd is None
-
-    def fail(self, call: str) -> None:
-        """Forget a call that was not answered."""
-        self.open.pop(call, None)
-
-    def exceeded(self, budget: Budget, usd: float | None, tokens: int) -> str:
-        """Return which limit one more call could break; empty if none."""
-        if budget.calls is not None and self.calls + len(self.open) + 1 > budget.calls:
-            return f"{budget.calls} calls"
-        open_usd = sum(entry[0] for entry in self.open.values())
-        if budget.usd is not None and self.usd + open_usd + (usd or 0.0) > budget.usd:
-            return f"{budget.usd:g} USD"
-        open_tokens = sum(entry[1] for entry in self.open.values())
-        if budget.tokens is not None and self.tokens + open_tokens + tokens > budget.tokens:
-            return f"{budget.tokens} tokens"
-        return ""
-
-    def __str__(self) -> str:
-        calls = "1 call" if self.calls == 1 else f"{self.calls:,} calls"
-        text = f"{calls}, {self.tokens:,} tokens, {self.usd:.4f} USD"
-        if self.calls and self.unpriced == self.calls:
-            text = f"{calls}, {self.tokens:,} tokens, price unknown"
-        elif self.unpriced:
-            text += f" (and {self.unpriced:,} calls without a price)"
-        if self.open:
-            usd = sum(entry[0] for entry in self.open.values())
-            text += f", and up to {usd:.4f} USD in {len(self.open):,} calls that did not end"
-        return text
+# So many lines that are not entries are named one by one.
+NAMED = 5
+# Of the attempts of this process: the names of no two are the same, whoever enters them.
+_NUMBERS = count(1)
 
 
 class Ledger:
@@ -96,57 +51,60 @@ class Ledger:
         self._lock = threading.Lock()
         self._file: int | None = None
         self._offset = 0
+        self._lines = 0
+        self._known: set[int] = set()
         self._runs: dict[str, Spent] = {}
         self._cohorts: dict[str, Spent] = {}
-        self._numbers = count(1)
 
-    def begin(self, *, cohort: str, usd: float | None, tokens: int, **details: object) -> str:
-        """Enter a call that is about to be made, and return its name.
+    def begin(self, *, cohort: str, most: Reservation, **details: object) -> str:
+        """Enter an attempt that is about to be sent, and return its name.
 
         Raises:
             BudgetError: it could break a budget; or a budget in USD is to be kept, and there is no
                 price.
             StoreError: the ledger cannot be written.
         """
-        if usd is None and (self._budget.usd is not None or self._cohort_budget.usd is not None):
+        if most.usd is None and (self._budget.usd, self._cohort_budget.usd) != (None, None):
             raise BudgetError(
-                f"model {details.get('model')!r} has no usd_per_mtok_in and _out in "
-                f"llm_models.csv, so that no budget in USD can be kept; add them"
+                f"model {details.get('model')!r} has no price, so that no budget in USD can be "
+                f"kept; add usd_per_mtok_in and usd_per_mtok_out to llm_models.csv"
             )
-        with self._entry():
+        with self._entry() as file:
             for spent, budget, whose in (
                 (self._of(self._runs, self._run), self._budget, "this run"),
                 (self._of(self._cohorts, cohort), self._cohort_budget, f"cohort {cohort!r}"),
             ):
-                limit = spent.exceeded(budget, usd, tokens)
+                limit = spent.exceeded(budget, most)
                 if limit:
                     raise BudgetError(f"the budget of {whose}, {limit}, allows no further call")
-            call = f"{self._run}-{os.getpid()}-{next(self._numbers)}"
-            entry = {**self._head("begin", call, cohort), **details, "tokens": tokens, "usd": usd}
-            self._append(entry)
+            call = f"{self._run}-{os.getpid()}-{next(_NUMBERS)}"
+            head = self._head("begin", call, cohort)
+            self._append(file, {**head, **details, "tokens": most.tokens, "usd": most.usd})
             return call
 
-    def end(
-        self, call: str, *, cohort: str, usd: float | None, usage: Mapping[str, Any], attempts: int
-    ) -> None:
-        """Enter that a call was answered; it is on disk when this returns."""
-        prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    def end(self, call: str, *, cohort: str, cost: Cost, usage: Usage, attempts: int) -> None:
+        """Enter that an attempt was answered; it is on disk when this returns."""
         entry = {
             **self._head("end", call, cohort),
             "attempts": attempts,
-            "prompt_tokens": prompt,
-            "completion_tokens": completion,
-            "tokens": (prompt or 0) + (completion or 0),
-            "usd": usd,
+            "prompt_tokens": usage.prompt,
+            "completion_tokens": usage.completion,
+            "tokens": usage.tokens,
+            "usd": cost.usd,
+            "price_source": cost.source,
         }
-        with self._entry():
-            self._append(entry)
-        os.fsync(self._descriptor())
+        with self._entry() as file:
+            self._append(file, entry)
+        try:
+            # Not under the lock: others may enter meanwhile.
+            os.fsync(file)
+        except OSError as error:
+            raise self._cannot_be_written(error) from error
 
-    def fail(self, call: str, *, cohort: str, reason: str) -> None:
-        """Enter that a call was not answered."""
-        with self._entry():
-            self._append({**self._head("fail", call, cohort), "reason": reason})
+    def close(self, call: str, event: str, *, cohort: str, reason: str) -> None:
+        """Enter that an attempt was not answered: `event` is ``reject``, ``lose`` or ``fail``."""
+        with self._entry() as file:
+            self._append(file, {**self._head(event, call, cohort), "reason": reason})
 
     def spent(self, cohort: str | None = None) -> Spent:
         """Return what this run has spent, or all runs for a cohort."""
@@ -166,32 +124,51 @@ class Ledger:
         return table.setdefault(name, Spent())
 
     def _descriptor(self) -> int:
+        if self._file is not None and not self._is_there(self._file):
+            # It was deleted or replaced: the new file is read from its beginning.
+            os.close(self._file)
+            self._file, self._offset, self._lines = None, 0, 0
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         return self._file
 
+    def _is_there(self, file: int) -> bool:
+        """Tell whether the open file is still the one of that name."""
+        try:
+            named, own = self._path.stat(), os.fstat(file)
+        except OSError:
+            return False
+        return (named.st_dev, named.st_ino) == (own.st_dev, own.st_ino)
+
     @contextmanager
-    def _entry(self) -> Iterator[None]:
-        """Hold the ledger, with all entries of others read."""
+    def _entry(self) -> Iterator[int]:
+        """Hold the ledger, with all entries of others read; it is the open file."""
         try:
             with self._lock:
                 file = self._descriptor()
                 fcntl.flock(file, fcntl.LOCK_EX)
                 try:
                     self._catch_up(file)
-                    yield
+                    yield file
                 finally:
                     fcntl.flock(file, fcntl.LOCK_UN)
         except OSError as error:
-            raise StoreError(
-                f"{self._path}: cannot be written ({error.strerror}); fix that and run snakemake "
-                f"again"
-            ) from error
+            raise self._cannot_be_written(error) from error
+
+    def _cannot_be_written(self, error: OSError) -> StoreError:
+        return StoreError(
+            f"{self._path}: cannot be written ({error.strerror}); fix that and run snakemake again"
+        )
 
     def _catch_up(self, file: int) -> None:
         size = os.fstat(file).st_size
         if size == self._offset:
+            return
+        if size < self._offset:
+            found = "was cut while this run was going on, and what it said still counts"
+            self._notice(f"{self._path}: {found}; restore it from a copy, if there is one")
+            self._offset = size
             return
         data = os.pread(file, size - self._offset, self._offset)
         if not data.endswith(b"\n"):
@@ -199,27 +176,46 @@ class Ledger:
             os.write(file, b"\n")
             data += b"\n"
         self._offset += len(data)
-        for line in data.splitlines():
-            try:
-                self._count(json.loads(line))
-            except (ValueError, KeyError):
-                continue
+        strange = []
+        for line in data.split(b"\n")[:-1]:
+            self._lines += 1
+            entry = parse_entry(line)
+            if entry is not None:
+                self._count(entry)
+            elif line.strip():
+                strange.append(self._lines)
+        if strange:
+            self._name(strange)
 
-    def _append(self, entry: Mapping[str, Any]) -> None:
-        line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
-        os.write(self._file or self._descriptor(), line)
-        self._offset += len(line)
-        self._count(entry)
+    def _name(self, lines: list[int]) -> None:
+        more = len(lines) - NAMED
+        numbers = ", ".join(map(str, lines[:NAMED])) + (f" and {more:,} more" if more > 0 else "")
+        self._notice(
+            f"{self._path}, line {numbers}: is not an entry of the ledger; it is left alone, and "
+            f"counts nothing"
+        )
 
-    def _count(self, entry: Mapping[str, Any]) -> None:
-        for spent in (
-            self._of(self._runs, entry["run"]),
-            self._of(self._cohorts, entry["cohort"]),
-        ):
-            match entry["event"]:
-                case "begin":
-                    spent.begin(entry["call"], entry["usd"], entry["tokens"])
-                case "end":
-                    spent.end(entry["call"], entry["usd"], entry["tokens"])
-                case "fail":
-                    spent.fail(entry["call"])
+    @staticmethod
+    def _notice(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    def _append(self, file: int, value: Mapping[str, Any]) -> None:
+        line = json.dumps(value, ensure_ascii=False).encode() + b"\n"
+        # Counted first: if the file does not take it, the attempt may still be paid for.
+        entry = entry_of(value)
+        if entry is not None:
+            self._count(entry)
+        written = os.write(file, line)
+        self._offset += written
+        self._lines += written == len(line)
+        if written < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _count(self, entry: Entry) -> None:
+        # Of a file that was replaced by a copy, what is known is read again.
+        key = hash((entry.event, entry.call))
+        if key in self._known:
+            return
+        self._known.add(key)
+        entry.count(self._of(self._runs, entry.run))
+        entry.count(self._of(self._cohorts, entry.cohort))

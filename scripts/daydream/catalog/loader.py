@@ -163,7 +163,12 @@ class _Loader:
 
     def models(self) -> dict[str, Model]:
         path = self.root / MODELS_TABLE
-        prices = ("usd_per_mtok_in", "usd_per_mtok_out")
+        prices = (
+            "usd_per_mtok_in",
+            "usd_per_mtok_out",
+            "usd_per_mtok_cached_in",
+            "usd_per_mtok_reasoning",
+        )
         optional = ("display_name", "pool", *prices)
         rows = self._scan(path, required=("id", "model", "provider"), optional=optional)
         return {
@@ -173,8 +178,7 @@ class _Loader:
                 provider=row.values["provider"],
                 display_name=row.values["display_name"] or name,
                 pool=row.values["pool"],
-                usd_per_mtok_in=self._price(path, row, prices[0]),
-                usd_per_mtok_out=self._price(path, row, prices[1]),
+                **{column: self._price(path, row, column) for column in prices},
             )
             for name, row in self._by_id(path, "id", rows).items()
         }

@@ -73,7 +73,11 @@ class Template:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Model:
-    """A model; prices are USD for a million tokens, None where the catalog does not tell."""
+    """A model; prices are in USD per million tokens, None where the catalog does not tell.
+
+    Tokens of the prompt that the provider has cached, and those of the answer that went into
+    reasoning, may have prices of their own.
+    """
 
     model_id: str
     model: str
@@ -82,6 +86,8 @@ class Model:
     pool: str
     usd_per_mtok_in: float | None
     usd_per_mtok_out: float | None
+    usd_per_mtok_cached_in: float | None = None
+    usd_per_mtok_reasoning: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,8 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, overload
 
-from daydream.calls.calling import cost_usd
-from daydream.catalog.records import Model
+from daydream.calls.prices import cost_of
 from daydream.errors import CallError, ParseError
 from daydream.experiment import recipes
 from daydream.experiment.experiment import Experiment
@@ -171,9 +170,13 @@ def restored_answer(
     return entry
 
 
-def call_record(answer: Answer, model: Model) -> dict[str, object]:
+def call_record(
+    experiment: Experiment, generation: Generation, answer: Answer
+) -> dict[str, object]:
     """Return the part of metadata.json that says what was asked, and how the answer came."""
     request, response, reused, refused = answer
+    model = experiment.catalog.models[generation.llm_model_id]
+    cost = cost_of(response.counted, model, experiment.settings)
     return {
         "request_sha256": request.sha256,
         "provider": request.provider,
@@ -183,7 +186,8 @@ def call_record(answer: Answer, model: Model) -> dict[str, object]:
         "finish_reason": response.finish_reason,
         "truncated": response.truncated,
         "usage": response.usage,
-        "cost_usd": cost_usd(response.usage, model),
+        "cost_usd": cost.usd,
+        "price_source": cost.source,
         "attempts": response.attempts,
         "started_at": response.started_at,
         "duration_s": response.duration_s,

@@ -101,8 +101,7 @@ def generate_raw(
     else:
         answer = find_answer(experiment, generation, text, directory, ask=experiment.calls.ask)
         answer_text = text_of(answer, directory)
-        model = experiment.catalog.models[generation.llm_model_id]
-        known |= {"mode": "llm", **call_record(answer, model)}
+        known |= {"mode": "llm", **call_record(experiment, generation, answer)}
     of = of_raw(experiment, generation, prompt=text_sha256(text), parent=parent)
     record_made(directory, "raw", Made(of, text_sha256(answer_text)))
     write_text(raw, answer_text)

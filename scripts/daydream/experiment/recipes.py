@@ -159,6 +159,12 @@ def sampling_of(experiment: Experiment, generation: Generation) -> dict[str, Any
     )
 
 
+def body_settings(experiment: Experiment, generation: Generation) -> dict[str, Any]:
+    """Return the sampling settings of a generation's call as fields of what is sent."""
+    sampling = sampling_of(experiment, generation)
+    return {**sampling, **sampling.pop("extra_body")}
+
+
 def call_settings(experiment: Experiment, generation: Generation) -> str:
     """Return what an answer depends on beside its input files: model and sampling."""
     if is_copy(experiment, generation):

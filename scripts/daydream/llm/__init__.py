@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import cast
 
@@ -17,7 +18,7 @@ from daydream.llm.providers.function import FunctionProvider
 from daydream.llm.providers.local import LocalProvider
 from daydream.llm.providers.openai import OpenAIProvider
 from daydream.llm.request import Provider, Request, Response, derive_seed
-from daydream.llm.retry import RemoteProvider, Retrying
+from daydream.llm.retry import Attempt, RemoteProvider, Retrying
 from daydream.settings import Command, Function, Local, OpenAI, Pool, Remote
 from daydream.settings import Provider as ProviderSettings
 
@@ -117,10 +118,13 @@ class Providers:
                 self._open[name] = provider
             return self._open[name]
 
-    def complete(self, request: Request, *, pool: str = "") -> Response:
+    def complete(
+        self, request: Request, *, pool: str = "", metered: Attempt = nullcontext
+    ) -> Response:
         """Return the answer of the request's provider, within the limits of a pool.
 
-        A pool that is not named is that of the provider's name.
+        A pool that is not named is that of the provider's name. `metered` is entered around
+        each attempt, once it may be sent.
 
         Raises:
             CallError: there is none; one line says who, why and what to do.
@@ -130,10 +134,10 @@ class Providers:
         limits = self._limits_of(pool or request.provider)
         retrying = self._retrying.get(request.provider)
         if retrying is not None:
-            return retrying.complete(request, limits)
-        with limits.call(request) as usage:
+            return retrying.complete(request, limits, metered=metered)
+        with limits.call(request) as told, metered():
             response = provider.complete(request)
-            usage.update(response.usage)
+            told.append(response.counted)
         return response
 
     def _limits_of(self, pool: str) -> Limits:

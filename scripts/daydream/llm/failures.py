@@ -28,7 +28,8 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 class CallFailedError(CallError):
     """One attempt that failed.
 
-    `status` is that of HTTP, None if there was no answer; `again` whether another attempt may do;
+    `status` is that of HTTP, None if there was no answer; `sent` whether the request may have
+    reached the provider; `again` whether another attempt may do;
     `retry_after` the seconds that the provider asks to wait, None if it does not; `exhausted`
     whether its headers say that nothing remains of a limit, None if they do not tell.
     """
@@ -39,12 +40,14 @@ class CallFailedError(CallError):
         *,
         status: int | None = None,
         again: bool,
+        sent: bool = True,
         retry_after: float | None = None,
         exhausted: bool | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.again = again
+        self.sent = sent
         self.retry_after = retry_after
         self.exhausted = exhausted
 
@@ -52,6 +55,11 @@ class CallFailedError(CallError):
     def refused(self) -> bool:
         """Whether the provider refuses the account, whatever is asked."""
         return self.status in REFUSED
+
+    @property
+    def free(self) -> bool:
+        """Whether nothing is charged: the provider has turned the request away unread."""
+        return self.status is not None and 300 <= self.status < 500 and self.status != 408
 
     @property
     def limited(self) -> bool:

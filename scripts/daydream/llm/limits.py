@@ -23,7 +23,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from daydream.errors import CallError, StoppedError
 from daydream.llm.deadline import LONG_WAIT_S, Deadline, Notices
@@ -31,6 +31,7 @@ from daydream.llm.failures import CallFailedError
 from daydream.llm.minute import Rate
 from daydream.llm.pace import Pace, Start
 from daydream.llm.request import Request
+from daydream.llm.usage import Usage
 
 # An SQLite row stands for so much of a limit of tokens that a minute has this many rows.
 TOKEN_ROWS = 1000
@@ -75,8 +76,8 @@ class Limits:
         self._completion = _Mean()
 
     @contextmanager
-    def call(self, request: Request, deadline: Deadline | None = None) -> Iterator[dict[str, Any]]:
-        """Hold a place for one attempt; put the answer's `usage` into the mapping that is given.
+    def call(self, request: Request, deadline: Deadline | None = None) -> Iterator[list[Usage]]:
+        """Hold a place for one attempt; put the answer's usage into the list that is given.
 
         The clock of `deadline` runs from the first time that a place is held.
 
@@ -84,14 +85,14 @@ class Limits:
             CallError: the deadline would pass before there is a place.
             StoppedError: the run is to end, and the attempt was not begun.
         """
-        usage: dict[str, Any] = {}
+        told: list[Usage] = []
         wait = _Wait(self._stop, self._notices, request, self._name, deadline)
         with self._place(wait), self._slots.hold(wait):
             start = self._start(request, wait)
             if deadline is not None:
                 deadline.start()
             try:
-                yield usage
+                yield told
             except CallFailedError as failure:
                 if failure.limited:
                     self._pace.refused(start, failure)
@@ -99,7 +100,8 @@ class Limits:
                     self._pace.passed(start)
                 raise
             self._pace.passed(start)
-            self._completion.add(usage.get("completion_tokens"))
+            for usage in told:
+                self._completion.add(usage.completion)
 
     @contextmanager
     def _place(self, wait: _Wait) -> Iterator[None]:
@@ -266,8 +268,8 @@ class _Mean:
         self._sum = 0.0
         self._count = 0
 
-    def add(self, number: object) -> None:
-        if isinstance(number, int):
+    def add(self, number: int | None) -> None:
+        if number is not None:
             self._sum, self._count = self._sum + number, self._count + 1
 
     @property

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from daydream.errors import CallError
+from daydream.llm.usage import Usage, read_usage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -174,8 +175,13 @@ class Response:
         return self.finish_reason == "length"
 
     @property
+    def counted(self) -> Usage:
+        """The tokens used, as far as the provider tells them in numbers."""
+        return read_usage(self.usage)
+
+    @property
     def usage(self) -> dict[str, Any]:
-        """The tokens used, as the provider tells them; empty if it does not."""
+        """What the provider says of the tokens used, as it came; empty if it says nothing."""
         usage = self.body.get("usage")
         return usage if isinstance(usage, dict) else {}
 

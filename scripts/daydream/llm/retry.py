@@ -21,6 +21,8 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import count
 from typing import Protocol
@@ -30,6 +32,9 @@ from daydream.llm.deadline import Deadline, Notices
 from daydream.llm.failures import CallFailedError
 from daydream.llm.limits import Limits
 from daydream.llm.request import Provider, Request, Response
+
+# Entered around one attempt: it counts it, or refuses it by raising.
+Attempt = Callable[[], AbstractContextManager[object]]
 
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
@@ -80,8 +85,12 @@ class Retrying:
         self._refusal = ""
         self._lock = threading.Lock()
 
-    def complete(self, request: Request, limits: Limits) -> Response:
+    def complete(
+        self, request: Request, limits: Limits, *, metered: Attempt = nullcontext
+    ) -> Response:
         """Return the answer; its `attempts` are those of this call.
+
+        `metered` is entered around each attempt, once it may be sent.
 
         Raises:
             CallError: the last failure, if it will not pass or has not passed in time.
@@ -91,9 +100,9 @@ class Retrying:
         for attempt in count(1):
             self._check_open()
             try:
-                with limits.call(request, deadline) as usage:
+                with limits.call(request, deadline) as told, metered():
                     response = self._provider.complete(request, within=deadline.left)
-                    usage.update(response.usage)
+                    told.append(response.counted)
             except CallFailedError as failure:
                 self._count_refusal(failure)
                 self._wait(failure, attempt, deadline, alone=self._failed_alone(request, True))

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from daydream.calls.calling import cost_usd
+from daydream.calls.prices import cost_of
 from daydream.errors import Problems
 from daydream.experiment import recipes
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import FILES, PHASES, RULES, Account, Change, accounts
 from daydream.generations.row import Generation
+from daydream.llm.usage import Usage, read_usage
 from daydream.planning.plan import SAMPLE, Forecast, Means, call_tokens, forecasts, recipe
 from daydream.store.journal import journaled
 from daydream.store.layout import OUTPUTS, generation_file, read_json
@@ -189,8 +190,9 @@ def _usd(experiment: Experiment, step: Step) -> float | None:
     """Return what a call is expected to cost, by the finished ones of its template and model."""
     means = _finished(experiment, step.generation)
     prompt, completion, _ = call_tokens(experiment, step.forecast, means)
-    usage = {"prompt_tokens": prompt, "completion_tokens": completion}
-    return cost_usd(usage, experiment.catalog.models[step.generation.llm_model_id])
+    usage = Usage(prompt=round(prompt), completion=round(completion))
+    model = experiment.catalog.models[step.generation.llm_model_id]
+    return cost_of(usage, model, experiment.settings).usd
 
 
 def _finished(experiment: Experiment, generation: Generation) -> Means:
@@ -201,12 +203,11 @@ def _finished(experiment: Experiment, generation: Generation) -> Means:
         for row in experiment.generations.values()
         if recipe(row) == wanted
     )
-    told = (read_json(path).get("usage", {}) for path in paths if path.exists())
-    names = ("prompt_tokens", "completion_tokens")
+    told = (read_usage(read_json(path).get("usage")) for path in paths if path.exists())
     counts = [
-        [usage[name] for name in names]
+        (usage.prompt, usage.completion)
         for usage in islice(told, SAMPLE)
-        if all(usage.get(name) is not None for name in names)
+        if usage.prompt is not None and usage.completion is not None
     ]
     if not counts:
         return {}

@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from daydream.calls.calling import DEFAULT_MAX_TOKENS, cost_usd
+from daydream.calls.bound import DEFAULT_MAX_TOKENS, answer_limit
+from daydream.calls.prices import cost_of
 from daydream.errors import CallError, DaydreamError, ParseError
 from daydream.experiment import recipes
 from daydream.experiment.answers import find_answer, parsed_text
@@ -34,6 +35,7 @@ from daydream.experiment.phases import is_edited, prompt_of
 from daydream.experiment.provenance import Account, accounts
 from daydream.files import read_text, text_sha256, write_text
 from daydream.generations.row import Generation
+from daydream.llm.usage import Usage, read_usage
 from daydream.store.layout import generation_file, read_json
 from daydream.tables import csv_text
 from daydream.text import table
@@ -41,6 +43,7 @@ from daydream.text import table
 CHARACTERS_PER_TOKEN = 4
 # Finished calls that a mean is taken of.
 SAMPLE = 20
+UNKNOWN = Usage()
 STATES = ("done", "journal", "call", "waiting", "copy", "refused", "blocked")
 FINISHED, LENGTH = "finished calls", "prompt length and max_tokens"
 
@@ -53,7 +56,7 @@ class Forecast:
     state: str
     text: str | None = None
     prompt: str | None = None
-    usage: Mapping[str, int] | None = None
+    usage: Usage = UNKNOWN
 
     def parsed(self) -> str | None:
         """Return the generation's parsed text, where it is known."""
@@ -115,7 +118,7 @@ def _made(
         raw = response.text
     except CallError:
         return Forecast(generation=generation, state="refused", prompt=prompt)
-    return _parse(experiment, generation, raw, told, prompt=prompt, usage=response.usage)
+    return _parse(experiment, generation, raw, told, prompt=prompt, usage=response.counted)
 
 
 def _parsed(experiment: Experiment, generation: Generation) -> Forecast:
@@ -134,7 +137,7 @@ def _parse(
     *,
     edited: bool = False,
     prompt: str | None = None,
-    usage: Mapping[str, int] | None = None,
+    usage: Usage = UNKNOWN,
 ) -> Forecast:
     try:
         text = parsed_text(experiment, generation, raw, metadata, edited=edited)
@@ -196,9 +199,9 @@ def _means(found: Iterable[Forecast]) -> Means:
     usages: dict[tuple[str, str, str], list[tuple[int, int]]] = defaultdict(list)
     for forecast in found:
         counts = usages[recipe(forecast.generation)]
-        usage = _usage(forecast) if len(counts) < SAMPLE else {}
-        if usage.get("prompt_tokens") is not None and usage.get("completion_tokens") is not None:
-            counts.append((usage["prompt_tokens"], usage["completion_tokens"]))
+        usage = _usage(forecast) if len(counts) < SAMPLE else UNKNOWN
+        if usage.prompt is not None and usage.completion is not None:
+            counts.append((usage.prompt, usage.completion))
     return {
         calls: (
             sum(prompt for prompt, _ in counts) / len(counts),
@@ -209,12 +212,12 @@ def _means(found: Iterable[Forecast]) -> Means:
     }
 
 
-def _usage(forecast: Forecast) -> Mapping[str, Any]:
+def _usage(forecast: Forecast) -> Usage:
     if forecast.state != "done":
-        return forecast.usage or {}
+        return forecast.usage
     row = forecast.generation
     metadata = read_json(generation_file(row.stage, row.gen_id, "metadata.json"))
-    return metadata.get("usage") or {}
+    return read_usage(metadata.get("usage"))
 
 
 def recipe(generation: Generation) -> tuple[str, str, str]:
@@ -234,15 +237,18 @@ def _row(
             prompt_tokens += prompt
             completion_tokens += completion
             sources.add(source)
-    tokens = {"prompt_tokens": round(prompt_tokens), "completion_tokens": round(completion_tokens)}
+    usage = Usage(prompt=round(prompt_tokens), completion=round(completion_tokens))
     model = experiment.catalog.models.get(model_id)
-    usd = 0.0 if not sources else None if model is None else cost_usd(tokens, model)
+    usd = 0.0 if not sources else None
+    if sources and model is not None:
+        usd = cost_of(usage, model, experiment.settings).usd
     return Row(
         stage=stage,
         llm_model_id=model_id,
         generations=len(group),
         **counts,
-        **tokens,
+        prompt_tokens=usage.prompt or 0,
+        completion_tokens=usage.completion or 0,
         usd=usd,
         estimated_from=" and ".join(sorted(sources)),
     )
@@ -256,13 +262,17 @@ def call_tokens(
     mean = means.get(recipe(generation))
     if mean is not None:
         return (*mean, FINISHED)
-    limit = recipes.sampling_of(experiment, generation).get("max_tokens") or DEFAULT_MAX_TOKENS
+    limit = _longest_answer(experiment, generation)
     if forecast.prompt is not None:
         return len(forecast.prompt) / CHARACTERS_PER_TOKEN, limit, LENGTH
     template = len(recipes.template_text(experiment, generation))
     parent = experiment.generations[generation.parent_gen_id]
-    answer = recipes.sampling_of(experiment, parent).get("max_tokens") or DEFAULT_MAX_TOKENS
+    answer = _longest_answer(experiment, parent)
     return template / CHARACTERS_PER_TOKEN + answer, limit, LENGTH
+
+
+def _longest_answer(experiment: Experiment, generation: Generation) -> int:
+    return answer_limit(recipes.body_settings(experiment, generation)) or DEFAULT_MAX_TOKENS
 
 
 def report(experiment: Experiment, csv_path: str) -> str:

@@ -1,6 +1,6 @@
 """What is checked once before the first job, instead of failing each call: keys, files, servers.
 
-A refresh that would refresh nothing is refused too.
+A refresh that would refresh nothing is refused too, and a budget that could not be kept.
 
 Only providers that the run will ask count. A cohort whose answers are all in the journal needs no
 key.
@@ -8,11 +8,15 @@ key.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from daydream.calls.bound import answer_limit
+from daydream.calls.prices import most_of
 from daydream.errors import CallError, Problems
 from daydream.experiment import recipes
 from daydream.experiment.experiment import Experiment
+from daydream.generations.row import Generation
+from daydream.llm.usage import Usage
 from daydream.planning.plan import forecasts
 from daydream.planning.scope import Scope
 
@@ -67,6 +71,47 @@ def check_providers(experiment: Experiment, scope: Scope, stages: Iterable[str])
             count = f"{len(asked):,} generation{'s' if len(asked) > 1 else ''}"
             problems.add(f"{count} to be answered", found, remedy)
     problems.check()
+
+
+def check_budget(experiment: Experiment, scope: Scope, stages: Iterable[str]) -> None:
+    """Refuse a run whose budget could not be kept: the most that a call can take must be known.
+
+    Raises:
+        InputError: a line for each model without a price, where the budget is in USD, and for each
+            stage and model whose answers nothing bounds, where it is in USD or tokens.
+    """
+    budgets = experiment.settings.budget, experiment.settings.cohort_budget
+    in_usd = any(budget.usd is not None for budget in budgets)
+    if not in_usd and all(budget.tokens is None for budget in budgets):
+        return
+    wanted = set(stages)
+    problems = Problems("budget")
+    for row in _kinds(experiment, scope):
+        if row.stage not in wanted:
+            continue
+        who = f"stage {row.stage}, model {row.llm_model_id}"
+        if answer_limit(recipes.body_settings(experiment, row)) is None:
+            found = "nothing bounds an answer, so that no budget in USD or tokens can be kept"
+            problems.add(who, found, f"set max_tokens in stages.{row.stage}.sampling")
+        model = experiment.catalog.models[row.llm_model_id]
+        if in_usd and most_of(Usage(1, 1), model, experiment.settings) is None:
+            found = "the model has no price, so that no budget in USD can be kept"
+            remedy = "add usd_per_mtok_in and usd_per_mtok_out to llm_models.csv"
+            problems.add(who, found, remedy)
+    problems.check()
+
+
+def _kinds(experiment: Experiment, scope: Scope) -> Iterator[Generation]:
+    """Yield a generation of each kind of paid call: of its stage, model and settings."""
+    seen = set()
+    for row in scope.waiting.values():
+        kind = row.stage, row.llm_model_id, row.dimensions
+        if kind not in seen and not recipes.is_copy(experiment, row):
+            seen.add(kind)
+            model = experiment.catalog.models[row.llm_model_id]
+            provider = experiment.settings.provider_of(model.provider)
+            if experiment.settings.providers[provider].type != "local":
+                yield row
 
 
 def _fault(experiment: Experiment, provider: str) -> str:

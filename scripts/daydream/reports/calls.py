@@ -5,7 +5,9 @@ Columns, those of metadata.json:
     stage, gen_id, template_id, llm_model_id
     mode                 llm, or copy for a text taken from its parent; empty: not answered yet
     prompt_tokens, completion_tokens   as the provider counted them
-    cost_usd             price of the call by the catalog of today; empty if unknown
+    cost_usd             price of the call, by today's catalog if the provider did not tell; empty
+                         if it is not known
+    price_source         whose price that is: provider, llm_models.csv or genai-prices
     duration_s           seconds that the call took
     attempts             times it was sent until it was answered
     reused               true if the answer was in the journal already, else false
@@ -20,11 +22,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from daydream.calls.calling import cost_usd
+from daydream.calls.prices import Cost, cost_of
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
 from daydream.files import write_text
 from daydream.generations.row import Generation
+from daydream.llm.usage import read_usage
 from daydream.reports.report import covered
 from daydream.store.layout import generation_file, read_json
 from daydream.tables import csv_text
@@ -38,6 +41,7 @@ COLUMNS = (
     "prompt_tokens",
     "completion_tokens",
     "cost_usd",
+    "price_source",
     "duration_s",
     "attempts",
     "reused",
@@ -66,12 +70,15 @@ def _row(experiment: Experiment, generation: Generation, account: Account) -> di
 
 def _call(experiment: Experiment, generation: Generation) -> dict[str, Any]:
     metadata = read_json(generation_file(generation.stage, generation.gen_id, "metadata.json"))
-    usage = metadata.get("usage") or {}
+    usage = read_usage(metadata.get("usage"))
     model = experiment.catalog.models.get(generation.llm_model_id)
     reused = metadata.get("reused")
+    cost = Cost() if model is None else cost_of(usage, model, experiment.settings)
     return {
         **metadata,
-        **usage,
-        "cost_usd": None if model is None else cost_usd(usage, model),
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.completion,
+        "cost_usd": cost.usd,
+        "price_source": cost.source,
         "reused": "" if reused is None else str(reused).lower(),
     }

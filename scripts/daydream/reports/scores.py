@@ -20,12 +20,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from daydream.calls.calling import cost_usd
+from daydream.calls.prices import cost_of
 from daydream.experiment import recipes
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
 from daydream.files import read_text, write_text
 from daydream.generations.row import Generation
+from daydream.llm.usage import read_usage
 from daydream.reports.report import scored
 from daydream.settings import chain
 from daydream.store.layout import generation_file, read_json
@@ -86,12 +87,12 @@ def score_row(
 
 
 def _cost(experiment: Experiment, generation: Generation) -> dict[str, object]:
-    usage = read_json(_file(generation, "metadata.json")).get("usage") or {}
+    usage = read_usage(read_json(_file(generation, "metadata.json")).get("usage"))
     model = experiment.catalog.models.get(generation.llm_model_id)
     return {
-        "usd": None if model is None else cost_usd(usage, model),
-        "prompt_tokens": usage.get("prompt_tokens"),
-        "completion_tokens": usage.get("completion_tokens"),
+        "usd": None if model is None else cost_of(usage, model, experiment.settings).usd,
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.completion,
     }
 
 

@@ -12,12 +12,13 @@ class Budget(Section):
 
     usd: NumberFrom0 | None = Field(
         default=None,
-        description="US dollars. Needs the prices `usd_per_mtok_in` and `usd_per_mtok_out` in "
-        "`llm_models.csv`.",
+        description="US dollars. Needs `max_tokens`, and a price for each model "
+        "([below](#prices)).",
     )
-    calls: WholeFrom0 | None = Field(default=None, description="Number of calls.")
+    calls: WholeFrom0 | None = Field(default=None, description="Number of requests that are sent.")
     tokens: WholeFrom0 | None = Field(
-        default=None, description="Number of tokens, prompts and answers together."
+        default=None,
+        description="Number of tokens, prompts and answers together. Needs `max_tokens`.",
     )
 
     def __bool__(self) -> bool:

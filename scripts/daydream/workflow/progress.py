@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from daydream.calls.ledger import Spent
+from daydream.calls.spent import Spent
 from daydream.errors import DaydreamError
 from daydream.store.layout import GENS
 from daydream.workflow.failures import Failure

@@ -13,7 +13,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from daydream.calls.ledger import LEDGER, Spent
+from daydream.calls.ledger import LEDGER
+from daydream.calls.spent import Spent
 from daydream.errors import DaydreamError
 from daydream.experiment import provenance
 from daydream.experiment.experiment import Experiment
@@ -146,7 +147,7 @@ def _without_place(failure: Failure) -> str:
 
 
 def _facts(spent: Spent, stopped: str, results: Sequence[str]) -> Iterator[str]:
-    if spent.calls or spent.open:
+    if spent:
         yield f"This run: {spent} ({LEDGER})"
     if stopped:
         yield f"Stopped: {stopped}"
@@ -217,7 +218,7 @@ def end_of_run(
         # What keeps the ledger from being read is among the failures.
         spent = Spent()
     stopped = experiment.stop.reason or stopped
-    if not (worked or failures or stopped or spent.calls or spent.open):
+    if not (worked or failures or stopped or spent):
         return ""
     # A shard is a part of a run, which says the same of the whole.
     shard = experiment.settings.shard is not None

@@ -39,6 +39,10 @@ CONNECTIONS = 1000
 # Seconds that a server may take to be noticed before the first call.
 PROBE_S = 3
 NO_KEY = "none"
+# The errors of a connection that was not there before anything was sent.
+UNSENT = frozenset(
+    {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"}
+)
 # What is kept of an answer's headers: what tells of the call, not of who made it.
 KEPT_HEADERS = frozenset(
     {"age", "cf-ray", "content-type", "date", "request-id", "retry-after", "server", "via"}
@@ -275,4 +279,8 @@ class OpenAIProvider:
             "ConnectTimeout": f"{check} and the network, or raise connect_timeout "
             f"({self._connect_timeout} s) of the provider",
         }.get(kind, f"{check} and the network")
-        return CallFailedError(f"{request}: gave no answer ({reason}); {remedy}", again=True)
+        return CallFailedError(
+            f"{request}: gave no answer ({reason}); {remedy}",
+            again=True,
+            sent=kind not in UNSENT,
+        )

@@ -45,11 +45,8 @@ def write_generation(experiment: Experiment, entry: Entry, parsed: Mapping[str, 
                 if response is None:
                     response = _response(entry.directory, found["raw.txt"])
                     record_response(file, request, response, client="import")
-        model = experiment.catalog.models[generation.llm_model_id]
-        metadata |= {
-            "mode": "llm",
-            **call_record(Answer(request, response, reused=True, refused=()), model),
-        }
+        answer = Answer(request, response, reused=True, refused=())
+        metadata |= {"mode": "llm", **call_record(experiment, generation, answer)}
     target.mkdir(parents=True, exist_ok=True)
     _record(experiment, entry, found, parsed)
     lacking = [target / name for name in OUTPUTS if not (target / name).exists()]

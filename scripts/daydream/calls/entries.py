@@ -1,0 +1,70 @@
+"""The lines of the ledger: what each says, read strictly.
+
+{"event": "begin", "call", "time", "run", "cohort", "stage", "gen_id", "request_sha256",
+"provider", "model", "tokens", "usd"}     the most that the attempt can take
+{"event": "end", "call", "time", "run", "cohort", "attempts", "prompt_tokens",
+"completion_tokens", "tokens", "usd", "price_source"}     answered; null is not known
+{"event": "reject", …, "reason"}           turned away by the provider: it costs nothing
+{"event": "lose", …, "reason"}             sent, and no answer came: it may have cost its most
+{"event": "fail", …, "reason"}             never sent
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from daydream.calls.spent import Reservation, Spent
+from daydream.files import parse_json
+from daydream.llm.usage import amount_of, count_of
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One line: what happened to an attempt of a run, for a cohort."""
+
+    event: str
+    call: str
+    run: str
+    cohort: str
+    usd: float | None = None
+    tokens: int | None = None
+
+    def count(self, spent: Spent) -> None:
+        """Add it to the sums."""
+        match self.event:
+            case "begin":
+                spent.begin(self.call, Reservation(self.usd, self.tokens or 0))
+            case "end":
+                spent.end(self.call, self.usd, self.tokens)
+            case "reject":
+                spent.reject(self.call)
+            case "lose":
+                spent.lose(self.call)
+            case "fail":
+                spent.forget(self.call)
+
+
+EVENTS = frozenset({"begin", "end", "reject", "lose", "fail"})
+
+
+def parse_entry(line: bytes) -> Entry | None:
+    """Return what a line says; None if it is not an entry of a ledger."""
+    try:
+        value = parse_json(line)
+    except ValueError:
+        return None
+    return entry_of(value) if isinstance(value, dict) else None
+
+
+def entry_of(value: Mapping[str, Any]) -> Entry | None:
+    """Return the entry that a line's object is; None if it is none."""
+    names = [value.get(name) for name in ("event", "call", "run", "cohort")]
+    if not all(isinstance(name, str) for name in names) or names[0] not in EVENTS:
+        return None
+    event, call, run, cohort = map(str, names)
+    usd, tokens = amount_of(value.get("usd")), count_of(value.get("tokens"))
+    if event == "begin" and (tokens is None or usd is None is not value.get("usd")):
+        return None
+    return Entry(event=event, call=call, run=run, cohort=cohort, usd=usd, tokens=tokens)

@@ -1,0 +1,97 @@
+"""What a call costs, and who says so.
+
+What the provider itself charges goes before the prices in `llm_models.csv`, and these go before the
+list prices that the package `genai-prices` brings with it for well-known providers, by the address
+that is asked. That list is never fetched: it is as old as the installed package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from daydream.catalog.records import Model
+from daydream.llm.usage import Usage
+from daydream.settings import OpenAI, Settings
+
+PROVIDER, CATALOG, LIST = "provider", "llm_models.csv", "genai-prices"
+# Where the SDK asks if it is not told.
+OPENAI_URL = "https://api.openai.com/v1"
+
+
+class Cost(NamedTuple):
+    """A price in USD, None if nobody tells, and whose it is."""
+
+    usd: float | None = None
+    source: str = ""
+
+
+def cost_of(usage: Usage, model: Model, settings: Settings) -> Cost:
+    """Return what a call of a model costs.
+
+    Tokens that were cached, or that went into reasoning, have prices of their own where the catalog
+    gives them; otherwise they cost what the others of prompt and answer do.
+    """
+    if usage.usd is not None:
+        return Cost(usage.usd, PROVIDER)
+    if usage.prompt is None or usage.completion is None:
+        return Cost()
+    if model.usd_per_mtok_in is not None and model.usd_per_mtok_out is not None:
+        return Cost(_by_catalog(usage, model), CATALOG)
+    listed = _list_price(model.model, _address(model, settings))
+    usd = None if listed is None else listed(usage)
+    return Cost() if usd is None else Cost(usd, LIST)
+
+
+def most_of(usage: Usage, model: Model, settings: Settings) -> float | None:
+    """Return the most that a call of these tokens can cost, or None if there is no price."""
+    kinds = (
+        usage,
+        usage._replace(cached=usage.prompt, reasoning=usage.completion),
+    )
+    prices = [cost_of(kind, model, settings).usd for kind in kinds]
+    known = [price for price in prices if price is not None]
+    return max(known, default=None)
+
+
+def _by_catalog(usage: Usage, model: Model) -> float:
+    paid_in, paid_out = model.usd_per_mtok_in or 0.0, model.usd_per_mtok_out or 0.0
+    cached, reasoning = usage.cached or 0, usage.reasoning or 0
+    paid_cached = paid_in if model.usd_per_mtok_cached_in is None else model.usd_per_mtok_cached_in
+    paid_thought = (
+        paid_out if model.usd_per_mtok_reasoning is None else model.usd_per_mtok_reasoning
+    )
+    prompt, completion = (usage.prompt or 0) - cached, (usage.completion or 0) - reasoning
+    return (
+        paid_in * prompt + paid_cached * cached + paid_out * completion + paid_thought * reasoning
+    ) / 1e6
+
+
+def _address(model: Model, settings: Settings) -> str:
+    """Return the URL that a model is asked at; empty if it is not a provider's API."""
+    provider = settings.providers[settings.provider_of(model.provider)]
+    return (provider.base_url or OPENAI_URL) if isinstance(provider, OpenAI) else ""
+
+
+@lru_cache(maxsize=1024)
+def _list_price(model: str, address: str) -> Callable[[Usage], float | None] | None:
+    """Return the list price of a model at an address, as a function; None if there is none."""
+    if not address or "." not in (urlsplit(address).hostname or ""):
+        return None
+    import genai_prices  # noqa: PLC0415 - half a second, for models without a price in the catalog
+
+    def price(usage: Usage) -> float | None:
+        counted = genai_prices.Usage(
+            input_tokens=usage.prompt,
+            output_tokens=usage.completion,
+            cache_read_tokens=usage.cached,
+        )
+        try:
+            found = genai_prices.calc_price(counted, model_ref=model, provider_api_url=address)
+        except (LookupError, ValueError):
+            return None
+        return float(found.total_price)
+
+    return price if price(Usage(1, 1)) is not None else None

@@ -1,0 +1,90 @@
+"""What a provider says that a call took, read strictly.
+
+Providers are free to send anything as `usage`. What is not a count or a price is unknown here: it
+is not guessed, and nothing that adds up or compares numbers has to expect a text, a NaN or an
+object.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+# More tokens than any context has: a number above it counts something else.
+MOST_TOKENS = 10**9
+
+
+class Usage(NamedTuple):
+    """The tokens of a call, and what the provider charges in USD; None is not known.
+
+    `cached` are tokens of the prompt that were in the provider's cache, `reasoning` those of the
+    answer that nobody sees: both are part of the counts before them.
+    """
+
+    prompt: int | None = None
+    completion: int | None = None
+    cached: int | None = None
+    reasoning: int | None = None
+    usd: float | None = None
+
+    @property
+    def tokens(self) -> int | None:
+        """The tokens of prompt and answer together; None unless both are known."""
+        if self.prompt is None or self.completion is None:
+            return None
+        return self.prompt + self.completion
+
+
+def read_usage(usage: object) -> Usage:
+    """Return what the `usage` of a chat completion says.
+
+    `cost` is what OpenRouter charges in USD. Where the user's own key at another provider was used,
+    what that provider charges comes on top.
+    """
+    if not isinstance(usage, Mapping):
+        return Usage()
+    prompt = count_of(usage.get("prompt_tokens"))
+    completion = count_of(usage.get("completion_tokens"))
+    return Usage(
+        prompt=prompt,
+        completion=completion,
+        cached=_part(usage, "prompt_tokens_details", "cached_tokens", prompt),
+        reasoning=_part(usage, "completion_tokens_details", "reasoning_tokens", completion),
+        usd=_charged(usage),
+    )
+
+
+def _part(usage: Mapping[str, Any], group: str, name: str, whole: int | None) -> int | None:
+    """Return a count that is a part of another one; None if it cannot be."""
+    details = usage.get(group)
+    part = count_of(details.get(name)) if isinstance(details, Mapping) else None
+    return None if part is None or whole is None or part > whole else part
+
+
+def _charged(usage: Mapping[str, Any]) -> float | None:
+    own = amount_of(usage.get("cost"))
+    if own is None or usage.get("is_byok") is not True:
+        return own
+    details = usage.get("cost_details")
+    upstream = details.get("upstream_inference_cost") if isinstance(details, Mapping) else None
+    other = amount_of(upstream)
+    return None if other is None else own + other
+
+
+def count_of(value: object) -> int | None:
+    """Return a whole number from 0; None if it is anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if not 0 <= value <= MOST_TOKENS or value != int(value):
+        return None
+    return int(value)
+
+
+def amount_of(value: object) -> float | None:
+    """Return a finite number from 0; None if it is anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if not 0 <= value <= MOST_TOKENS or math.isnan(value):
+        return None
+    return float(value)
