@@ -23,6 +23,7 @@ from daydream.llm.deadline import Deadline
 from daydream.llm.failures import CallFailedError
 from daydream.llm.limits import Limits
 from daydream.llm.request import Request
+from daydream.llm.usage import Usage
 from daydream.settings import OpenAI, Pool
 from support.project import ROOT
 from support.provider_server import ProviderServer
@@ -64,7 +65,7 @@ def test_tokens_a_minute(tmp_path: Path) -> None:
     """A call takes its prompt and what answers took so far."""
     pool = limits(tmp_path, tokens_per_minute=10_000, minute=2.0)
     with pool.call(REQUEST) as usage:
-        usage["completion_tokens"] = 90
+        usage.append(Usage(completion=90))
     times = take(pool, 3.0)
     assert 60 <= len(times) <= 200
     assert most_in(times, 1.9) <= 100
