@@ -178,7 +178,7 @@ def test_the_clock_of_a_call_starts_with_its_first_attempt(tmp_path: Path) -> No
     deadline = Deadline(1.0)
     with pool.call(REQUEST, deadline):
         assert deadline.left > 0
-    told = r"waited to be made again.*requests_per_minute.*deadline"
+    told = r"waited to be sent again.*deadline.*requests_per_minute"
     with pytest.raises(CallError, match=told), pool.call(REQUEST, deadline):
         pass
 
@@ -256,7 +256,9 @@ def test_what_is_in_the_way_of_a_file_is_told(tmp_path: Path) -> None:
         pass_through(limits(tmp_path, requests_per_minute=100), 1)
     (tmp_path / "other").mkdir()
     (tmp_path / "other/pool-slots/0").mkdir(parents=True)
-    with pytest.raises(CallError, match="pool-slots/0: could not be used to count calls at once"):
+    with pytest.raises(
+        CallError, match="pool-slots/0: could not be used to count the calls in flight"
+    ):
         pass_through(limits(tmp_path / "other", concurrent=1), 1)
 
 

@@ -1,6 +1,6 @@
-"""Model calls: one interface to providers over HTTP, to a model in this process, to a function.
+"""Model calls: one interface to providers over HTTP, a model in this process, or a function.
 
-Importing this package costs nothing: a provider imports what it needs at its first call.
+Importing this package is fast, because a provider imports what it needs at its first call.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["Provider", "Providers", "Request", "Response", "derive_seed", "open_
 def open_provider(name: str, settings: ProviderSettings, *, base_dir: Path) -> Provider:
     """Return the provider that the configuration's `settings` describe, under its `name`.
 
-    Relative paths of the settings start at `base_dir`. Nothing is connected to or loaded yet.
+    Relative paths in the settings start at `base_dir`. Nothing is connected or loaded yet.
     """
     match settings:
         case OpenAI():
@@ -64,10 +64,10 @@ def open_provider(name: str, settings: ProviderSettings, *, base_dir: Path) -> P
 
 
 class Providers:
-    """The configured providers by name; each is opened once a process, at its first call.
+    """The configured providers by name. Each process opens a provider once, at its first call.
 
-    `pools` holds the limits of pools of models, by name; `limits_dir` what processes share of them.
-    `stop`, when it is set, ends every wait: no further attempt begins.
+    `pools` holds the limits of pools of models by name. The files in `limits_dir` let processes
+    share them. When `stop` is set, every wait ends and no further attempt begins.
     """
 
     def __init__(
@@ -123,12 +123,12 @@ class Providers:
     ) -> Response:
         """Return the answer of the request's provider, within the limits of a pool.
 
-        A pool that is not named is that of the provider's name. `metered` is entered around
+        Without a name, the pool is the one with the provider's name. `metered` is entered around
         each attempt, once it may be sent.
 
         Raises:
             CallError: there is none; one line says who, why and what to do.
-            StoppedError: the run is to end, and the call was not in flight.
+            StoppedError: the run is ending, and the call is not in flight.
         """
         provider = self[request.provider]
         limits = self._limits_of(pool or request.provider)
@@ -156,7 +156,7 @@ class Providers:
             return self._limits[pool]
 
     def close(self) -> None:
-        """Close every provider that was opened; a later call opens it again."""
+        """Close every open provider; a later call opens it again."""
         with self._lock:
             opened, self._open, self._retrying = self._open, {}, {}
         for provider in opened.values():

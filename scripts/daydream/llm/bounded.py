@@ -1,9 +1,9 @@
-"""A client of HTTP whose answers are bounded: in the time until all is there, and in size.
+"""An HTTP client with a limit on the time and the size of each answer.
 
-A timeout of the HTTP library bounds the wait for the next byte, so a server that sends a byte per
-second holds a call for as long as it likes. Here each wait is no longer than what is left of the
-call, from the connection to the last byte. The time is watched where bytes arrive, not by another
-thread, which costs a call some microseconds.
+A timeout of the HTTP library only bounds the wait for the next byte. So a server that sends one
+byte per second could hold a call forever. Here each wait is at most the time that is left of the
+call, from the connection to the last byte. The time is checked where bytes arrive, not by another
+thread, so it costs a call only some microseconds.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ import openai
 if TYPE_CHECKING:
     import ssl
 
-# A redirect within a server is followed, from one path to another.
+# How many redirects within the same server are followed.
 MOST_REDIRECTS = 5
-# An answer with its log probabilities has some megabytes.
+# An answer with log probabilities has some megabytes.
 MOST_BYTES = 64 * 2**20
 
-# A call is made by one thread, from connecting to reading: its end is that thread's.
+# One thread makes the whole call, so the end of its time is stored per thread.
 _call = threading.local()
 
 
 class TooLongError(openai.OpenAIError):
-    """An answer of more than `MOST_BYTES`; the SDK hands errors of this class on as they are."""
+    """An answer of more than `MOST_BYTES`. The SDK lets errors of this class pass."""
 
 
 @contextmanager
 def within(seconds: float | None) -> Iterator[None]:
-    """Let the calls that this thread makes end after so many seconds."""
+    """Limit the calls of this thread to so many seconds."""
     _call.end = None if seconds is None else time.monotonic() + seconds
     try:
         yield
@@ -45,13 +45,13 @@ def within(seconds: float | None) -> Iterator[None]:
 
 
 def _left(timeout: float | None, error: type[Exception]) -> float | None:
-    """Return the timeout of one wait, at most what is left of the call."""
+    """Return the timeout of one wait: at most the time that is left of the call."""
     end = getattr(_call, "end", None)
     if end is None:
         return timeout
     left: float = end - time.monotonic()
     if left <= 0:
-        raise error("the call's time is over")
+        raise error("the time of the call is over")
     return left if timeout is None else min(timeout, left)
 
 
@@ -100,10 +100,10 @@ def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
 
 
 class BoundedClient(httpx2.Client):
-    """A client whose calls end `within` their time, and whose answers are not kept if too long.
+    """A client whose calls end `within` their time, and which discards answers that are too long.
 
-    A redirect to another origin (scheme, host and port) is not followed: nobody has said that it
-    may have the prompt. Without `proxies`, those of the environment are not used.
+    A redirect to another origin (scheme, host and port) is not followed, because the user has not
+    agreed to send prompts there. Without `proxies`, those of the environment are not used.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class BoundedClient(httpx2.Client):
     ) -> None:
         super().__init__(timeout=timeout, limits=limits, trust_env=proxies)
         for transport in (self._transport, *self._mounts.values()):
-            # The library has no public place for a backend.
+            # The library has no public way to set a backend.
             pool = getattr(transport, "_pool", None)
             if pool is not None:
                 pool._network_backend = _Backend(pool._network_backend)
@@ -123,10 +123,10 @@ class BoundedClient(httpx2.Client):
         stream: bool = False,
         **options: Any,  # noqa: ANN401 - as the library has them
     ) -> httpx2.Response:
-        """Send a request, and return its answer once it is there.
+        """Send a request, and return its complete answer.
 
         Raises:
-            TooLongError: it is too long, unpacked.
+            TooLongError: it is too long after decompression.
         """
         options["follow_redirects"] = False
         response = super().send(request, stream=True, **options)
@@ -148,7 +148,7 @@ class BoundedClient(httpx2.Client):
                     raise TooLongError(f"more than {MOST_BYTES // 2**20} MiB")
         finally:
             response.close()
-        # It is unpacked here.
+        # The content is decompressed already.
         headers = [(k, v) for k, v in response.headers.multi_items() if k != "content-encoding"]
         return httpx2.Response(
             response.status_code,

@@ -1,4 +1,4 @@
-"""How long a call may take, and saying so when it waits for long."""
+"""How long a call may take, and the lines that report a long wait."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import sys
 import threading
 import time
 
-# A wait above this is told.
+# A longer wait is reported.
 LONG_WAIT_S = 10.0
 
 
 class Deadline:
-    """The seconds of one call: all of them until it is first allowed to send, then fewer.
+    """The seconds of one call. The clock starts when the call may first be sent.
 
-    The clock does not run before that, as a large run waits for long in the line of a limit that
-    the user has set: such a wait says nothing about the provider.
+    It does not run before, because the calls of a large run wait for a long time for a limit that
+    the user has set. Such a wait says nothing about the provider.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -23,25 +23,25 @@ class Deadline:
         self._end: float | None = None
 
     def start(self) -> None:
-        """Let the clock run, if it does not yet."""
+        """Start the clock, unless it is running."""
         if self._end is None:
             self._end = time.monotonic() + self.seconds
 
     @property
     def left(self) -> float:
-        """The seconds that are left; below zero once it has passed."""
+        """The seconds that are left; negative after the deadline."""
         return self.seconds if self._end is None else self._end - time.monotonic()
 
 
 class Notices:
-    """Lines on standard error about long waits: one per wait, not one per thread that waits."""
+    """Lines on standard error about long waits: one per wait, not one per waiting thread."""
 
     def __init__(self) -> None:
         self._quiet_until: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def wait(self, subject: str, seconds: float, line: str) -> None:
-        """Say `line`, unless the wait is short or the last one of this subject still lasts."""
+        """Print `line`, unless the wait is short or an earlier one of this subject still lasts."""
         if seconds <= LONG_WAIT_S:
             return
         now = time.monotonic()
@@ -52,5 +52,5 @@ class Notices:
         print(f"Waiting: {line}", file=sys.stderr, flush=True)
 
     def once(self, subject: str, seconds: float, line: str) -> None:
-        """Say `line` for the first long wait of this subject alone."""
+        """Print `line` only for the first long wait of this subject."""
         self.wait(subject, seconds if seconds <= LONG_WAIT_S else math.inf, line)

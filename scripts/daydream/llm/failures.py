@@ -1,4 +1,4 @@
-"""Why a call gave no answer, as far as that decides what is done next."""
+"""Why a call was not answered, as far as it decides what to do next."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from email.utils import parsedate_to_datetime
 
 from daydream.errors import CallError
 
-# Asked again: the request was in order, and may be answered next time.
+# Retryable: the request was valid, and may be answered next time.
 AGAIN = frozenset({408, 409, 429})
-# The account is refused, not the request: what follows would be refused too.
-REFUSED = frozenset({401, 402, 403})
-# The headers that say how long to wait, and how many of their units make a second.
+# Unauthorized: the account is rejected, not the request. Further calls would be rejected too.
+UNAUTHORIZED = frozenset({401, 402, 403})
+# The headers that say how long to wait, and how many of their units are one second.
 SECONDS = {"retry-after-ms": 1000.0, "retry-after": 1.0, "llm_provider-retry-after": 1.0}
-# What the headers `x-ratelimit-remaining…` and `x-ratelimit-reset…` may tell of.
+# The limits that the headers `x-ratelimit-remaining…` and `x-ratelimit-reset…` can be about.
 KINDS = ("", "-requests", "-tokens")
 LONGEST_RESET_S = 60.0
 
@@ -28,10 +28,10 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 class CallFailedError(CallError):
     """One attempt that failed.
 
-    `status` is that of HTTP, None if there was no answer; `sent` whether the request may have
-    reached the provider; `again` whether another attempt may do;
-    `retry_after` the seconds that the provider asks to wait, None if it does not; `exhausted`
-    whether its headers say that nothing remains of a limit, None if they do not tell.
+    `status` is the HTTP status, None if there was no answer. `sent` tells whether the request may
+    have reached the provider, and `again` whether another attempt may help. `retry_after` is how
+    many seconds the provider asks to wait, None if it does not. `exhausted` tells whether its
+    headers say that nothing is left of a limit; None if they do not tell.
     """
 
     def __init__(
@@ -52,33 +52,33 @@ class CallFailedError(CallError):
         self.exhausted = exhausted
 
     @property
-    def refused(self) -> bool:
-        """Whether the provider refuses the account, whatever is asked."""
-        return self.status in REFUSED
+    def unauthorized(self) -> bool:
+        """Whether the provider rejects the account, whatever the request is."""
+        return self.status in UNAUTHORIZED
 
     @property
     def free(self) -> bool:
-        """Whether nothing is charged: the provider has turned the request away unread."""
+        """Whether nothing is charged: the provider rejected the request before answering it."""
         return self.status is not None and 300 <= self.status < 500 and self.status != 408
 
     @property
-    def limited(self) -> bool:
-        """Whether the provider says that it is asked too often."""
+    def rate_limited(self) -> bool:
+        """Whether the provider says that it is called too often."""
         return self.status == 429
 
 
 def may_pass(status: int) -> bool:
-    """Tell whether a request that was answered with `status` may be answered well next time."""
+    """Tell whether another attempt may help after an answer with `status`."""
     return status in AGAIN or status >= 500
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that an answer asks to wait, None if it does not.
+    """Return how many seconds an answer asks to wait; None if it does not ask.
 
-    Retry-After is a number or a date; `retry-after-ms`, which OpenAI sends beside it, is more
-    exact. LiteLLM's proxy passes the header of the provider behind it on under a name of its own.
-    Without them, it is the time until a limit of which nothing remains is reset, and no more
-    than a minute: a reset may be the time until all of it is there again.
+    Retry-After is a number or a date. `retry-after-ms`, which OpenAI also sends, is more exact.
+    LiteLLM's proxy passes on the header of the provider behind it under another name. Without these
+    headers, it is the time until an exhausted limit is reset, at most a minute: some providers give
+    the time until the whole limit is available again.
     """
     for name, unit in SECONDS.items():
         try:
@@ -95,20 +95,20 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         told = [min(reset, LONGEST_RESET_S) for reset in resets if reset is not None]
         return max(told, default=None)
     if date.tzinfo is None:
-        # A date in "-0000" is in UTC.
+        # A date with the zone "-0000" is in UTC.
         date = date.replace(tzinfo=UTC)
     return max(0.0, (date - datetime.now(UTC)).total_seconds())
 
 
 def exhausted(headers: Mapping[str, str]) -> bool | None:
-    """Tell whether nothing remains of a limit; None if there is no `x-ratelimit-remaining`."""
+    """Tell whether a limit is exhausted; None if there is no `x-ratelimit-remaining`."""
     if not any(f"x-ratelimit-remaining{kind}" in headers for kind in KINDS):
         return None
     return bool(_used_up(headers))
 
 
 def _used_up(headers: Mapping[str, str]) -> list[str]:
-    """Return the kinds of limits of which nothing remains."""
+    """Return the kinds of limits that are exhausted."""
     used_up = []
     for kind in KINDS:
         try:
@@ -120,7 +120,7 @@ def _used_up(headers: Mapping[str, str]) -> list[str]:
 
 
 def _seconds(text: str) -> float | None:
-    """Return a time until a reset, such as ``6m0s``, ``20ms``, ``1.5`` or Unix time; or None."""
+    """Return the seconds until a reset, given as ``6m0s``, ``20ms``, ``1.5`` or Unix time."""
     try:
         number = float(text)
     except ValueError:

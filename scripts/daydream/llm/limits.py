@@ -1,14 +1,14 @@
-"""What a pool of models may be asked: calls and tokens a minute, calls at once.
+"""The limits of a pool of models: calls per minute, tokens per minute, calls in flight.
 
-Threads of one process share a `Limits`; processes, on one machine or a shared file system, share
-what is behind it: the calls and tokens of the last minute (`daydream.llm.minute`), and a locked
-file for each call at once, which the system gives back when its process dies. What the provider
-itself refuses sets the pace of one process (`daydream.llm.pace`).
+The threads of a process share one `Limits`. Processes on one machine, or on a shared file system,
+share the files behind it: the calls and tokens of the last minute (`daydream.llm.minute`), and one
+locked file per call in flight, which the system unlocks when its process ends. Which calls the
+provider rate limits sets the pace of one process (`daydream.llm.pace`).
 
-Calls wait in one line, and only the first of it looks whether it may go: the others would look at
-the same files. A call that has been sent before waits no longer than its deadline; one that has not
-waits for the pool's own limits as long as they take, but not for a pause that the provider asks for
-and that is longer than its deadline.
+Calls wait in a queue, and only the first one checks whether it may begin: the others would check
+the same files. A call that has been sent before waits at most until its deadline. A call that has
+not been sent yet waits for the pool's own limits as long as necessary, but not for a pause that the
+provider asks for and that is longer than its deadline.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from daydream.llm.pace import Pace, Start
 from daydream.llm.request import Request
 from daydream.llm.usage import Usage
 
-# An SQLite row stands for so much of a limit of tokens that a minute has this many rows.
+# Each SQLite row stands for so many tokens that a minute has this many rows.
 TOKEN_ROWS = 1000
 CHARACTERS_PER_TOKEN = 4
 POLL_S = 0.02
-# Who waits for another thread of this process is woken by it, and looks this often for a stop.
+# A thread that waits for another thread is woken by it, and checks this often whether the run ends.
 TURN_S = 0.25
-IN_LINE = "other calls are before it in line"
+IN_LINE = "other calls are ahead of it in the queue"
 
 Granted = TypeVar("Granted")
 
@@ -69,7 +69,7 @@ class Limits:
         self._unit = unit
         self._concurrent = concurrent
         self._slots = _Slots(directory / f"{name}-slots", concurrent)
-        # Of the calls at once, those of this process: who waits here is woken, and polls no files.
+        # This process's own calls in flight. A thread that waits here is woken, and polls no files.
         self._places = None if concurrent is None else threading.Semaphore(concurrent)
         self._turn = threading.Lock()
         self._pace = Pace(self._say_pause)
@@ -77,13 +77,13 @@ class Limits:
 
     @contextmanager
     def call(self, request: Request, deadline: Deadline | None = None) -> Iterator[list[Usage]]:
-        """Hold a place for one attempt; put the answer's usage into the list that is given.
+        """Hold a place for one attempt. The caller appends the answer's usage to the list.
 
-        The clock of `deadline` runs from the first time that a place is held.
+        The clock of `deadline` starts when a place is held for the first time.
 
         Raises:
-            CallError: the deadline would pass before there is a place.
-            StoppedError: the run is to end, and the attempt was not begun.
+            CallError: the deadline would pass before a place is free.
+            StoppedError: the run is ending, and the attempt has not begun.
         """
         told: list[Usage] = []
         wait = _Wait(self._stop, self._notices, request, self._name, deadline)
@@ -94,8 +94,8 @@ class Limits:
             try:
                 yield told
             except CallFailedError as failure:
-                if failure.limited:
-                    self._pace.refused(start, failure)
+                if failure.rate_limited:
+                    self._pace.rate_limited(start, failure)
                 else:
                     self._pace.passed(start)
                 raise
@@ -109,7 +109,7 @@ class Limits:
         if places is None:
             yield
             return
-        at_once = f"all {self._concurrent} calls at once (concurrent) are in flight"
+        at_once = f"all {self._concurrent} calls of `concurrent` are in flight"
         wait.until(lambda: places.acquire(timeout=TURN_S), at_once, told=False)
         try:
             yield
@@ -117,7 +117,7 @@ class Limits:
             places.release()
 
     def _start(self, request: Request, wait: _Wait) -> Start:
-        """Wait in line until a call may begin."""
+        """Wait in the queue until a call may begin."""
         wait.until(lambda: self._turn.acquire(timeout=TURN_S), IN_LINE, told=False)
         try:
             start = wait.pace(self._pace)
@@ -126,16 +126,16 @@ class Limits:
             wait.until(self._calls.take, "its requests_per_minute are used up")
         finally:
             self._turn.release()
-        # The place in the line of the pool's own limits came after that in the pace.
+        # The pool's own limits may have taken time since the pace was asked.
         start.at = time.monotonic()
         return start
 
     def _say_pause(self, seconds: float) -> None:
-        line = f"the provider answers 429 and asks to wait; no call for {seconds:.0f} s"
+        line = f"the provider answers 429 and asks to wait; no calls for {seconds:.0f} s"
         self._notices.wait(f"{self._name} pause", seconds, f"pool {self._name!r}: {line}")
 
     def _rows(self, request: Request) -> int:
-        """Return what a request takes of the limit of tokens, by the answers so far."""
+        """Return how many rows of the token limit a request needs, by the answers so far."""
         prompt = sum(len(message["content"]) for message in request.messages)
         limit = request.sampling.get("max_tokens")
         completion = self._completion.value or (limit if isinstance(limit, int) else 1000)
@@ -143,7 +143,7 @@ class Limits:
 
 
 class _Wait:
-    """One attempt's waiting: it ends with the run, and with the call's deadline."""
+    """The waiting of one attempt. It ends when the run ends or the call's deadline passes."""
 
     def __init__(
         self,
@@ -162,52 +162,51 @@ class _Wait:
     def until(
         self, ask: Callable[[], Granted | None], reason: str, *, told: bool = True
     ) -> Granted:
-        """Ask until the answer is other than no, and return it; `reason` says what is missing.
+        """Call `ask` until it returns something true, and return it; `reason` says what lacks.
 
-        A wait for other threads of this process is not told: the first of the line tells.
+        A wait for other threads of this process is not reported: the first in the queue reports.
         """
         begin = time.monotonic()
         while not (granted := ask()):
             self._check(reason)
             if told and (waited := time.monotonic() - begin) > LONG_WAIT_S:
-                # Once in a run: a limit that is used up is no news the second time.
-                line = f"pool {self._pool!r}: {reason}; calls go on as it allows"
+                # Once per run: that a limit is used up is only news the first time.
+                line = f"pool {self._pool!r}: {reason}; calls continue as it allows"
                 self._notices.once(f"{self._pool} {reason}", waited, line)
             if self._stop.wait(POLL_S):
-                raise StoppedError("the call waited for its turn, and the run is to end")
+                raise StoppedError("the call was waiting for its turn when the run ended")
         return granted
 
     def pace(self, pace: Pace) -> Start:
-        """Wait until the provider is asked again."""
+        """Wait until the provider may be asked again."""
         while not isinstance(start := pace.enter(), Start):
             left = math.inf if self._deadline is None else self._deadline.left
             if start > left:
                 raise CallError(
-                    f"{self._request}: pool {self._pool!r} is to wait {start:.0f} s, as the "
-                    f"provider answered 429, which is longer than what is left of the deadline "
-                    f"({max(0.0, left):.0f} s); run snakemake again later, or raise the "
-                    f"provider's deadline"
+                    f"{self._request}: the provider answered 429 and asks pool {self._pool!r} to "
+                    f"wait {start:.0f} s, longer than the {max(0.0, left):.0f} s left of the "
+                    f"deadline; run snakemake again later, or raise the provider's deadline"
                 )
             if self._stop.wait(min(start, TURN_S)):
-                raise StoppedError("the call waited for its turn, and the run is to end")
+                raise StoppedError("the call was waiting for its turn when the run ended")
         return start
 
     def _check(self, reason: str) -> None:
         if self._deadline is not None and self._deadline.left < 0:
             raise CallError(
-                f"{self._request}: waited to be made again, as in pool {self._pool!r} {reason}, "
-                f"until its deadline ({self._deadline.seconds:g} s) had passed; raise the "
-                f"provider's deadline, or the limits of the pool"
+                f"{self._request}: waited to be sent again until its deadline "
+                f"({self._deadline.seconds:g} s) passed, because in pool {self._pool!r} {reason}; "
+                f"raise the provider's deadline, or the limits of the pool"
             )
 
 
 class _Slots:
-    """A locked file for each of so many calls at once, of all processes together."""
+    """One locked file per call in flight, for all processes together."""
 
     def __init__(self, directory: Path, count: int | None) -> None:
         self._directory = directory
         self._count = count
-        # In an order of its own, so that processes seldom try the same one.
+        # In random order, so that processes seldom try the same one.
         self._not_ours = deque(random.sample(range(count or 0), count or 0))
         self._turn = threading.Lock()
 
@@ -217,10 +216,8 @@ class _Slots:
         if self._count is None:
             yield
             return
-        at_once = (
-            f"all {self._count} calls at once (concurrent) are in flight, in all runs together"
-        )
-        # One thread looks at a time: the others would look at the same files.
+        at_once = f"all {self._count} calls of `concurrent` are in flight, in all runs together"
+        # One thread at a time: the others would check the same files.
         wait.until(lambda: self._turn.acquire(timeout=TURN_S), at_once, told=False)
         try:
             number, file = wait.until(self._take, at_once)
@@ -233,9 +230,9 @@ class _Slots:
             self._not_ours.append(number)
 
     def _take(self) -> tuple[int, int] | None:
-        """Lock one of the files that no thread of this process holds; its number, and it open."""
+        """Lock a file that no thread of this process holds. Return its number and descriptor."""
         for _ in range(len(self._not_ours)):
-            # It leaves the list when it is locked, so that no error loses a place.
+            # It leaves the list only when it is locked, so that no error loses a place.
             number = self._not_ours[0]
             file = self._open(self._directory / str(number))
             try:
@@ -248,20 +245,20 @@ class _Slots:
         return None
 
     def _open(self, path: Path) -> int:
-        """Open a file of the directory, which is made if it is not there or not a directory."""
+        """Open a file of the directory. If there is no directory, create it."""
         try:
             try:
                 self._directory.mkdir(parents=True, exist_ok=True)
             except FileExistsError:
-                # A file: nothing of ours. Others may be making the directory at the same time.
+                # A file is in its way, or another process is creating the directory right now.
                 with suppress(IsADirectoryError, FileNotFoundError, PermissionError):
                     self._directory.unlink()
                 self._directory.mkdir(parents=True, exist_ok=True)
             return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise CallError(
-                f"{path}: could not be used to count calls at once ({error.strerror}); make it and "
-                f"its directory writable, or remove it: it is made again"
+                f"{path}: could not be used to count the calls in flight ({error.strerror}); make "
+                f"it and its directory writable, or delete it: it is created again"
             ) from error
 
 

@@ -1,8 +1,8 @@
-"""So many calls or tokens in any minute, of all processes that share a directory.
+"""A limit of calls or tokens in any minute, for all processes that share a directory.
 
-They are the rows of an SQLite file under a file lock (pyrate-limiter). The file holds nothing that
-a minute would not bring back: one that cannot be read is made again, and rows of the future, which
-a clock that was set back leaves behind, are taken out: they would count until that future comes.
+They are the rows of an SQLite file under a file lock (pyrate-limiter). The file holds only the last
+minute. So a damaged file is simply created again. Rows with a time in the future, which appear when
+a clock is set back, are deleted: otherwise they would count until that time comes.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
     from pyrate_limiter import Rate as Share
     from pyrate_limiter import SQLiteBucket
 
-# Requests leave a little earlier or later than they arrive: so much is left free of each limit.
+# Requests arrive a little earlier or later than they are sent, so this share of a limit stays free.
 MARGIN = 0.02
-# The shortest time that has a limit of its own.
+# The shortest period that has a limit of its own.
 SLICE_S = 0.25
-# Who finds the file taken comes again: waiting in line would hold up a stop.
+# How long to wait for the file. Then try again later: a longer wait would delay the end of a run.
 TAKEN_S = 1.0
-# Clocks of machines that share a directory differ by less.
+# The clocks of machines that share a directory differ by less than this.
 FUTURE_MS = 2_000
-# How often rows of the future are looked for.
+# How often to look for rows with a time in the future.
 LOOK_S = 1.0
-# Of SQLite: the file is taken, or it is damaged, none of SQLite's, or has other tables.
+# SQLite's errors: the file is in use; it is damaged, is not an SQLite file, or has other tables.
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
 TABLE = "rate_bucket"
 
 
 class Rate:
-    """So many units in any minute, and in any second a sixtieth, of all processes together."""
+    """A number of units in any minute, and a sixtieth of it in any second, for all processes."""
 
     def __init__(self, path: Path, limit: int | None, minute: float) -> None:
         self._path = path
@@ -54,14 +54,14 @@ class Rate:
         self._look_at = 0.0
 
     def take(self, weight: int = 1) -> bool:
-        """Take units if there are as many; a larger weight than a minute has takes a minute's.
+        """Take units if that many are left. A weight above a whole minute takes the whole minute.
 
         Raises:
-            CallError: the file can neither be used nor made again.
+            CallError: the file can neither be used nor created again.
         """
         if self._limit is None:
             return True
-        # After a no, nobody asks the file again before there can be a yes.
+        # After a failed try, the file is not asked again before units can be free.
         if time.monotonic() < self._not_before:
             return False
         if not self._lock.acquire(timeout=TAKEN_S):
@@ -87,7 +87,7 @@ class Rate:
         return granted
 
     def _forget_future(self, bucket: SQLiteBucket) -> None:
-        """Take out what was entered at times that have not come, once a while."""
+        """Delete rows with a time in the future, from time to time."""
         if time.monotonic() < self._look_at:
             return
         self._look_at = time.monotonic() + LOOK_S
@@ -98,9 +98,9 @@ class Rate:
 
     @contextmanager
     def _repairing(self) -> Iterator[None]:
-        """Make the file again if it is damaged, and leave it alone if another holds it.
+        """Create the file again if it is damaged. Leave it alone if another process is using it.
 
-        Nothing was taken then; the next `take` finds out more.
+        Nothing was taken in either case; the next `take` tries again.
         """
         from filelock import Timeout  # noqa: PLC0415 - for those who set a limit
 
@@ -110,7 +110,7 @@ class Rate:
             return
         except (sqlite3.Error, OSError) as error:
             code = getattr(error, "sqlite_errorcode", None)
-            # The low byte is the error, the others say more of it.
+            # The low byte is the kind of error; the other bytes say more about it.
             code = code & 0xFF if isinstance(code, int) else None
             if code in BUSY:
                 return
@@ -130,7 +130,7 @@ class Rate:
     def _unusable(self, error: Exception) -> CallError:
         return CallError(
             f"{self._path}: could not be used to count calls ({error}); make it and its directory "
-            f"writable, or remove it: it is made again"
+            f"writable, or delete it: it is created again"
         )
 
     def _close(self) -> None:
@@ -149,7 +149,7 @@ class Rate:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         rates = self._rates(limit)
         lock = self._file_lock()
-        # As SQLiteBucket.init_from_file does, whose lock is waited for without end.
+        # Like SQLiteBucket.init_from_file, which would wait for the lock without end.
         with lock:
             connection = sqlite3.connect(self._path, timeout=TAKEN_S, check_same_thread=False)
             try:
@@ -173,8 +173,8 @@ class Rate:
         self._most = max(1, math.floor(limit * (1 - MARGIN)))
         minute = round(1000 * self._minute)
         rates: list[Share] = [Share(self._most, minute)]
-        # A second's share too, so that a minute is used evenly; not where that would be a call or
-        # two, nor for tokens, of which a single call may take more.
+        # Also a share per second, so that a minute is used evenly. Not if that would be only a
+        # call or two, and not for tokens, of which one call may take more.
         slices = min(60, int(self._minute / SLICE_S))
         share = math.ceil(self._most / max(1, slices))
         if self._path.stem.endswith("calls") and slices > 1 and 2 < share < self._most:

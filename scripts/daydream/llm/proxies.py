@@ -1,4 +1,4 @@
-"""Which proxy of the environment a call goes through, for messages that must name it."""
+"""Which proxy from the environment a call goes through, for messages that name it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 def proxy_variable(url: str) -> str:
     """Return the environment variable of the proxy that calls to `url` go through; empty if none.
 
-    As HTTP libraries do, the variable of the URL's scheme goes before ``ALL_PROXY``.
+    As in HTTP libraries, the variable of the URL's scheme takes precedence over ``ALL_PROXY``.
     """
     parts = urlsplit(url)
     if not parts.hostname or proxy_bypass(parts.hostname):
@@ -32,5 +32,5 @@ def connection_variables() -> list[str]:
 
 
 def _as_set(name: str, environment: Mapping[str, str]) -> str:
-    """Return a variable's name as it stands in the environment: both cases are in use."""
+    """Return a variable's name as the environment spells it: in lower or upper case."""
     return name if environment.get(name) else name.upper()

@@ -1,9 +1,9 @@
 """What the bytes of an HTTP answer say: a chat completion, or why they hold none.
 
-Reading never fails. A provider has been paid for an answer in a charset of its own, in a stream of
-events or in a list just as for any other, so each of them is read as far as it can be. What is left
-is told apart by one question: is this the model's answer, which is kept although nobody can use it,
-or did something else answer (a proxy's page, an error, nothing), so that asking again may help?
+Reading never fails. An answer in another charset, as a stream of events or inside a list was paid
+for like any other, so each is read as far as possible. For the rest there is one question. Is this
+the model's answer? Then it is kept, even if it cannot be used. Or did something else answer, such
+as a proxy with a page, or with an error? Then another attempt may help.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from daydream.errors import CallError
 from daydream.llm.request import error_message, one_line
 
-# A deeper answer could be read, but hardly be written again.
+# A deeper answer could be read, but not reliably written again.
 DEEPEST = 200
 # Python reads longer integers only slowly, and not at all above 4,300 digits.
 LONGEST_INTEGER = 300
@@ -28,7 +28,7 @@ STREAM = "text/event-stream"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
-    """What an answer's bytes say.
+    """What the bytes of an answer say.
 
     `body` is the chat completion, empty if there is none; `problem` then says why, and `remedy`
     what to do. `answered` tells whether the bytes are the model's answer. `verbatim` tells whether
@@ -46,9 +46,9 @@ class Reading:
 def read_answer(content: bytes, content_type: str = "") -> Reading:
     """Read the body of an HTTP answer with status 200, whatever it is.
 
-    Text is in the charset that `content_type` declares, else in UTF-8; bytes that are not become
-    U+FFFD. A stream of events is joined to one completion, and a completion that is alone in a list
-    is taken out of it. A number that JSON or Python cannot hold becomes a text.
+    The text is decoded in the charset that `content_type` declares, or else in UTF-8; invalid bytes
+    become U+FFFD. A stream of events is joined into one completion. A completion that is the only
+    item of a list is taken out of it. A number that JSON or Python cannot hold becomes a text.
     """
     text, exact = _text(content, content_type)
     if _depth(text) > DEEPEST:
@@ -68,12 +68,12 @@ def read_answer(content: bytes, content_type: str = "") -> Reading:
 
 
 def _text(content: bytes, content_type: str) -> tuple[str, bool]:
-    """Return the text, and whether every byte of it was in its charset."""
+    """Return the text, and whether all bytes were valid UTF-8."""
     header = Message()
     header["content-type"] = content_type
     for charset in (header.get_content_charset() or "utf-8", "utf-8"):
         try:
-            # A byte-order mark is not a part of the text.
+            # A byte-order mark is not part of the text.
             return content.decode(charset).removeprefix("\ufeff"), charset == "utf-8"
         except (LookupError, ValueError):
             continue
@@ -81,7 +81,7 @@ def _text(content: bytes, content_type: str) -> tuple[str, bool]:
 
 
 def _depth(text: str) -> int:
-    """Return how deep the text's brackets are nested at the most, or a bound if that is small."""
+    """Return how deeply the brackets of a text are nested; 0 if they cannot be too deep."""
     if text.count("[") + text.count("{") <= DEEPEST:
         return 0
     depth = deepest = 0
@@ -125,7 +125,7 @@ def _loads(text: str) -> object:
 
 
 def _unreadable(text: str, problem: str) -> Reading:
-    """Return what is not JSON: the model's if it names the parts of a completion, else a page."""
+    """Return the reading of what is not JSON: the model's if it names parts of a completion."""
     ours = '"choices"' in text or '"usage"' in text
     return Reading(problem=f"answered 200 with {problem}", remedy="check base_url", answered=ours)
 
@@ -136,8 +136,8 @@ def check_completion(value: object, *, source: object) -> dict[str, Any]:
     A lone surrogate, which no file can hold, becomes U+FFFD; all else stays as it is.
 
     Raises:
-        CallError: it reports an error, is not a JSON object, or has no choices. It answers nothing,
-            so it is not kept, and the next run asks again.
+        CallError: it reports an error, is not a JSON object, or has no choices. This is not an
+            answer, so it is not kept, and the next run asks again.
     """
     try:
         reading = _completion(storable(value), verbatim=True)
@@ -220,7 +220,7 @@ def _joined(text: str) -> Reading:
 def _events(text: str) -> Iterator[str]:
     """Yield the data of each server-sent event."""
     lines: list[str] = []
-    # Not `splitlines`, which ends lines at characters that a JSON text may hold as they are.
+    # Not `splitlines`: it also splits at characters that a JSON text may contain.
     for line in [*re.split(r"\r\n|\n|\r", text), ""]:
         name, _, value = line.partition(":")
         if name == "data":

@@ -1,4 +1,4 @@
-"""Taking a key out of what a server says: some repeat it, in an error, an answer or a header."""
+"""Removing a key from what a server says. Some repeat it in an error, an answer or a header."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import quote
 
-# A shorter key is a placeholder, such as "ollama", and may be a word of an answer.
+# A shorter key is a placeholder such as "ollama", and can be a normal word in an answer.
 SHORTEST_KEY = 8
 SHOWN = "[key]"
 
@@ -16,7 +16,7 @@ _IN_URL = re.compile(r"(?<=://)[^/?#@\s'\"]+@")
 
 
 class Redaction:
-    """Replaces a key, also in base64 or as a part of a URL, by ``[key]``."""
+    """Replaces a key with ``[key]``, also in base64 or in a URL."""
 
     def __init__(self, key: str) -> None:
         self._texts = tuple(sorted(_spellings(key), key=len, reverse=True)) if key else ()
@@ -45,10 +45,10 @@ def _spellings(key: str) -> set[str]:
 
 
 def _base64(key: bytes) -> Iterator[str]:
-    """Yield what stands for the key in base64, wherever in the encoded text it begins."""
+    """Yield the base64 digits of the key, for each position at which it can begin."""
     for before in range(3):
         text = base64.b64encode(b"\0" * before + key).decode()
-        # The first and the last digits also depend on what stands before and after the key.
+        # The first and last digits also depend on what comes before and after the key.
         first = (before * 8 + 5) // 6
         whole = text[first : (before + len(key)) * 8 // 6]
         if len(whole) >= SHORTEST_KEY:

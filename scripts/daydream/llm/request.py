@@ -1,9 +1,10 @@
 """A model call as data: what is asked, what came back, and who answers.
 
-A `Request` is everything that decides an answer. Its `sha256` is the name under which the answer is
-kept, so two requests are equal exactly if their hashes are. A `Response` is a whole chat completion
-as the provider sent it, with what is known of the call itself; `text`, `finish_reason`, `usage` and
-`model` are read out of it, never stored beside it. A `Provider` turns the one into the other.
+A `Request` holds everything that decides an answer. Its `sha256` is the name under which the answer
+is kept, so two requests are equal if and only if their hashes are. A `Response` holds a whole chat
+completion as the provider sent it, and what is known about the call. `text`, `finish_reason`,
+`usage` and `model` are read from the completion and are not stored again. A `Provider` returns the
+response to a request.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from daydream.llm.usage import Usage, read_usage
 class Request:
     """One model call.
 
-    `provider` is the name the configuration knows it by, `model` the provider's own name of the
-    model. `sampling` holds what is set of max_tokens, temperature, top_p and seed; `extra_body` any
-    further field of the API. `sample` counts the deliberate repetitions of an equal request.
+    `provider` is its name in the settings; `model` is the provider's own name for the model.
+    `sampling` holds those of max_tokens, temperature, top_p and seed that are set, and `extra_body`
+    any further fields of the API. `sample` counts deliberate repetitions of the same request.
 
     Raises:
-        CallError: the request cannot be sent or kept: it holds a lone surrogate, or no JSON.
+        CallError: the request cannot be sent or kept: it is not JSON, or has a lone surrogate.
     """
 
     provider: str
@@ -83,7 +84,7 @@ def _canonical_json(value: object) -> str:
 
 
 def _canonical(value: object) -> object:
-    """Return `value` with one spelling a number: who writes 1.0 for 1 does not pay again."""
+    """Return `value` with one spelling per number: writing 1.0 for 1 must not cost a call."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, Mapping):
@@ -94,9 +95,9 @@ def _canonical(value: object) -> object:
 
 
 def derive_seed(gen_id: str, sample: int = 0) -> int:
-    """Return a seed of 31 bits that depends on the generation and the number of its sample alone.
+    """Return a seed of 31 bits that depends only on the generation and the number of its sample.
 
-    31 bits, as providers read a seed as a signed or an unsigned number of 32.
+    31 bits, because some providers read a seed as a signed number of 32 bits.
     """
     digest = hashlib.blake2b(f"{gen_id}|{sample}".encode(), digest_size=4, person=b"seed").digest()
     return int.from_bytes(digest) & 0x7FFFFFFF
@@ -104,7 +105,7 @@ def derive_seed(gen_id: str, sample: int = 0) -> int:
 
 @dataclass(frozen=True, slots=True)
 class RawAnswer:
-    """The bytes of an HTTP answer, unpacked and without secrets, and their declared type."""
+    """The bytes of an HTTP answer, decompressed and without secrets, and their declared type."""
 
     content: bytes
     content_type: str
@@ -114,12 +115,12 @@ class RawAnswer:
 class Response:
     """One answer: the chat completion `body`, and the call that brought it.
 
-    Where the answer's bytes are not simply the JSON of `body`, `raw` holds them, and `problem` says
-    why `body` is empty if they hold no chat completion.
+    If the answer's bytes are not simply the JSON of `body`, `raw` holds them. If they hold no chat
+    completion, `body` is empty and `problem` says why.
 
-    `headers` are the HTTP answer's (none if there was no HTTP), `attempts` the requests sent until
-    it came, `started_at` when the first was sent (UTC, ISO 8601, milliseconds), `duration_s` the
-    seconds from then until the answer was there.
+    `headers` are those of the HTTP answer (none without HTTP). `attempts` is how many requests were
+    sent until the answer came. `started_at` is when the answered one was sent (UTC, ISO 8601,
+    milliseconds), and `duration_s` how many seconds it then took.
     """
 
     body: dict[str, Any]
@@ -132,7 +133,7 @@ class Response:
 
     @property
     def text(self) -> str:
-        """The answer's text, exactly; the text parts of an answer in parts, joined.
+        """The exact text of the answer. If it comes in parts, its text parts are joined.
 
         Raises:
             CallError: the answer holds no text.
@@ -165,7 +166,7 @@ class Response:
 
     @property
     def finish_reason(self) -> str | None:
-        """Why the model stopped: ``stop``, ``length``, ``content_filter``, …; None if untold."""
+        """Why the model stopped, such as ``stop`` or ``length``; None if that is not known."""
         reason = self._choice.get("finish_reason")
         return reason if isinstance(reason, str) else None
 
@@ -176,18 +177,18 @@ class Response:
 
     @property
     def counted(self) -> Usage:
-        """The tokens used, as far as the provider tells them in numbers."""
+        """The tokens used, as far as the provider gives usable numbers."""
         return read_usage(self.usage)
 
     @property
     def usage(self) -> dict[str, Any]:
-        """What the provider says of the tokens used, as it came; empty if it says nothing."""
+        """What the provider says about the tokens used, unchanged; empty if it says nothing."""
         usage = self.body.get("usage")
         return usage if isinstance(usage, dict) else {}
 
     @property
     def model(self) -> str | None:
-        """The model that answered, as the provider names it; None if untold."""
+        """The provider's name for the model that answered; None if the provider does not say."""
         model = self.body.get("model")
         return model if isinstance(model, str) else None
 
@@ -210,18 +211,18 @@ class Provider(Protocol):
         """
 
     def check(self) -> None:
-        """Find out what can be known without a call: a key, a file, a server that listens.
+        """Check what can be known without a call: a key, a file, a server that listens.
 
         Raises:
-            CallError: no call can be answered.
+            CallError: no call could be answered.
         """
 
     def close(self) -> None:
-        """Give back connections and memory; the provider is not used again."""
+        """Release connections and memory; the provider is not used again."""
 
 
 class CallClock:
-    """When a call began, and how long it has taken."""
+    """Measures when a call began and how long it has taken."""
 
     def __init__(self) -> None:
         self.started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -229,14 +230,15 @@ class CallClock:
 
     @property
     def duration_s(self) -> float:
-        """The seconds since the clock was made, to the microsecond."""
+        """The seconds since the clock was created, to the microsecond."""
         return round(time.perf_counter() - self._begin, 6)
 
 
 def error_message(error: object) -> str:
     """Return what a provider's error object says.
 
-    That is its message, and the upstream's where a router passes one on; else all of it.
+    That is its message, with the upstream provider's message if a router passes one on. An object
+    without a message is returned whole.
     """
     if isinstance(error, Mapping):
         inner = error.get("error")

@@ -1,19 +1,18 @@
-"""Asking until there is an answer, or no sense in asking.
+"""Trying a call again until there is an answer, or until another attempt cannot help.
 
-A failed attempt is followed by another if its failure may pass: after as long as Retry-After says,
-else after a random time between nothing and a bound that doubles (exponential backoff with full
+If a failure is retryable, another attempt follows: after the time that Retry-After asks for, or
+else after a random time between zero and a bound that doubles (exponential backoff with full
 jitter: Brooker, "Exponential Backoff And Jitter", 2015). The bound stays small while other calls of
-the model are answered, as nothing is to recover then. A refusal of the account, three times in a
-row, closes the provider for the rest of the run: every further call would be refused too.
+the model are answered, because then there is nothing to recover from. If the provider rejects the
+account three times in a row, it is not asked again in this run: it would reject every further call.
 
-`deadline` bounds all of a call from when it is first allowed to send, waits and transfer included.
-A wait that would end after it is not begun.
+`deadline` bounds a whole call from the moment at which it may first be sent, including waits and
+transfer. A wait that would end after the deadline is not begun.
 
-tenacity, stamina or a retrying HTTP transport would replace the loop below, some twenty lines, and
-nothing else: each attempt has to give its place in the pool back while it waits, waits have to end
-with the run, and an answer that is not a chat completion is asked for again, which a transport
-does not see. With them those would be callbacks around somebody else's loop, and one dependency
-more.
+tenacity, stamina or a retrying HTTP transport could only replace the loop below, some twenty lines.
+Each attempt has to release its place in the pool while it waits, waits have to end with the run,
+and an answer that is not a chat completion is retried, which a transport does not see. With these
+libraries, all of that would become callbacks, and there would be one more dependency.
 """
 
 from __future__ import annotations
@@ -33,33 +32,33 @@ from daydream.llm.failures import CallFailedError
 from daydream.llm.limits import Limits
 from daydream.llm.request import Provider, Request, Response
 
-# Entered around one attempt: it counts it, or refuses it by raising.
+# A context around one attempt: it counts the attempt, or raises to prevent it.
 Attempt = Callable[[], AbstractContextManager[object]]
 
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
-REFUSALS = 3
+UNAUTHORIZED_CALLS = 3
 # While fewer than half of a model's last attempts failed, a failure concerns its request alone, and
-# the bound of its waits doubles once.
+# the bound of its waits doubles only once.
 LATELY = 20
 
 
 class RemoteProvider(Provider, Protocol):
-    """A provider over a connection, which can be told how long an answer may take."""
+    """A provider over a network, which takes a limit of time for each answer."""
 
     def complete(self, request: Request, *, within: float | None = None) -> Response:
         """Return the answer to a request, within so many seconds.
 
         Raises:
-            CallFailedError: there is none; it says whether another attempt may do.
+            CallFailedError: there is none; it says whether another attempt may help.
         """
 
 
 class Retrying:
     """A provider that is asked up to `max_attempts` times, within `deadline` seconds per call.
 
-    `first_wait` seconds bound the wait after the first failure. `stop` ends every wait; long ones
-    are told to `notices`.
+    `first_wait` seconds bound the wait after the first failure. `stop` ends every wait. Long waits
+    are reported to `notices`.
     """
 
     def __init__(
@@ -81,8 +80,8 @@ class Retrying:
         self._first_wait = first_wait
         self._notices = notices or Notices()
         self._lately: dict[str, deque[bool]] = {}
-        self._refusals = 0
-        self._refusal = ""
+        self._unauthorized = 0
+        self._last_unauthorized = ""
         self._lock = threading.Lock()
 
     def complete(
@@ -93,8 +92,8 @@ class Retrying:
         `metered` is entered around each attempt, once it may be sent.
 
         Raises:
-            CallError: the last failure, if it will not pass or has not passed in time.
-            StoppedError: the run is to end, and the call is not in flight.
+            CallError: the last failure, if another attempt cannot help or would come too late.
+            StoppedError: the run is ending, and the call is not in flight.
         """
         deadline = Deadline(self._deadline)
         for attempt in count(1):
@@ -104,17 +103,17 @@ class Retrying:
                     response = self._provider.complete(request, within=deadline.left)
                     told.append(response.counted)
             except CallFailedError as failure:
-                self._count_refusal(failure)
+                self._count_unauthorized(failure)
                 self._wait(failure, attempt, deadline, alone=self._failed_alone(request, True))
             else:
                 self._failed_alone(request, False)
                 with self._lock:
-                    self._refusals = 0
+                    self._unauthorized = 0
                 return replace(response, attempts=attempt)
         raise AssertionError
 
     def _failed_alone(self, request: Request, failed: bool) -> bool:
-        """Note how an attempt ended; tell whether most of the model's last ones did not fail."""
+        """Note how an attempt ended; tell whether most of the model's last attempts succeeded."""
         with self._lock:
             lately = self._lately.setdefault(request.model, deque(maxlen=LATELY))
             lately.append(failed)
@@ -123,7 +122,7 @@ class Retrying:
     def _wait(
         self, failure: CallFailedError, attempt: int, deadline: Deadline, *, alone: bool
     ) -> None:
-        """Wait until the call is made again, if it is."""
+        """Wait until the next attempt; raise if there is none."""
         wait = failure.retry_after
         if wait is None:
             doubled = min(attempt - 1, 1) if alone else attempt - 1
@@ -136,27 +135,27 @@ class Retrying:
         self._notices.wait(self._name, wait, f"{reason}; asked again in {wait:.0f} s")
         if self._stop.wait(wait):
             raise StoppedError(
-                "the call waited to be made again, and the run is to end"
+                "the call was waiting to be sent again when the run ended"
             ) from failure
 
-    def _count_refusal(self, failure: CallFailedError) -> None:
+    def _count_unauthorized(self, failure: CallFailedError) -> None:
         with self._lock:
-            if failure.refused:
-                self._refusals += 1
-                self._refusal = str(failure.args[0])
+            if failure.unauthorized:
+                self._unauthorized += 1
+                self._last_unauthorized = str(failure.args[0])
             elif failure.status is not None:
-                self._refusals = 0
+                self._unauthorized = 0
 
     def _check_open(self) -> None:
-        if self._refusals >= REFUSALS:
+        if self._unauthorized >= UNAUTHORIZED_CALLS:
             raise CallError(
-                f"provider {self._name!r} is not asked any more, as it refused {REFUSALS} calls in "
-                f"a row: {self._refusal}"
+                f"provider {self._name!r} is not asked any more, because it rejected the account "
+                f"{UNAUTHORIZED_CALLS} times in a row: {self._last_unauthorized}"
             )
 
 
 def _told(failure: CallFailedError, attempts: int, late: float | None) -> str:
-    """Return the failure's line with what was tried."""
+    """Return the failure's line, with the number of attempts."""
     message, _, remedy = str(failure.args[0]).rpartition("; ")
     tried = f" after {attempts} attempts" if attempts > 1 else ""
     wait = ""

@@ -1,8 +1,7 @@
-"""What a provider says that a call took, read strictly.
+"""What a call used, as the provider says, read strictly.
 
-Providers are free to send anything as `usage`. What is not a count or a price is unknown here: it
-is not guessed, and nothing that adds up or compares numbers has to expect a text, a NaN or an
-object.
+Providers may send anything as `usage`. What is not a count or a price is unknown. It is not
+guessed, and code that adds or compares numbers does not have to expect a text, a NaN or an object.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Which answer of a generation counts, where that is not the first: `data/choices.json`.
+"""Which answer of a generation counts, if it is not the first one: `data/choices.json`.
 
     {"<gen_id>": {"sample": 2, "run": "…"}}     the answer of the third sample, of a refresh
     {"<gen_id>": {"request": "<sha256>"}}       a journaled answer, restored
 
-A refresh and a restoration are entries here, not edits of the store: each is part of what an answer
-is made of, so that the next run makes the files again, from the journal or by a call. `run` is the
-run that asked for the sample: its other processes, and a second try, take what it has decided.
+A refresh and a restoration are entries here, not edits of the store. Each entry is part of what an
+answer is made of, so the next run makes the files again, from the journal or by a call. `run` is
+the run that asked for the sample. Its other processes and its second attempts follow its decision.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LOCK = Path("data/choices.lock")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:
-    """The number of the sample that is asked for first, or the request whose answer is taken."""
+    """The number of the first sample to ask for, or the request whose answer is used."""
 
     sample: int = 0
     request: str = ""
@@ -38,7 +38,7 @@ FIRST = Choice()
 
 
 def read_choices() -> dict[str, Choice]:
-    """Return the choices by gen_id; a generation that is not there has its first sample.
+    """Return the choices by gen_id. A generation without an entry uses its first sample.
 
     Raises:
         StoreError: the file is damaged.
@@ -86,9 +86,8 @@ def refreshed(
 ) -> dict[str, Choice]:
     """Return the choices with a new sample for each generation of `samples`.
 
-    `samples` are the numbers of the samples that were answered, by gen_id. A generation whose
-    choice was never answered, as after an interrupted refresh, keeps it; so does one that this run
-    has chosen a sample for already.
+    `samples` are the numbers of the answered samples by gen_id. A generation keeps its choice if
+    that was never answered, as after an interrupted refresh, or if this run has chosen it.
     """
     result = dict(choices)
     for gen_id, answered in samples.items():

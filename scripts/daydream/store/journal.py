@@ -1,8 +1,8 @@
 """The journal: every answer that was paid for, `responses/<request sha256>.json`.
 
-It is not an output of any rule, so nothing that Snakemake deletes or makes again can lose it. An
-answer whose bytes are not simply the JSON of a chat completion is kept with these bytes, also when
-they hold no chat completion at all: it is read from them each time.
+It is not an output of any rule, so Snakemake never deletes it. If the bytes of an answer are not
+simply the JSON of a chat completion, they are kept too, even if they hold no chat completion at
+all. The answer is then read from them each time.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from daydream.store.spill import spill
 
 # The name of an entry's checksum; entries of earlier versions have none.
 CHECKSUM = "checksum"
-# Seconds between two looks at an entry that another holds.
+# Seconds between two checks of an entry that another thread or process has claimed.
 CLAIM_PAUSE_S = 0.1
 
 
 def find_response(directory: Path, request: Request) -> Response | None:
-    """Return the journaled answer to an equal request in a generation's directory, if any.
+    """Return the journaled answer to the same request in a generation's directory, if any.
 
     Raises:
-        StoreError: there is an entry, but it is damaged. It is not asked again for money: the user
-            restores or deletes it.
+        StoreError: the entry is damaged. The call is not paid for again: the user restores or
+            deletes the entry.
     """
     entry = read_entry(directory, request.sha256)
     return None if entry is None else entry[1]
 
 
 def read_entry(directory: Path, sha256: str) -> tuple[Request, Response] | None:
-    """Return a journaled request and its answer, if there is an entry of that hash.
+    """Return a journaled request and its answer, if there is an entry with that hash.
 
     Raises:
-        StoreError: the entry is damaged, or is not of the request that its name says.
+        StoreError: the entry is damaged, or its name is not the hash of its request.
     """
     path = directory / RESPONSES / f"{sha256}.json"
     if not path.exists():
@@ -84,7 +84,7 @@ def read_entry(directory: Path, sha256: str) -> tuple[Request, Response] | None:
 
 
 def checksum_of(entry: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of all that an entry says but its checksum, however it is laid out."""
+    """Return the SHA-256 of an entry without its checksum, independent of its layout."""
     said = {name: value for name, value in entry.items() if name != CHECKSUM}
     text = json.dumps(said, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return text_sha256(text)
@@ -96,12 +96,12 @@ def _raw_answer(entry: Mapping[str, Any]) -> RawAnswer | None:
 
 
 def journaled(directory: Path) -> list[str]:
-    """Return the hashes of the requests that a generation's journal has answers to, sorted."""
+    """Return the sorted hashes of the requests whose answers a generation's journal has."""
     return sorted(path.stem for path in (directory / RESPONSES).glob("*.json"))
 
 
 def answered_samples(stage: str, gen_id: str) -> list[int]:
-    """Return the numbers of the samples that a generation's journal has answers to."""
+    """Return the numbers of the samples whose answers a generation's journal has."""
     directory = Path(generation_file(stage, gen_id, ""))
     entries = (read_json(directory / RESPONSES / f"{name}.json") for name in journaled(directory))
     return sorted({entry.get("sample", 0) for entry in entries})
@@ -110,12 +110,12 @@ def answered_samples(stage: str, gen_id: str) -> list[int]:
 def claim_entry(directory: Path, request: Request, *, wait: Callable[[], object]) -> ReservedFile:
     """Claim the entry for the answer to a request: only the holder may ask for it.
 
-    A claim excludes all threads and processes that work on the same files; while another holds it,
-    `wait` is called again and again. The holder looks for the answer once more before it asks.
-    Space on the disk is taken too, so that a full disk is noticed before a call is paid for.
+    A claim excludes all other threads and processes that work on the same files. While another one
+    holds it, `wait` is called repeatedly. The holder checks again for the answer before it asks.
+    A claim also reserves disk space, so that a full disk is noticed before a call is paid for.
 
     Raises:
-        OSError: the file system does not have the space, or refuses the file.
+        OSError: the file system does not have the space, or does not allow the file.
     """
     journal = directory / RESPONSES
     created = not journal.is_dir()
@@ -125,14 +125,14 @@ def claim_entry(directory: Path, request: Request, *, wait: Callable[[], object]
     return ReservedFile(journal / f"{request.sha256}.json", size=_room(request), wait=wait)
 
 
-# The largest entry of each model in this process, in bytes.
+# The size of each model's largest entry in this process, in bytes.
 _largest: dict[str, int] = {}
 
 
 def _room(request: Request) -> int:
-    """Return how many bytes an entry may take: 8 per token, and the prompt that it repeats.
+    """Return how many bytes an entry may need: 8 per token, and the prompt that it repeats.
 
-    Who has answered with more may do so again, and with twice as much.
+    A model that has given a larger answer may give one of twice that size.
     """
     tokens = request.sampling.get("max_tokens")
     prompt = sum(len(message["content"].encode()) for message in request.messages)
@@ -143,13 +143,13 @@ def _room(request: Request) -> int:
 def record_response(
     file: ReservedFile, request: Request, response: Response, *, client: str = ""
 ) -> None:
-    """Journal an answer so that it survives the crash of process and machine.
+    """Journal an answer so that it survives a crash of the process or the machine.
 
     `client` names the software that made the call, with its version. An answer that the journal
     cannot take is kept elsewhere (`daydream.store.spill`).
 
     Raises:
-        StoreError: the file system refuses it; the line says where the answer is.
+        StoreError: the file system does not take it; the line says where the answer is.
     """
     entry: dict[str, object] = {
         "request_sha256": request.sha256,

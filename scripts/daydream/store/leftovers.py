@@ -1,8 +1,8 @@
-"""Unfinished files that killed processes have left: which they are, and that nobody writes them.
+"""Unfinished files that killed processes have left behind.
 
-A file is written under a temporary name, which says on which machine and by which process
-(`daydream.files`), or, if it holds the place of a paid answer, under a lock. So it can be told from
-the file alone whether anybody still writes it.
+While a file is written, its temporary name says on which machine and by which process
+(`daydream.files`). The file that reserves space for a paid answer is locked instead. So the file
+alone shows whether a process is still writing it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pathlib import Path
 
 from daydream.files import HOST, PART, TEMPORARY
 
-# What another machine has not finished by now it will not finish; its processes are not seen here.
+# After this time, an unfinished file of another machine counts as left behind.
 FOREIGN_S = 24 * 3600
 PLACES = (Path("data"),)
 
 
 def leftovers() -> Iterator[Path]:
-    """Yield the unfinished files below `data` that nobody writes any more."""
+    """Yield the unfinished files below `data` that no process is writing."""
     for place in PLACES:
         for directory, _, names in os.walk(place):
             for name in names:
@@ -43,7 +43,7 @@ def _is_dead(path: Path) -> bool:
         return _is_unlocked(path)
     found = TEMPORARY.search(path.name)
     if found is None:
-        # Not a name of ours.
+        # This is not one of our names.
         return False
     try:
         age = time.time() - path.stat().st_mtime

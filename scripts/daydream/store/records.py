@@ -4,10 +4,10 @@
      "raw":    {"of": {"prompt": ..., "settings": ...}, "sha256": ...},
      "parsed": {"of": {"raw": ..., "parser": ...}, "sha256": ...}}
 
-`of` has a digest of everything that went into the text, `sha256` is that of the text as it was
-written: a text of another digest was edited by hand. A phase writes its entry before its text, so
-that a text is never older than its entry. It is not an output of any rule, as all three phases
-write it, and like the journal it outlives what Snakemake deletes.
+`of` has a digest of everything that went into the text. `sha256` is the digest of the text as it
+was written; a text with another digest was edited by hand. A phase writes its entry before its
+text, so a text is never older than its entry. The record is not an output of any rule, because all
+three phases write it. Like the journal, it is never deleted by Snakemake.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Record = dict[str, Made]
 
 
 def parse_record(data: bytes) -> Record:
-    """Return the entries of a record by phase; one that is damaged counts as not there."""
+    """Return the entries of a record by phase; a damaged record counts as missing."""
     try:
         entries = parse_json(data)
         return {
@@ -55,7 +55,7 @@ def record_made(directory: Path, phase: str, made: Made) -> None:
     """Enter what a text is made of, just before it is written.
 
     Raises:
-        StoreError: the file system refuses the file.
+        StoreError: the file system does not take the file.
     """
     record = {**read_record(directory), phase: made}
     entries = {name: entry._asdict() for name, entry in record.items()}

@@ -1,8 +1,8 @@
 """Paid answers that the journal could not take, kept elsewhere until it can.
 
-A full disk or a faulty one must not cost an answer. So it goes to a directory of this project on
-another file system, where it has the path that it would have here; the next run moves it into the
-journal before its first call. Whoever looks can do so by hand, too.
+A full or faulty disk must not lose an answer. So the answer goes to a directory for this project on
+another file system, under the same relative path. The next run moves it into the journal before its
+first call. A user can also do this by hand.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from daydream.errors import StoreError
 from daydream.files import ReservedFile, read_text, sync_directory, write_text
 from daydream.store.layout import GENS, RESPONSES
 
-# Beside `name`, what another run had asked for again meanwhile.
+# Added to the name of an answer that another run has asked for again in the meantime.
 OTHER = ".other"
 _KEPT = f"{GENS}/*/*/{RESPONSES}/*.json"
 
@@ -51,8 +51,8 @@ def spill(entry: Path, text: str) -> Path:
 def take_in() -> list[Path]:
     """Move the answers that are kept elsewhere into the journal; return where they were.
 
-    Where another run has asked again meanwhile, its answer stays, and the one from elsewhere is set
-    aside there.
+    If another run has asked again in the meantime, its answer stays, and the one from elsewhere is
+    renamed there.
 
     Raises:
         StoreError: the journal still cannot take one of them.
@@ -98,7 +98,7 @@ def _wait() -> None:
 
 
 def _places() -> Iterator[Path]:
-    """Yield the directories that this project may use elsewhere, the best first."""
+    """Yield the directories that this project can use elsewhere, the best one first."""
     project = hashlib.sha256(os.fsencode(Path.cwd().resolve())).hexdigest()[:16]
     name = f"daydream-{os.getuid()}-{project}"
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - without a home it stays "~"
@@ -110,7 +110,7 @@ def _places() -> Iterator[Path]:
 
 
 def _is_own(place: Path) -> bool:
-    """Tell whether a directory is there which only this user can have filled."""
+    """Tell whether there is a directory that only this user can write to."""
     try:
         status = place.lstat()
     except OSError:

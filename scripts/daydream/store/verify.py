@@ -1,8 +1,8 @@
 """Whether the files of a generation agree with each other; nothing is changed.
 
-The journal's entries are what they were when they were written, the texts are those that the record
-names or were edited by hand, the answer in `raw.txt` is in the journal, and `metadata.json` is this
-generation's own.
+They agree if the journal's entries are as they were written, the texts are those in the record or
+were edited by hand, the answer in `raw.txt` is in the journal, and `metadata.json` belongs to this
+generation.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ENTRY = re.compile(r"[0-9a-f]{64}\.json")
 
 
 class Fault(NamedTuple):
-    """Something that is wrong, and what helps."""
+    """Something that is wrong, and how to fix it."""
 
     place: str
     found: str
@@ -38,8 +38,8 @@ class Fault(NamedTuple):
 class Verdict:
     """What was found in a generation's directory.
 
-    `edited` are the texts changed by hand, `foreign` the files that are not of the store, `entries`
-    the hashes of the journal's sound entries, of which `unsigned` have no checksum.
+    `edited` are the texts changed by hand, and `foreign` the files that do not belong to the store.
+    `entries` are the hashes of the journal's valid entries; `unsigned` of them have no checksum.
     """
 
     faults: list[Fault] = field(default_factory=list)
@@ -50,24 +50,24 @@ class Verdict:
 
 
 def verify(stage: str, gen_id: str) -> Verdict:
-    """Look at the files of one generation."""
+    """Check the files of one generation."""
     return _Look(stage, gen_id).verdict
 
 
 def is_unfinished(name: str) -> bool:
-    """Tell whether a file is one that is being written, or was when its process was killed."""
+    """Tell whether a file is being written, or was when its process was killed."""
     return name.endswith(PART) or TEMPORARY.search(name) is not None
 
 
 def fault_of(error: StoreError) -> Fault:
-    """Return the fault that an error's line tells."""
+    """Return the fault that an error's line describes."""
     place, _, rest = str(error.args[0]).partition(": ")
     found, _, remedy = rest.rpartition("; ")
     return Fault(place, found, remedy)
 
 
 class _Look:
-    """One look at a generation's directory."""
+    """One check of a generation's directory."""
 
     def __init__(self, stage: str, gen_id: str) -> None:
         self.verdict = Verdict()
@@ -92,7 +92,7 @@ class _Look:
         self.verdict.faults.append(Fault(str(self._directory / name), found, remedy))
 
     def _journal(self) -> dict[str, Response]:
-        """Return the sound answers of the journal by hash."""
+        """Return the valid answers of the journal by hash."""
         answers = {}
         journal = self._directory / RESPONSES
         if not journal.is_dir():
@@ -126,7 +126,7 @@ class _Look:
         return texts
 
     def _find_edited(self) -> None:
-        """Find the texts that are not what the record says was written."""
+        """Find the texts that differ from what the record says was written."""
         if RECORD not in self._names:
             return
         try:
@@ -157,7 +157,7 @@ class _Look:
             self._look_at_answer(str(metadata.get("request_sha256")))
 
     def _look_at_answer(self, sha256: str) -> None:
-        """Compare raw.txt with the answer that it is said to be."""
+        """Compare raw.txt with the answer that metadata.json names."""
         name = f"{RESPONSES}/{sha256}.json"
         if sha256 not in self._answers:
             if not (self._directory / name).exists():

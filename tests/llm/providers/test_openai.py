@@ -235,7 +235,7 @@ def test_an_error_status_is_one_line(
         (Reply(body=b"[]"), "which is not a chat completion"),
         (no_choices(), "answered without choices"),
         (Reply(body={"error": {"message": f"bad {KEY}"}}), "answered with the error 'bad [key]'"),
-        (reset(), "gave no answer (ReadError '[Errno 104] Connection reset by peer'); check"),
+        (reset(), "did not answer (ReadError '[Errno 104] Connection reset by peer'); check"),
         (slow(5), "raise read_timeout (0.3 s)"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A provider that is a Python function of the user's own: a stub, a rule, a model of another kind.
+"""A provider that is the user's own Python function: a stub, a rule, another kind of model.
 
 The function takes the request's body (model, messages and the sampling settings, as the API has
 them) and returns the answer's text, or a whole chat completion. It is called from many threads at

@@ -34,16 +34,16 @@ if TYPE_CHECKING:
     import httpx2
     import openai
 
-# Threads that wait for an answer hold a connection each.
+# Each thread that waits for an answer holds one connection.
 CONNECTIONS = 1000
-# Seconds that a server may take to be noticed before the first call.
+# How many seconds the check before the first call waits for a server.
 PROBE_S = 3
 NO_KEY = "none"
-# The errors of a connection that was not there before anything was sent.
+# Errors that occur before anything was sent.
 UNSENT = frozenset(
     {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"}
 )
-# What is kept of an answer's headers: what tells of the call, not of who made it.
+# The headers of an answer that are kept: those about the call, not about who made it.
 KEPT_HEADERS = frozenset(
     {"age", "cf-ray", "content-type", "date", "request-id", "retry-after", "server", "via"}
 )
@@ -64,10 +64,10 @@ _REMEDIES = {
 class OpenAIProvider:
     """Answers through the chat completions API at `base_url` (the SDK's default if None), or fails.
 
-    One request is sent for a call; who is to ask again is told by the failure.
+    Each call sends one request. A failure says whether another attempt may help.
 
     The key is read from the environment variable `api_key_env` at the first call, and nowhere else;
-    None is for servers that want none. Timeouts are in seconds. Without `proxies`, calls go
+    None is for servers without keys. Timeouts are in seconds. Without `proxies`, calls go
     straight to the server, whatever the environment says.
     """
 
@@ -97,8 +97,8 @@ class OpenAIProvider:
         """Send a request and return its answer, which must be there `within` seconds.
 
         Raises:
-            CallError: no key, no connection, an error status, or an answer that is no chat
-                completion.
+            CallError: no key, no connection, an error status, or or something that is not
+                the model's answer.
         """
         client = self._connect()
         import httpx2  # noqa: PLC0415 - the SDK's HTTP library, 0.7 s with it
@@ -124,7 +124,7 @@ class OpenAIProvider:
         return self._response(answer, request, clock)
 
     def check(self) -> None:
-        """Look for the key, and whether anybody listens at `base_url`.
+        """Check that there is a key, and that a server listens at `base_url`.
 
         A network that does not answer in time is not a reason to give up before a call.
 
@@ -143,7 +143,7 @@ class OpenAIProvider:
             socket.create_connection((url.hostname, port), timeout=PROBE_S).close()
         except (ConnectionRefusedError, socket.gaierror) as error:
             raise CallError(
-                f"provider {self._name!r}: nobody answers at {url.hostname}:{port} "
+                f"provider {self._name!r}: no server answers at {url.hostname}:{port} "
                 f"({error.strerror}); start the server, or correct base_url"
             ) from error
         except OSError:
@@ -265,8 +265,8 @@ class OpenAIProvider:
     ) -> CallFailedError:
         if late is not None:
             return CallFailedError(
-                f"{request}: gave no whole answer in the {late:.0f} s that were left of the "
-                f"deadline; raise deadline of the provider",
+                f"{request}: did not answer completely in the {late:.0f} s that were left of "
+                f"the deadline; raise deadline of the provider",
                 again=False,
             )
         cause = error.__cause__ or error
@@ -280,7 +280,7 @@ class OpenAIProvider:
             f"({self._connect_timeout} s) of the provider",
         }.get(kind, f"{check} and the network")
         return CallFailedError(
-            f"{request}: gave no answer ({reason}); {remedy}",
+            f"{request}: did not answer ({reason}); {remedy}",
             again=True,
             sent=kind not in UNSENT,
         )
