@@ -1,13 +1,15 @@
 from daydream.cohorts.combos import add_combos
+from daydream.planning.check import check
 from daydream.planning.diff import compare, memberships_of
 from daydream.planning.explain import explain
 from daydream.planning.imports import import_store
 from daydream.planning.plan import report as plan
+from daydream.planning.prune import prune
 from daydream.planning.restore import restore
 from daydream.reports.ranking import write_tops
 
 # Targets that answer a question, or do one thing to the store: no text is made for them.
-COMMANDS = (*READERS, "membership", "top", "import_store")
+COMMANDS = (*READERS, "membership", "top", "import_store", "prune")
 
 
 rule plan:
@@ -19,6 +21,15 @@ rule plan:
     run:
         with job_log(log[0]):
             print(plan(experiment, "data/plan.csv"))
+
+
+rule check:
+    log:
+        "logs/check.log",
+    localrule: True
+    run:
+        with job_log(log[0]):
+            print(check(experiment, "data/check.csv"))
 
 
 # The table of combos is an input of the workflow, which grows by this: it is no output.
@@ -95,6 +106,17 @@ rule import_store:
     run:
         with job_log(log[0]):
             print(import_store(experiment, **params))
+
+
+rule prune:
+    log:
+        "logs/prune.log",
+    localrule: True
+    params:
+        confirm=experiment.settings.confirm,
+    run:
+        with job_log(log[0]):
+            print(prune(experiment, **params))
 
 
 rule restore:

@@ -159,7 +159,9 @@ def check_start():
         return
     if taken := take_in():
         count = f"{len(taken)} answer{'s' * (len(taken) > 1)}"
-        console.tell(f"Took in {count} that an earlier run had to keep in {taken[0].parents[5]}.")
+        console.tell(
+            f"Took in {count} that an earlier run had to keep in {taken[0].parents[5]}."
+        )
     if stages := requested_stages():
         found = own_scope()
         check_refresh(experiment, found, stages)

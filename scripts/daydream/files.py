@@ -10,6 +10,8 @@ import fcntl
 import hashlib
 import json
 import os
+import re
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +22,10 @@ from typing import Any, BinaryIO
 from daydream.errors import StoreError
 
 CHUNK = 1 << 14
+# This machine in the names of unfinished files.
+HOST = re.sub(r"[^A-Za-z0-9]+", "-", socket.gethostname())[:32] or "host"
+TEMPORARY = re.compile(r"\.(?P<host>[A-Za-z0-9-]+)\.(?P<pid>\d+)-\d+\.tmp$")
+PART = ".part"
 
 
 @contextmanager
@@ -47,8 +53,11 @@ def replacing(path: str | Path, *, durable: bool = False) -> Iterator[BinaryIO]:
 
 
 def _temporary(path: str | Path) -> str:
-    """Return the name of a file until it is complete; no other thread or process uses it."""
-    return f"{path}.{os.getpid()}-{threading.get_ident()}.tmp"
+    """Return the name of a file until it is complete; no other thread or process uses it.
+
+    It says whose it is: what a killed process leaves can be told (`store.leftovers`).
+    """
+    return f"{path}.{HOST}.{os.getpid()}-{threading.get_ident()}.tmp"
 
 
 def _rename(temporary: str, path: str | Path, *, durable: bool) -> None:
@@ -109,7 +118,7 @@ class ReservedFile:
             OSError: the file system does not have the space, or does not take the file.
         """
         self.path = path
-        self._part = f"{path}.part"
+        self._part = f"{path}{PART}"
         self._written = False
         while (file := _locked(self._part)) is None:
             wait()

@@ -301,3 +301,20 @@ def test_a_server_that_enforces_its_limit(tmp_path: Path) -> None:
         times = [call.at for call in server.history[1:]]
     assert most_in(times, 2.9) <= 40
     assert max(times) - min(times) < 12
+
+
+def test_a_directory_of_calls_at_once_that_several_make_together(tmp_path: Path) -> None:
+    """Shards begin together: none takes what another has just made for a file in its way."""
+    for number in range(100):
+        directory = tmp_path / str(number) / "p-slots"
+        together = threading.Barrier(4)
+
+        def begin(directory: Path = directory, together: threading.Barrier = together) -> None:
+            together.wait()
+            pool = limits(directory.parent, concurrent=4)
+            with pool.call(REQUEST):
+                pass
+
+        with ThreadPoolExecutor(4) as threads:
+            for done in [threads.submit(begin) for _ in range(4)]:
+                done.result()

@@ -188,6 +188,7 @@ def test_kills_at_other_moments(
     assert max(lost) <= (0 if when == "parent alone" else 8)
     assert paid.total() - 72 == sum(lost)
     assert not list(project.path("data").rglob("*.part"))
+    assert not list(project.path("data").rglob("*.tmp"))
     undisturbed = Project(tmp_path_factory.mktemp("undisturbed"))
     widen(undisturbed, 24)
     with ProviderServer() as server:

@@ -12,8 +12,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from daydream.calls.spent import Reservation, Spent
@@ -45,6 +46,20 @@ class Entry:
                 spent.lose(self.call)
             case "fail":
                 spent.forget(self.call)
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any], Entry | None]]:
+    """Yield the number of each line of a ledger, its object, and the entry it is, if it is one."""
+    if not path.exists():
+        return
+    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+        if line.strip():
+            try:
+                value = parse_json(line)
+            except ValueError:
+                value = None
+            known = value if isinstance(value, dict) else {}
+            yield number, known, entry_of(known)
 
 
 EVENTS = frozenset({"begin", "end", "reject", "lose", "fail"})

@@ -21,7 +21,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -250,8 +250,12 @@ class _Slots:
     def _open(self, path: Path) -> int:
         """Open a file of the directory, which is made if it is not there or not a directory."""
         try:
-            if not self._directory.is_dir():
-                self._directory.unlink(missing_ok=True)
+            try:
+                self._directory.mkdir(parents=True, exist_ok=True)
+            except FileExistsError:
+                # A file: nothing of ours. Others may be making the directory at the same time.
+                with suppress(IsADirectoryError, FileNotFoundError, PermissionError):
+                    self._directory.unlink()
                 self._directory.mkdir(parents=True, exist_ok=True)
             return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:

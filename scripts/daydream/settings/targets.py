@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from daydream.settings.fields import Count, Id, Name, OneOrMany, Section, Text
+from daydream.settings.fields import Count, Flag, Id, Name, OneOrMany, Section, Text
 
 
 class TargetOptions(Section):
@@ -34,6 +34,7 @@ class TargetOptions(Section):
     cohort: Name | None = Field(
         default=None, description="`import_store`: the cohort that it becomes."
     )
+    confirm: Flag = Field(default=False, description="`prune`: whether to put aside what it lists.")
     count: Count = Field(default=30, description="`top`: how many texts to list.")
     by: Text = Field(
         default="adjusted_mean",

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from daydream.errors import CallError, StoreError
-from daydream.files import ReservedFile, sync_directory
+from daydream.files import ReservedFile, sync_directory, text_sha256
 from daydream.llm.reading import read_answer
 from daydream.llm.request import RawAnswer, Request, Response, one_line
 from daydream.store.layout import RESPONSES, generation_file, read_json
 from daydream.store.spill import spill
 
+# The name of an entry's checksum; entries of earlier versions have none.
+CHECKSUM = "checksum"
 # Seconds between two looks at an entry that another holds.
 CLAIM_PAUSE_S = 0.1
 
@@ -71,9 +73,21 @@ def read_entry(directory: Path, sha256: str) -> tuple[Request, Response] | None:
         raise StoreError(
             f"{path}: is not a journal entry ({one_line(error)}); restore it, or delete it"
         ) from error
+    if entry.get(CHECKSUM, checksum := checksum_of(entry)) != checksum:
+        raise StoreError(
+            f"{path}: is not what was written, as its checksum is another one; restore it, or take "
+            f"the line {CHECKSUM!r} out to keep it as it is"
+        )
     if request.sha256 != sha256:
         raise StoreError(f"{path}: holds another request ({request.sha256}); restore or delete it")
     return request, response
+
+
+def checksum_of(entry: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of all that an entry says but its checksum, however it is laid out."""
+    said = {name: value for name, value in entry.items() if name != CHECKSUM}
+    text = json.dumps(said, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return text_sha256(text)
 
 
 def _raw_answer(entry: Mapping[str, Any]) -> RawAnswer | None:
@@ -152,6 +166,7 @@ def record_response(
     if response.raw is not None:
         content = base64.b64encode(response.raw.content).decode()
         entry["raw"] = {"content_type": response.raw.content_type, "base64": content}
+    entry[CHECKSUM] = checksum_of(entry)
     text = json.dumps(entry, ensure_ascii=False, indent=1) + "\n"
     _largest[request.model] = max(_largest.get(request.model, 0), len(text.encode()))
     try:

@@ -20,6 +20,7 @@ from daydream.store.layout import GENS, RESPONSES
 
 # Beside `name`, what another run had asked for again meanwhile.
 OTHER = ".other"
+_KEPT = f"{GENS}/*/*/{RESPONSES}/*.json"
 
 
 def spill(entry: Path, text: str) -> Path:
@@ -60,10 +61,16 @@ def take_in() -> list[Path]:
     for place in _places():
         if not _is_own(place):
             continue
-        for kept in sorted(place.glob(f"{GENS}/*/*/{RESPONSES}/*.json")):
+        for kept in sorted(place.glob(_KEPT)):
             _move(kept, kept.relative_to(place))
             taken.append(kept)
     return taken
+
+
+def spilled() -> list[Path]:
+    """Return the answers that are kept elsewhere."""
+    places = [place for place in _places() if _is_own(place)]
+    return [kept for place in places for kept in sorted(place.glob(_KEPT))]
 
 
 def _move(kept: Path, entry: Path) -> None:

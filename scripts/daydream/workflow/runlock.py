@@ -7,11 +7,14 @@ remove the locks that a killed one has left, which Snakemake by itself would ask
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import os
 import socket
 from datetime import datetime
 from pathlib import Path
+
+from daydream.store.leftovers import remove_leftovers
 
 RUNS = Path(".snakemake/runs")
 SNAKEMAKE_LOCKS = Path(".snakemake/locks")
@@ -22,7 +25,9 @@ _found: list[str] = []
 
 
 def enter() -> list[str]:
-    """Announce this run, and clear what dead ones have locked; return a text on each live one.
+    """Announce this run, and clear what dead ones have left; return a text on each live one.
+
+    Killed runs have left the locks of Snakemake, and unfinished files.
 
     The announcement ends with the process. Where the directory cannot be written there is nothing
     to lock: the list is empty. A second time in a process says what the first one found.
@@ -34,19 +39,30 @@ def enter() -> list[str]:
         mutex = os.open(RUNS / "mutex", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(mutex, fcntl.LOCK_EX)
-            others = [text for path in sorted(RUNS.glob("*.lock")) if (text := _alive(path))]
+            known = sorted(RUNS.glob("*.lock"))
+            others = [text for path in known if (text := _alive(path))]
             own = os.open(_own(), os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
             fcntl.flock(own, fcntl.LOCK_EX)
             _held.append(own)
+            atexit.register(_leave, os.getpid())
             if not others:
                 for path in SNAKEMAKE_LOCKS.glob("*.lock"):
                     path.unlink(missing_ok=True)
         finally:
             os.close(mutex)
+        if len(known) > len(others):
+            # A run that ends by itself takes its announcement away.
+            remove_leftovers()
     except OSError:
         return []
     _found.extend(others)
     return others
+
+
+def _leave(pid: int) -> None:
+    """Take the announcement away; not in a child that was forked from the process."""
+    if os.getpid() == pid:
+        _own().unlink(missing_ok=True)
 
 
 def _own() -> Path:
@@ -55,7 +71,11 @@ def _own() -> Path:
 
 def _alive(path: Path) -> str:
     """Return who holds a lock; a lock that nobody holds is removed, and the text is empty."""
-    file = os.open(path, os.O_RDWR)
+    try:
+        file = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        # Its run has just ended.
+        return ""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
