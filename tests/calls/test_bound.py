@@ -54,6 +54,13 @@ def test_all_that_is_sent_counts() -> None:
         ({"max_tokens": 0}, None),
         ({"max_tokens": -1}, None),
         ({"max_tokens": True}, None),
+        ({"max_tokens": 100, "max_completion_tokens": None, "n": None}, 100),
+        # Servers read a text as the number in it, and -1 as no limit.
+        ({"max_tokens": 100, "max_completion_tokens": "700"}, None),
+        ({"max_tokens": 100, "max_output_tokens": -1}, None),
+        ({"max_tokens": 100, "n": "5"}, None),
+        ({"max_tokens": 100, "best_of": 2.5}, None),
+        ({"max_tokens": 100, "reasoning": {"max_tokens": "1000"}}, None),
     ],
 )
 def test_the_limit_of_an_answer(body: dict[str, object], limit: int | None) -> None:

@@ -127,8 +127,6 @@ STRANGE = [
     b"{}",
     b'{"event": "begin"}',
     b'{"event": "begin", "call": 1, "run": "r", "cohort": "c", "usd": 1, "tokens": 1}',
-    b'{"event": "begin", "call": "x", "run": "r", "cohort": "c", "usd": "1", "tokens": 1}',
-    b'{"event": "begin", "call": "x", "run": "r", "cohort": "c", "usd": 1, "tokens": -5}',
     b'{"event": "begin", "call": "x", "run": {}, "cohort": "c", "usd": 1, "tokens": 1}',
     b'{"event": "another", "call": "x", "run": "r", "cohort": "c"}',
     b"\xff\xfe",
@@ -155,6 +153,48 @@ def test_a_line_that_is_not_an_entry(
         == [f"{path}, line 3: is not an entry of the ledger; it is left alone, and counts nothing"]
         * 2
     )
+
+
+DAMAGED = [
+    b'{"event": "begin", "call": "x", "run": "r", "cohort": "c", "usd": "1", "tokens": 1}',
+    b'{"event": "begin", "call": "x", "run": "r", "cohort": "c", "usd": 1, "tokens": -5}',
+    b'{"event": "begin", "call": "x", "run": "r", "cohort": "c", "us',
+    b'{"event": "begin", "call": "x", "time": "t", "run": "r", "coh',
+    b'{"event": "begin", "call": "x", "run": "r", "cohort": "c", "model": "\xff", "tokens": 1}',
+]
+
+
+@pytest.mark.parametrize("line", DAMAGED, ids=lambda line: repr(line[40:]))
+def test_a_damaged_beginning_counts_as_one_call(
+    tmp_path: Path, line: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It may have been sent: a budget of calls is not broken by it."""
+    path = tmp_path / "l"
+    first = ledger(path)
+    end(first, begin(first))
+    path.write_bytes(path.read_bytes() + line + b"\n")
+    book = ledger(path, budget=Budget(calls=3))
+    end(book, begin(book))
+    with pytest.raises(BudgetError, match="this run, 3 calls"):
+        begin(book)
+    found = "is a damaged entry of a call; it is left alone, and counts as one call"
+    assert capfd.readouterr().err.splitlines() == [f"{path}, line 3: {found}"]
+
+
+def test_an_entry_that_the_disk_cut_spoils_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a process enters after it stands on a line of its own."""
+    path = tmp_path / "l"
+    book = ledger(path)
+    call, write = begin(book), os.write
+    monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:90]))
+    with pytest.raises(StoreError):
+        begin(book)
+    monkeypatch.undo()
+    end(book, call)
+    assert ledger(path).spent().calls == 1
+    assert book.spent().attempts == 2
 
 
 @pytest.mark.parametrize("value", ['"10"', '{"a": 1}', "NaN", "-5", "true", "1e400"])

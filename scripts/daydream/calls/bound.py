@@ -40,15 +40,16 @@ def most_usage(request: Request) -> Usage:
 def answer_limit(body: Mapping[str, object]) -> int | None:
     """Return the most tokens that the answers to a request can have; None if nothing bounds them.
 
-    `body` is what is sent, or the sampling settings that become a part of it.
+    `body` is what is sent, or the sampling settings that become a part of it. A field that raises
+    what is billed and is not a whole number bounds nothing: servers read ``"5"`` as 5, and -1 as
+    no limit.
     """
-    limits = [limit for name in LIMITS if (limit := count_of(body.get(name)))]
-    if not limits:
+    limits = [body[name] for name in LIMITS if body.get(name) is not None]
+    groups = [(body.get(group), name) for group, name in REASONING]
+    raised = [group.get(name) or 0 for group, name in groups if isinstance(group, Mapping)]
+    numbers = [body.get(name) or 1 for name in ANSWERS]
+    counts = [[count_of(value) for value in values] for values in (limits, raised, numbers)]
+    if not limits or not all(counts[0]) or any(None in found for found in counts):
         return None
-    reasoning = 0
-    for group, name in REASONING:
-        settings = body.get(group)
-        if isinstance(settings, Mapping):
-            reasoning += count_of(settings.get(name)) or 0
-    answers = max(count_of(body.get(name)) or 1 for name in ANSWERS)
-    return (max(limits) + reasoning) * answers
+    most, reasoning, answers = ([count or 0 for count in found] for found in counts)
+    return (max(most) + sum(reasoning)) * max(answers)

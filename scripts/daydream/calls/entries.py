@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,3 +84,27 @@ def entry_of(value: Mapping[str, Any]) -> Entry | None:
     if event == "begin" and (tokens is None or usd is None is not value.get("usd")):
         return None
     return Entry(event=event, call=call, run=run, cohort=cohort, usd=usd, tokens=tokens)
+
+
+def damaged_begin(line: bytes) -> Entry | None:
+    """Return the beginning of an attempt that a line was before it was damaged, if it clearly was.
+
+    It may have been sent and paid for: it counts as one call, with what can be read of its most.
+    """
+    text = line.decode(errors="replace")
+    names = {
+        name: _found(text, name, r'"([^"\\]+)"') for name in ("event", "call", "run", "cohort")
+    }
+    if names["event"] != "begin" or not names["call"] or not names["run"]:
+        return None
+    usd, tokens = _found(text, "usd", r"([\d.e-]+)[,}]"), _found(text, "tokens", r"(\d+)[,}]")
+    try:
+        amount, count = float(usd or 0.0), int(tokens or 0)
+    except ValueError:
+        amount, count = 0.0, 0
+    return Entry(**names, usd=amount_of(amount), tokens=count_of(count))
+
+
+def _found(text: str, name: str, value: str) -> str:
+    found = re.search(rf'"{name}": ?{value}', text)
+    return found[1] if found else ""

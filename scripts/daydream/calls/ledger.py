@@ -7,7 +7,8 @@ answer never came, or whose process died, counts so for good, as it may have bee
 is made under a lock of the file, after reading what others have added: the sums are those of all
 processes.
 
-A line that is not an entry is named once and left alone. A ledger that is cut or replaced while a
+A line that is not an entry is named once and left alone; one that clearly was the beginning of an
+attempt counts as one call. A ledger that is cut or replaced while a
 run goes on takes nothing back: what the run knows still counts.
 """
 
@@ -26,7 +27,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from daydream.calls.entries import Entry, entry_of, parse_entry
+from daydream.calls.entries import Entry, damaged_begin, entry_of, parse_entry
 from daydream.calls.prices import Cost
 from daydream.calls.spent import Reservation, Spent
 from daydream.errors import BudgetError, StoreError
@@ -176,24 +177,29 @@ class Ledger:
             os.write(file, b"\n")
             data += b"\n"
         self._offset += len(data)
-        strange = []
+        strange: list[int] = []
+        damaged: list[int] = []
         for line in data.split(b"\n")[:-1]:
             self._lines += 1
             entry = parse_entry(line)
             if entry is not None:
                 self._count(entry)
+            elif (begun := damaged_begin(line)) is not None:
+                self._count(begun)
+                damaged.append(self._lines)
             elif line.strip():
                 strange.append(self._lines)
-        if strange:
-            self._name(strange)
+        self._name(strange, "is not an entry of the ledger; it is left alone, and counts nothing")
+        self._name(
+            damaged, "is a damaged entry of a call; it is left alone, and counts as one call"
+        )
 
-    def _name(self, lines: list[int]) -> None:
+    def _name(self, lines: list[int], found: str) -> None:
+        if not lines:
+            return
         more = len(lines) - NAMED
         numbers = ", ".join(map(str, lines[:NAMED])) + (f" and {more:,} more" if more > 0 else "")
-        self._notice(
-            f"{self._path}, line {numbers}: is not an entry of the ledger; it is left alone, and "
-            f"counts nothing"
-        )
+        self._notice(f"{self._path}, line {numbers}: {found}")
 
     @staticmethod
     def _notice(line: str) -> None:
@@ -206,10 +212,11 @@ class Ledger:
         if entry is not None:
             self._count(entry)
         written = os.write(file, line)
-        self._offset += written
-        self._lines += written == len(line)
         if written < len(line):
+            # What there is of it is read, and left behind on a line of its own, by the next entry.
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._offset += written
+        self._lines += 1
 
     def _count(self, entry: Entry) -> None:
         # Of a file that was replaced by a copy, what is known is read again.

@@ -92,7 +92,8 @@ def check_budget(experiment: Experiment, scope: Scope, stages: Iterable[str]) ->
         who = f"stage {row.stage}, model {row.llm_model_id}"
         if answer_limit(recipes.body_settings(experiment, row)) is None:
             found = "nothing bounds an answer, so that no budget in USD or tokens can be kept"
-            problems.add(who, found, f"set max_tokens in stages.{row.stage}.sampling")
+            remedy = f"set max_tokens in stages.{row.stage}.sampling"
+            problems.add(who, found, f"{remedy}, and whole numbers for fields that raise it")
         model = experiment.catalog.models[row.llm_model_id]
         if in_usd and most_of(Usage(1, 1), model, experiment.settings) is None:
             found = "the model has no price, so that no budget in USD can be kept"
