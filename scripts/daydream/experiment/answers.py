@@ -44,19 +44,19 @@ def build_request(
 
 
 def _default_seed(experiment: Experiment, provider: str) -> str | None:
-    """Give the bundled model, which repeats itself under a seed, one; leave paid ones alone."""
+    """Return the default seed: one per generation for the bundled model, none for paid ones."""
     return "gen_id" if experiment.settings.providers[provider].type == "local" else None
 
 
 class Refusal(NamedTuple):
-    """A journaled answer that was not accepted, and why."""
+    """A journaled answer that the parser rejected, and why."""
 
     request_sha256: str
     reason: str
 
 
 class Answer(NamedTuple):
-    """The answer that counts, and those before it that were refused; `reused`: it cost no call."""
+    """The answer that counts, and the rejected ones before it; `reused`: it cost no call."""
 
     request: Request
     response: Response
@@ -64,7 +64,7 @@ class Answer(NamedTuple):
     refused: tuple[Refusal, ...]
 
 
-# Answers a request, and tells whether that cost no call.
+# Answers a request, and tells whether this cost no call.
 Ask = Callable[[Generation, Request], tuple[Response, bool]]
 
 
@@ -83,13 +83,13 @@ def find_answer(
 def find_answer(
     experiment: Experiment, generation: Generation, prompt: str, directory: Path, *, ask: Ask | None
 ) -> Answer | None:
-    """Return the answer to a prompt: from the journal as far as it goes, then by `ask`.
+    """Return the answer to a prompt: from the journal if it has it, otherwise by `ask`.
 
-    Without `ask` it is None if the journal does not have it.
+    Without `ask`, the result is None if the journal does not have the answer.
 
-    An answer that is truncated, too short, or refused by the parser is asked for again as the
-    stage's `on_truncation` and `resample` say; each is journaled under its own request. If all are
-    refused the last is returned, and `parse_response` says why.
+    If an answer is truncated, too short, or rejected by the parser, another one is asked for, as
+    the stage's `on_truncation` and `resample` say. Each is journaled under its own request. If all
+    are rejected, the last one is returned, and `parse_response` says why.
 
     Raises:
         CallError: there is no answer, or the last one holds no text.
@@ -127,7 +127,7 @@ def find_answer(
 
 
 def larger(request: Request, limit: int | None) -> Request | None:
-    """Return the request with twice the max_tokens, up to the limit; None if it has that much."""
+    """Return the request with twice the max_tokens, up to the limit; None at the limit."""
     tokens = request.sampling.get("max_tokens")
     if not isinstance(tokens, int) or limit is None or tokens >= limit:
         return None
@@ -137,7 +137,7 @@ def larger(request: Request, limit: int | None) -> Request | None:
 def refusal(
     experiment: Experiment, generation: Generation, request: Request, response: Response
 ) -> str:
-    """Return why an answer is refused; empty if it is accepted."""
+    """Return why an answer is rejected; empty if it is accepted."""
     told = {"mode": "llm", "truncated": response.truncated, "sampling": request.sampling}
     try:
         parsed_text(experiment, generation, response.text, told)
@@ -163,7 +163,7 @@ def text_of(answer: Answer, directory: Path) -> str:
 def restored_answer(
     directory: Path, sha256: str, current: Request
 ) -> tuple[Request, Response] | None:
-    """Return a journaled answer by the hash of its request, if it answers the current prompt."""
+    """Return a journaled answer by its request's hash, if it answers the current prompt."""
     entry = read_entry(directory, sha256)
     if entry is None or entry[0].messages != current.messages:
         return None
@@ -208,10 +208,10 @@ def parsed_text(
 ) -> str:
     """Return what the generation's parser makes of an answer; a copy is left as it is.
 
-    An answer `edited` by hand is no longer cut where the model's was.
+    An answer `edited` by hand no longer counts as truncated.
 
     Raises:
-        ParseError: as `parse_response`; the line names the generation.
+        ParseError: as in `parse_response`; the line names the generation.
     """
     if metadata["mode"] == "copy":
         return raw

@@ -1,4 +1,4 @@
-"""Which answer of each generation counts in a run, and what the setting `refresh` makes of that."""
+"""Which answer of each generation counts in a run, and how the setting `refresh` changes that."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from daydream.store.journal import answered_samples
 
 
 class Choices:
-    """The choices of a run by gen_id; with `refresh` those of `refreshable` are to be new.
+    """The choices of a run by gen_id. With `refresh`, those in `refreshable` get a new answer.
 
-    A new choice is only thought here, so that a look leaves no trace; `choose` writes it down.
+    A new choice is only in memory here, so that a command that reads leaves no trace. `choose`
+    writes it to the file.
     """
 
     def __init__(self, refreshable: Mapping[str, Generation], *, run: str) -> None:
@@ -36,14 +37,14 @@ class Choices:
         return any(name in self._refreshable for name in gen_ids)
 
     def only_look(self) -> None:
-        """Let nothing be asked for again, whatever `refresh` says."""
+        """Ignore `refresh`: ask for no new answer."""
         self._chosen = read_choices()
 
     def choose(self, requested: Iterable[str]) -> None:
         """Write down which of the requested generations are to have a new answer.
 
-        Jobs call it before they ask: so a run that only looks leaves no trace, and one that ends
-        early knows what it was to do.
+        Jobs call it before they ask. So a run that only reads leaves no trace, and a run that ends
+        early has recorded what it was to do.
         """
         rows = {name: self._refreshable[name] for name in requested if name in self._refreshable}
         if rows:

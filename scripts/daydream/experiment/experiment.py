@@ -28,7 +28,7 @@ from daydream.store.layout import COHORTS
 from daydream.tables import read_text
 
 Mode = Literal["run", "dry-run", "job"]
-# What a row of a table of items has instead of a combo.
+# The stand-in for a combo in rows with an item.
 NO_CONCEPTS = Combo(combo_id="", concepts=())
 
 
@@ -38,11 +38,11 @@ class Experiment:
     def __init__(self, settings: Settings, *, mode: Mode = "job") -> None:
         """Read the catalogs and the users' parsers.
 
-        A run, or a dry run, compiles its cohorts itself; a job of a run takes the memberships
-        that the run has written.
+        A run or a dry run compiles its cohorts itself. A job of a run reads the memberships that
+        the run has written.
 
         Raises:
-            InputError: everything that is wrong with the first of them that has an error.
+            InputError: everything that is wrong with the first of these that has an error.
         """
         self.settings = settings
         check_cohorts(settings, settings.cohorts)
@@ -89,9 +89,9 @@ class Experiment:
     def memberships(self) -> dict[str, list[Generation]]:
         """The generations of each configured cohort.
 
-        They are compiled, not read: so they are those of today's inputs before the checkpoint has
-        written them as after it, and nothing that was read once can outlive an edit. Only a job of
-        a run takes what the run has written.
+        They are compiled, not read. So they follow from today's inputs, both before the checkpoint
+        has written the tables and after it, and nothing that was read once can outlive an edit.
+        Only a job of a run reads what the run has written.
 
         Raises:
             InputError: everything that is wrong with the specs, or with what their rows use.
@@ -111,7 +111,7 @@ class Experiment:
         return rows
 
     def _rows(self, cohort: str) -> list[Generation]:
-        """Return the generations of a cohort, which need not be one of the configured."""
+        """Return the generations of a cohort, which need not be a configured one."""
         if cohort in self.settings.cohorts:
             return self.memberships[cohort]
         check_cohorts(self.settings, [cohort])
@@ -128,10 +128,10 @@ class Experiment:
 
     @cached_property
     def selected(self) -> dict[str, Generation]:
-        """The generations that `where` and `exclude` leave: what targets and reports cover.
+        """The generations that `where` and `exclude` select: what targets and reports cover.
 
         Raises:
-            InputError: a condition that no generation meets.
+            InputError: no generation meets one of the conditions.
         """
         return {row.gen_id: row for row in self._select(ancestors=True)}
 
@@ -150,8 +150,8 @@ class Experiment:
     def choices(self) -> Choices:
         """Which answer of each generation counts.
 
-        With the setting `refresh` each generation that matches the slice, its ancestors left aside,
-        is to have a new one.
+        With the setting `refresh`, each generation that matches the slice itself gets a new answer;
+        ancestors that are selected only for a match do not.
         """
         rows = self._select(ancestors=False) if self.settings.refresh else []
         templates = self.catalog.templates
@@ -190,7 +190,7 @@ class Experiment:
 
     @property
     def slice(self) -> str:
-        """What the selection leaves out, as JSON; empty if it is everything."""
+        """The conditions of the selection, as JSON; empty if everything is selected."""
         conditions = {"where": self.settings.where, "exclude": self.settings.exclude}
         given = {name: condition for name, condition in conditions.items() if condition}
         return _canonical(given) if given else ""
@@ -198,14 +198,14 @@ class Experiment:
     # One generation
 
     def lineage(self, generation: Generation) -> list[Generation]:
-        """Return the ancestors of a generation, the first stage first, and itself last."""
+        """Return a generation's ancestors, starting at the first stage, followed by itself."""
         line = [generation]
         while line[0].parent_gen_id:
             line.insert(0, self.generations[line[0].parent_gen_id])
         return line
 
     def text(self, path: str) -> str:
-        """Return a text of the catalogs, read once a run.
+        """Return a text of the catalogs, which is read once per run.
 
         Raises:
             InputError: it is not UTF-8.

@@ -1,8 +1,8 @@
 """The three phases of a generation, each a function of files: prompt, raw, parsed.
 
-They run as threads of one Snakemake, some 100,000 times: whatever is the same for many jobs is
-held by the `Experiment`, not made again here. Each phase records what its text is made of
-(`daydream.store.records`) and then writes the text.
+They run up to 100,000 times, as threads of one Snakemake process. So whatever is the same for many
+jobs is held by the `Experiment` and is not computed again here. Each phase records what its text is
+made of (`daydream.store.records`) and then writes the text.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def render_prompt(
 ) -> None:
     """Render a template with the concept texts, or with the ancestors' texts (the parent last).
 
-    `template` and `concepts` are held by the experiment, which has read them once.
+    The experiment has already read `template` and `concepts`.
     """
     texts = {
         row.stage: read_text(path)
@@ -83,10 +83,10 @@ def generate_raw(
     raw: str,
     metadata: str,
 ) -> None:
-    """Answer a prompt: from the journal, else by one model call, which is journaled first.
+    """Answer a prompt: from the journal, or else by a model call, which is journaled first.
 
     Raises:
-        CallError: the provider gave no answer.
+        CallError: there is no answer, or it has no text.
         StoreError: a file cannot be read or written.
     """
     text = read_text(prompt)
@@ -115,7 +115,7 @@ def identity(
     ancestors: Iterable[Generation],
     prompt: str,
 ) -> dict[str, object]:
-    """Return the part of metadata.json that says which generation it is, and of what prompt."""
+    """Return the part of metadata.json that identifies the generation and its prompt."""
     return {
         "stage": generation.stage,
         "gen_id": generation.gen_id,
@@ -134,10 +134,10 @@ def identity(
 def parse_response(
     experiment: Experiment, generation: Generation, *, raw: str, metadata: str, output: str
 ) -> None:
-    """Parse an answer; one that was edited by hand is parsed as it stands.
+    """Parse an answer. If it was edited by hand, the edited text is parsed.
 
     Raises:
-        ParseError: the answer is truncated, blank, too short, or refused by its parser.
+        ParseError: the answer is truncated, blank, too short, or rejected by its parser.
     """
     answer = read_text(raw)
     digest = text_sha256(answer)
@@ -155,6 +155,6 @@ def parse_response(
 
 
 def is_edited(directory: Path, phase: str, sha256: str) -> bool:
-    """Tell whether a text of this digest is not the one that its phase has written."""
+    """Tell whether a text with this digest differs from what its phase wrote."""
     made = read_record(directory).get(phase)
     return made is not None and made.sha256 != sha256

@@ -1,24 +1,25 @@
 """The one account of what is current: the state of each phase of each generation.
 
-Rules, `plan`, `explain`, `expand: pending`, partial reports and the closing summary all ask here.
-A phase is one of
+Rules, `plan`, `explain`, `expand: pending`, partial reports and the closing summary all use this
+account. The state of a phase is one of
 
-    current   its text is there, and was made of what it would be made of today
-    stale     its text is there, but was made of something else; `reasons` name it
-    missing   its text is not there
-    failed    its text is not there, as the last attempt failed; `reasons` say why
-    blocked   it cannot be made as long as an ancestor fails
+    current   its text exists, and was made of what it would be made of today
+    stale     its text exists, but was made of something else; `reasons` say of what
+    missing   its text does not exist
+    failed    its text does not exist because the last attempt failed; `reasons` say why
+    blocked   it cannot be made while an ancestor fails
 
-What a text was made of is in its record (`store.records`), what it would be made of today is
-said by the functions below, which also write the record: so both sides of each comparison are of
-one make. File times say nothing here, and neither do Snakemake's records. What comes after a
-phase that is not current is not current either, whatever it would turn out to be.
+A text's record (`store.records`) says what it was made of. The functions below say what it would be
+made of today, and they also write the record, so the two sides of a comparison have the same form.
+File times and Snakemake's own records do not matter. If a phase is not current, neither is any
+phase after it.
 
-A text edited by hand is `edited`, and counts: an edited prompt is sent, an edited answer is parsed
-as it stands, an edited parsed text is what its children take. Deleted, the original comes back.
+A text that was edited by hand is `edited`, and it counts: an edited prompt is sent, an edited
+answer is parsed, and children take an edited parsed text. If the file is deleted, the original
+comes back.
 
-A text without a record, as one that was put into the store by hand, is taken for current if that
-saves a call; where the journal has the answer, it is made again for nothing.
+A text without a record, such as one that was copied into the store by hand, counts as current if
+that saves a call. If the journal has the answer, the text is made again without a call.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from daydream.store.layout import RESPONSES, generation_file
 from daydream.store.records import RECORD, Record, parse_record
 
 PHASES = ("prompt", "raw", "parsed")
-# The files of each phase, the one with its text first.
+# The files of each phase, starting with the one that holds its text.
 FILES: Mapping[str, tuple[str, ...]] = {
     "prompt": ("prompt.txt",),
     "raw": ("raw.txt", "metadata.json"),
@@ -49,16 +50,16 @@ RULES = dict(zip(PHASES, ("render_prompt", "generate_raw", "parse_response"), st
 Kind = Literal["current", "stale", "missing", "failed", "blocked"]
 Digests = dict[str, str]
 
-# What a job's log begins with if its call was not begun.
+# How a job's log begins if its call never began.
 _NOT_TRIED = tuple(f"[{error.code}]" for error in (StoppedError, BudgetError))
-# A disk that has to look for the records answers many questions at once sooner than one by one.
-# Reading and comparing take turns: with both at once, each read waits for the interpreter.
+# A cold disk answers several reads at once faster than one by one. Reading and comparing take
+# turns: if both ran at once, each read would wait for the interpreter.
 _AT_ONCE = 4
 _WINDOW = 4_000
 
 
 class Change(NamedTuple):
-    """An input that is not what it was; None: it is not there now, or was not recorded then."""
+    """An input that has changed. None: it does not exist now, or was not recorded then."""
 
     name: str
     old: str | None
@@ -67,7 +68,7 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The state of one phase; `sha256` is the digest of its text as it stands, if it is there.
+    """The state of one phase. `sha256` is the digest of its present text, if there is one.
 
     `edited`: the text was changed by hand after it was made.
     """
@@ -93,7 +94,7 @@ class Account(NamedTuple):
 
     @property
     def kind(self) -> Kind:
-        """The state of the generation: that of its first phase that is not current."""
+        """The generation's state, which is that of its first phase that is not current."""
         return next((state.kind for state in self if state.kind != "current"), "current")
 
     @property
@@ -129,7 +130,7 @@ def log_file(stage: str, gen_id: str, phase: str) -> str:
 def of_prompt(experiment: Experiment, row: Generation, ancestors: Mapping[str, str]) -> Digests:
     """Return the digests of all that a prompt is made of.
 
-    `ancestors` are the digests of the parsed texts that it may name, by stage, the parent's last.
+    `ancestors` are the digests of the parsed texts that it may name, by stage; the parent is last.
     """
     made_of = {
         "template": recipes.template_sha256(experiment, row),
@@ -146,7 +147,7 @@ def of_prompt(experiment: Experiment, row: Generation, ancestors: Mapping[str, s
 
 
 def of_raw(experiment: Experiment, row: Generation, *, prompt: str, parent: str | None) -> Digests:
-    """Return the digests of all that an answer is made of; a copy is made of its parent's text."""
+    """Return the digests of all that an answer is made of. A copy is made of its parent's text."""
     made_of = {
         "prompt": prompt,
         "settings": text_sha256(f"{row.key}\n{recipes.call_settings(experiment, row)}"),
@@ -165,7 +166,7 @@ def of_parsed(experiment: Experiment, row: Generation, *, raw: str) -> Digests:
 
 
 class _Found(NamedTuple):
-    """What the directory of a generation holds: names, record, and the digest of each text."""
+    """What a generation's directory holds: its files, its record, the digest of each text."""
 
     names: frozenset[str]
     record: Record
@@ -178,7 +179,7 @@ _NOTHING = _Found(frozenset(), {}, {})
 def accounts(experiment: Experiment, rows: Iterable[Generation]) -> dict[str, Account]:
     """Return the account of each generation by its id, as the store is now.
 
-    `rows` hold the parent of each row before it.
+    In `rows`, the parent of each row comes before it.
     """
     generations = list(rows)
     book = _Book(experiment)
@@ -212,7 +213,7 @@ def _read(directory: str) -> _Found:
         try:
             data = read_bytes(directory + name)
         except FileNotFoundError:
-            # A run that goes on at the same time has just taken it away, to make it again.
+            # Another run has just deleted it in order to make it again.
             names.remove(name)
             continue
         if phase:
@@ -223,14 +224,14 @@ def _read(directory: str) -> _Found:
 
 
 class _Book:
-    """Accounts of generations, entered from parents to children."""
+    """Collects the accounts of generations, parents before children."""
 
     def __init__(self, experiment: Experiment) -> None:
         self.accounts: dict[str, Account] = {}
         self._experiment = experiment
 
     def enter(self, row: Generation, found: _Found) -> None:
-        """Enter the account of a generation whose ancestors are entered."""
+        """Add the account of a generation whose ancestors have been added."""
         states: list[State] = []
         for phase in PHASES:
             states.append(self._state(row, phase, found, states))
@@ -262,7 +263,7 @@ class _Book:
         return State(kind, reasons, changes, edited=edited, sha256=digest)
 
     def _earlier(self, row: Generation, parent: Account | None, before: list[State]) -> str:
-        """Return which phase before is made again; empty if none."""
+        """Return which earlier phase is made again; empty if none is."""
         if not before:
             if parent is None or parent.parsed.kind == "current":
                 return ""

@@ -1,8 +1,8 @@
-"""What each phase of a generation is made from: files, and what does not stand in files.
+"""What each phase of a generation is made from: files, and what is not in files.
 
-A rule's inputs are the files (`prompt_inputs`, `raw_inputs`, `parsed_inputs`). The rest is told as
-short texts that are compared by their digests (`prompt_variables`, `call_settings`,
-`parser_settings`): names, dimensions, sampling settings, the parser.
+The files are a rule's inputs (`prompt_inputs`, `raw_inputs`, `parsed_inputs`). The rest is names,
+dimensions, sampling settings and the parser. These are returned as short texts that are compared by
+their digests (`prompt_variables`, `call_settings`, `parser_settings`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from daydream.settings import Stage
 from daydream.store.choices import FIRST
 from daydream.store.layout import generation_file
 
-# What a row of a table of items has instead of a combo.
+# The stand-in for a combo in rows with an item.
 NO_CONCEPTS = Combo(combo_id="", concepts=())
 
 
@@ -63,8 +63,8 @@ def is_copy(experiment: Experiment, generation: Generation) -> bool:
 def item_variables(experiment: Experiment, generation: Generation) -> dict[str, object]:
     """Return what templates see of a generation's item: `item`, and its columns by name.
 
-    The columns by name are those of the first stage alone, where nothing else has a name. A
-    later template that does not name the item does not depend on it.
+    The columns by name are only for the first stage, where no other variable has a name. A later
+    template that does not name the item does not depend on it.
     """
     if experiment.settings.items is None:
         return {}
@@ -77,7 +77,7 @@ def item_variables(experiment: Experiment, generation: Generation) -> dict[str, 
 def named_ancestors(experiment: Experiment, generation: Generation) -> list[Generation]:
     """Return the ancestors whose texts a prompt may take, the parent last.
 
-    A template that does not name `ancestors` takes its parent's text alone.
+    A template that does not name `ancestors` takes only its parent's text.
     """
     ancestors = experiment.lineage(generation)[:-1]
     return ancestors if names_ancestors(experiment, generation) else ancestors[-1:]
@@ -100,7 +100,7 @@ def concept_files(experiment: Experiment, generation: Generation) -> dict[str, s
 
 
 def prompt_inputs(experiment: Experiment, generation: Generation) -> dict[str, list[str]]:
-    """Return the files a prompt is rendered from, by what they are to it."""
+    """Return the files that a prompt is rendered from, by their role."""
     template = template_file(experiment, generation)
     inputs = {"template": [template] if template else []}
     if generation.parent_gen_id:
@@ -114,7 +114,7 @@ def prompt_inputs(experiment: Experiment, generation: Generation) -> dict[str, l
 
 
 def prompt_variables(experiment: Experiment, generation: Generation) -> str:
-    """Return what a prompt depends on beside its input files: names and dimensions."""
+    """Return what a prompt depends on besides its input files: names and dimensions."""
     variables: dict[str, object] = {
         **dimensions(experiment, generation),
         **item_variables(experiment, generation),
@@ -135,7 +135,7 @@ def dimensions(experiment: Experiment, generation: Generation) -> dict[str, str]
 
 
 def raw_inputs(experiment: Experiment, generation: Generation) -> dict[str, str]:
-    """Return the files an answer is made from: the prompt, and the text that a copy takes."""
+    """Return the files that an answer is made from: the prompt, and for a copy its text."""
     inputs = {"prompt": generation_file(generation.stage, generation.gen_id, "prompt.txt")}
     if is_copy(experiment, generation):
         parent = experiment.generations[generation.parent_gen_id]
@@ -144,7 +144,7 @@ def raw_inputs(experiment: Experiment, generation: Generation) -> dict[str, str]
 
 
 def parsed_inputs(experiment: Experiment, generation: Generation) -> dict[str, str]:
-    """Return the files a parsed text is made from: the answer and what is known of it."""
+    """Return the files that a parsed text is made from: the answer and its metadata."""
     names = {"raw": "raw.txt", "metadata": "metadata.json"}
     return {
         name: generation_file(generation.stage, generation.gen_id, file)
@@ -166,7 +166,7 @@ def body_settings(experiment: Experiment, generation: Generation) -> dict[str, A
 
 
 def call_settings(experiment: Experiment, generation: Generation) -> str:
-    """Return what an answer depends on beside its input files: model and sampling."""
+    """Return what an answer depends on besides its input files: model and sampling."""
     if is_copy(experiment, generation):
         return "copy"
     model = experiment.catalog.models[generation.llm_model_id]
@@ -179,7 +179,7 @@ def call_settings(experiment: Experiment, generation: Generation) -> str:
             "model": model.model,
             **sampling,
             **_choice(experiment, generation),
-            # What decides whether an answer is asked for again, where it ever is.
+            # What decides whether an answer is asked for again, if the stage ever does that.
             **({"resample": stage.resample} if stage.resample else {}),
             **({"limit": stage.max_tokens_limit} if stage.on_truncation == "grow" else {}),
             **({"parser": parser_settings(experiment, generation)} if stage.resample else {}),
@@ -193,7 +193,7 @@ def _choice(experiment: Experiment, generation: Generation) -> dict[str, object]
 
 
 def pool_of(experiment: Experiment, generation: Generation) -> str:
-    """Return the pool whose limits a generation's call keeps; a copy has none."""
+    """Return the pool that limits a generation's call; a copy has none."""
     if is_copy(experiment, generation):
         return ""
     model = experiment.catalog.models[generation.llm_model_id]
@@ -201,7 +201,7 @@ def pool_of(experiment: Experiment, generation: Generation) -> str:
 
 
 def parser_settings(experiment: Experiment, generation: Generation) -> str:
-    """Return what a parsed text depends on beside its input files: the parser and its scale."""
+    """Return what a parsed text depends on besides its input files: parser and scale."""
     template = template_of(experiment, generation)
     return _canonical(
         {

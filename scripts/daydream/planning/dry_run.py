@@ -1,4 +1,4 @@
-"""What a dry run tells: how much of the experiment there is, and what the rest may cost."""
+"""What a dry run reports: how much of the experiment exists, and what the rest may cost."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def dry_run_summary(
 ) -> str:
     """Return a table by stage: generations, complete, to do, and what those may cost at most.
 
-    `forecasts` are the rows of `planning.plan.plan`; without them nothing is said of calls.
+    `forecasts` are the rows of `planning.plan.plan`. Without them, calls are not mentioned.
     """
     if not rows:
         return ""
@@ -90,7 +90,7 @@ def _line(
 
 
 def _usd(forecasts: list[Forecast]) -> str:
-    """Return a price; what is not known is a question mark."""
+    """Return a price, with a question mark for what is not known."""
     known = [part.usd for part in forecasts if part.usd is not None]
     if len(known) == len(forecasts):
         return f"{sum(known):.4f}"

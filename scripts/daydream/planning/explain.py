@@ -1,7 +1,7 @@
 """Why a generation is as it is: its lineage, what has changed since, and what a run would do.
 
-What is current and why the rest is not is the account of `experiment.provenance`; what a run then
-asks, and what that costs, is the plan's forecast (`daydream.planning.plan`).
+The account of `experiment.provenance` says what is current and why the rest is not. The forecast of
+the plan (`daydream.planning.plan`) says what a run would then ask, and what that costs.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Step:
 
 
 def steps(experiment: Experiment, gen_id: str) -> list[Step]:
-    """Return a generation's lineage, the first stage first.
+    """Return a generation's lineage, starting at the first stage.
 
     Raises:
         UnknownGenerationError: no configured cohort has the generation.
@@ -86,7 +86,7 @@ def explain(experiment: Experiment, gen_id: str | None) -> str:
 
 
 def _facts(experiment: Experiment, step: Step) -> Iterator[tuple[str, str]]:
-    """Yield what there is to say of a generation, each with its name."""
+    """Yield the facts about a generation, each with its name."""
     generation = step.generation
     directory = Path(generation_file(generation.stage, generation.gen_id, ""))
     yield "key", generation.key
@@ -141,7 +141,7 @@ def _subject(experiment: Experiment, generation: Generation) -> tuple[str, str]:
 
 
 def _column(name: str, rows: Iterable[Sequence[str]]) -> Iterator[tuple[str, str]]:
-    """Yield rows of texts, aligned, under one name, which only the first shows."""
+    """Yield rows of aligned texts under one name, which only the first row shows."""
     for place, line in enumerate(table(rows, left=range(3)).splitlines()):
         yield "" if place else name, line
 
@@ -153,7 +153,7 @@ def _change_cells(experiment: Experiment, step: Step, change: Change) -> tuple[s
 
 
 def _file_of(experiment: Experiment, generation: Generation, name: str) -> str:
-    """Return the file that a change is about; empty where it is a setting."""
+    """Return the file that a change is about; empty if it is a setting."""
     kind, _, which = name.partition(" ")
     own = {"prompt": "prompt.txt", "answer": "raw.txt"}
     if name in own:

@@ -1,20 +1,20 @@
 """What a run would ask and what that may cost, before anything is spent.
 
-What is current stays (`experiment.provenance`). Any other generation is carried as far as texts are
-known: its prompt is rendered, its request looked up in the journal, the answer there parsed for its
-children. Nothing is written. So the count is exact wherever the parent's text is known, or follows
-from the journal:
+What is current stays (`experiment.provenance`). Any other generation is followed as far as its
+texts are known: its prompt is rendered, its request is looked up in the journal, and a journaled
+answer is parsed for its children. Nothing is written. So the count is exact wherever the parent's
+text is known or follows from the journal:
 
     done       nothing is to be made
-    journal    its answer is there or in the journal: it is made without a call
-    call       a run asks the model
-    waiting    its parent is asked first; it is then asked too, unless the journal has its answer
-    copy       it takes its parent's text; no model is asked
-    refused    its answer is there, and its parser rejects it: nothing is asked
+    journal    its answer exists or is in the journal: it is made without a call
+    call       a run calls the model
+    waiting    its parent is called first; then it is too, unless the journal has its answer
+    copy       it takes its parent's text, without a call
+    refused    its answer exists, and its parser rejects it: there is no call
     blocked    its prompt cannot be made: its parent is rejected, or its template is wrong
 
-Tokens of a call are the mean of some finished calls of its template and model, else a token
-per four characters of the prompt, and max_tokens for the answer.
+The tokens of a call are the mean of some finished calls of its template and model. Without these,
+they are a token per four characters of the prompt, and max_tokens for the answer.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from daydream.tables import csv_text
 from daydream.text import table
 
 CHARACTERS_PER_TOKEN = 4
-# Finished calls that a mean is taken of.
+# A mean is taken of at most so many finished calls.
 SAMPLE = 20
 UNKNOWN = Usage()
 STATES = ("done", "journal", "call", "waiting", "copy", "refused", "blocked")
@@ -59,7 +59,7 @@ class Forecast:
     usage: Usage = UNKNOWN
 
     def parsed(self) -> str | None:
-        """Return the generation's parsed text, where it is known."""
+        """Return the generation's parsed text, if it is known."""
         if self.state != "done":
             return self.text
         row = self.generation
@@ -73,7 +73,7 @@ def forecasts(
 ) -> dict[str, Forecast]:
     """Return the forecast of each of the generations, or of all selected ones, by id.
 
-    `known` are the accounts of all of them; parents stand before children in `generations`.
+    `known` are the accounts of all of them. In `generations`, parents come before children.
     """
     found: dict[str, Forecast] = {}
     for generation in experiment.selected.values() if generations is None else generations:
@@ -103,7 +103,7 @@ def _forecast(
 def _made(
     experiment: Experiment, generation: Generation, account: Account, ancestors: list[Forecast]
 ) -> Forecast:
-    """Return the forecast of a generation that is asked for, unless the journal has its answer."""
+    """Return the forecast of a generation that needs an answer."""
     try:
         prompt = _prompt(experiment, generation, account, ancestors)
     except DaydreamError:
@@ -122,7 +122,7 @@ def _made(
 
 
 def _parsed(experiment: Experiment, generation: Generation) -> Forecast:
-    """Return the forecast of a generation whose answer stays, and is only to be parsed."""
+    """Return the forecast of a generation whose answer stays and only has to be parsed."""
     directory = Path(generation_file(generation.stage, generation.gen_id, ""))
     raw, metadata = read_text(directory / "raw.txt"), read_json(directory / "metadata.json")
     edited = is_edited(directory, "raw", text_sha256(raw))
@@ -149,7 +149,7 @@ def _parse(
 def _prompt(
     experiment: Experiment, generation: Generation, account: Account, ancestors: list[Forecast]
 ) -> str:
-    """Return the prompt that a run sends: the one that is there if it stays, edited or not."""
+    """Return the prompt that a run sends: the present one if it stays, edited or not."""
     if account.prompt.kind == "current":
         return read_text(generation_file(generation.stage, generation.gen_id, "prompt.txt"))
     named = {row.gen_id for row in recipes.named_ancestors(experiment, generation)}

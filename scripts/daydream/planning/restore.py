@@ -1,4 +1,4 @@
-"""Restoring an older answer: it counts again, without a call."""
+"""Restoring an older answer, so that it counts again without a call."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from daydream.store.layout import generation_file
 
 
 def restore(experiment: Experiment, *, gen_id: object, request: object) -> str:
-    """Let a journaled answer of a generation count from now on, and return what is to be done.
+    """Let a journaled answer of a generation count from now on, and return what to do next.
 
-    `request` is the hash of its request, or the beginning of it. Both may come as numbers, if that
-    is what they look like in YAML.
+    `request` is the hash of its request, or the beginning of the hash. Both may be numbers, if they
+    look like numbers in YAML.
 
     Raises:
         StoreError: there is no such answer, or it answers another prompt than today's.

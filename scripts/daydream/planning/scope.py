@@ -1,10 +1,10 @@
 """What a run is to make: which generations it names, and what it has Snakemake make again.
 
-Snakemake makes a file that is missing, and whatever is made from it. It is told here which other
-files are to be made again (`stale_files`), by the one account of `experiment.provenance`; and which
-files to ask for. As nothing after a phase that is not current is current either, the last text of
-each line of descent stands for all of it. Naming every file would do too, but a job with n inputs
-costs Snakemake n² steps: of 30,000 generations, with four files each, that alone was minutes.
+Snakemake makes a file that is missing, and everything that is made from it. The account of
+`experiment.provenance` tells it which other files to make again (`stale_files`), and which files to
+ask for. If a phase is not current, nothing after it is. So the last text of each line of descent
+stands for the whole line. Naming every file would work too, but a job with n inputs costs Snakemake
+n² steps: for 30,000 generations with four files each, that alone took minutes.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from daydream.store.layout import generation_file
 class Scope:
     """The generations that a run covers, and the state of each when the run began.
 
-    `named` are generations that it is asked for by a file of theirs, whatever the slice.
-    `makes_texts`: it is asked for texts beside reports, so that a partial report waits for them.
+    `named` are generations whose files are targets, whatever the slice is. `makes_texts`: texts are
+    targets besides reports, so a partial report waits for them.
     """
 
     def __init__(
@@ -43,12 +43,12 @@ class Scope:
 
     @cached_property
     def accounts(self) -> dict[str, Account]:
-        """The account of each generation, as the store was when it was first asked for."""
+        """The account of each generation, as the store was at the first use."""
         return accounts(self._experiment, self._all)
 
     @cached_property
     def waiting(self) -> dict[str, Generation]:
-        """The generations that are not complete; all that descends from one is not either."""
+        """The generations that are not complete, including all their descendants."""
         return {name: row for name, row in self.rows.items() if not self.accounts[name].complete}
 
     @property
@@ -57,7 +57,7 @@ class Scope:
         return self.rows if self._experiment.settings.expand == "all" else self.waiting
 
     def stale_files(self) -> Iterator[str]:
-        """Yield the files that are there and are to be made again."""
+        """Yield the existing files that have to be made again."""
         for row in self._all:
             for phase, state in zip(PHASES, self.accounts[row.gen_id], strict=True):
                 if state.kind != "current" and state.sha256:
@@ -65,7 +65,7 @@ class Scope:
                         yield generation_file(row.stage, row.gen_id, file)
 
     def reason(self, rule: str, wildcards: Mapping[str, str]) -> str:
-        """Return why a job of a generation is to be done; empty for any other job."""
+        """Return why a job of a generation has to run; empty for any other job."""
         if rule.endswith("build_membership"):
             return "its rows are not those of the spec, or it is missing"
         account = self.accounts.get(wildcards.get("gen_id", ""))
@@ -81,7 +81,7 @@ class Scope:
         return _last_texts([row for row in rows if stage in (None, row.stage)])
 
     def needs(self, report: Report, cohort: str) -> list[str]:
-        """Return the files that a report of a cohort waits for: of shards, their marks."""
+        """Return the files that a cohort's report waits for; for shards, their marks."""
         if self.only_looks:
             return []
         rows = [row for row in report.rows(self._experiment, cohort) if row.gen_id in self.rows]
@@ -90,24 +90,24 @@ class Scope:
         return _last_texts([row for row in rows if row.gen_id in self.requested])
 
     def is_current(self, report: Report, cohort: str) -> bool:
-        """Tell whether a report was made of just what there is, and nothing is to come."""
+        """Tell whether a report was made of exactly what exists, and nothing is missing."""
         partial = self.only_looks
         return is_current(self._experiment, report, cohort, self.accounts, partial=partial)
 
     @property
     def only_looks(self) -> bool:
-        """Whether a partial run makes no text; shards do, and what is partial is their report."""
+        """Whether a partial run makes no texts. Shards make some; only their report is partial."""
         settings = self._experiment.settings
         return settings.partial and settings.shards == 1 and not self._makes_texts
 
     @property
     def is_divided(self) -> bool:
-        """Whether shards make the texts, and this run is none of them."""
+        """Whether shards make the texts, and this run is not one of them."""
         settings = self._experiment.settings
         return settings.shards > 1 and settings.shard is None
 
     def marks(self, rows: Iterable[Generation] | None = None) -> list[str]:
-        """Return the marks of the shards that have something to make, or make one of `rows`."""
+        """Return the marks of shards that have something to make, or that make one of `rows`."""
         waiting = self.waiting.values() if rows is None else rows
         numbers = sorted({self._shards[row.gen_id] for row in waiting})
         return [shard_mark(number, self._experiment.settings.shards) for number in numbers]

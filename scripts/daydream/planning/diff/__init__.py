@@ -1,18 +1,18 @@
-"""Two cohorts side by side: what they share, what each has alone, and where each has holes.
+"""Two cohorts compared: what they share, what only one of them has, and where each has holes.
 
-A cell of a cohort is one level of each axis: the combo, and template, model, replicate and further
-dimensions of each stage down to a scored one. A cohort's levels are those that occur in it; the
-cells of all their combinations are its full factorial. Of these a cell is
+A cell of a cohort is a combination of one level per axis. The axes are the combo, and the template,
+model, replicate and further dimensions of each stage down to a scored one. A cohort's levels are
+those that occur in it, and all their combinations are its full factorial. Each cell is one of
 
-    scored     it is a generation of the cohort, and there is a score
-    unscored   it is a generation of the cohort, and there is none yet
-    left out   its design has no such generation
+    scored     it is a generation of the cohort, and has a score
+    unscored   it is a generation of the cohort, and has no score yet
+    left out   the design has no such generation
 
-The calls of a hole are those of its lineage that are still to be made: copies make none, and
-neither does what is answered already, in the journal or in the store. A call that holes share is
-counted once, and the calls of what is left out are those that come on top of the unscored ones'.
-A factorial of more than `LIMIT` cells is counted, not walked: these calls are then the most that
-there can be, as what other cohorts have answered of them is not looked up.
+The calls of a hole are those in its lineage that have not been made. Copies need no call, and
+neither does what is already answered, in the journal or in the store. A call that several holes
+share is counted once. The calls of the cells left out are counted in addition to those of the
+unscored ones. A factorial of more than `LIMIT` cells is counted without looking at each cell. Its
+calls are then an upper bound, because answers that other cohorts have are not looked up.
 
 The table `data/cohorts/<left>/reports/diff/<right>.csv` has one row for
 
