@@ -1,4 +1,4 @@
-"""Every error a user can cause, as one line that says what, where and what to do.
+"""Every error that a user can cause, as one line that says what, where and what to do.
 
 All errors derive from `DaydreamError` and carry a stable `code`, which their text begins with
 in square brackets: ``[catalog] data/1_raw/llm_models.csv, line 3, column id: ...``. A script that
@@ -26,8 +26,8 @@ class Problem:
     """One thing that is wrong with one place of one input file.
 
     `line` counts from 1 as an editor does (a table's header is line 1); `column` is a table's
-    column or a YAML path such as ``rules.pairs.bundle.left``. `code` is that of the whole error
-    where it is empty.
+    column or a YAML path such as ``rules.pairs.bundle.left``. If `code` is empty, it is that of the
+    whole error.
     """
 
     file: str
@@ -74,7 +74,7 @@ class Problems:
         line: int | None = None,
         column: str | None = None,
     ) -> None:
-        """Note one problem; `found` is what stands there, `remedy` what the user should do."""
+        """Note one problem; `found` is what is wrong, and `remedy` what the user should do."""
         self.found.append(
             Problem(file=str(file), found=found, remedy=remedy, line=line, column=column)
         )
@@ -114,13 +114,13 @@ class BudgetError(DaydreamError):
 
 
 class StoppedError(DaydreamError):
-    """A call that was not begun, as the run is to end."""
+    """A call that did not begin because the run is ending."""
 
     code = "stopped"
 
 
 class ParseError(DaydreamError):
-    """An answer that its parser refuses."""
+    """An answer that its parser rejects."""
 
     code = "parse"
 
@@ -134,7 +134,7 @@ class StoreError(DaydreamError):
 def nearest(value: str, known: Iterable[str]) -> str:
     """Return a hint naming the names nearest to `value`: ``did you mean 'a' or 'b'?``.
 
-    Without a near one, the first few known names are listed instead.
+    If no name is near, the first few known names are listed instead.
     """
     names = sorted(set(known))
     close = difflib.get_close_matches(value, names, n=3)

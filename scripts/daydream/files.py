@@ -1,7 +1,7 @@
-"""Files that are never seen half-written, and their digests.
+"""Files that are never visible half-written, and their digests.
 
-Every write goes to a temporary file in the same directory that then takes the final name. What
-holds a paid answer is written `durable`: file and directory reach the disk before the call returns.
+Every write goes to a temporary file in the same directory, which is then renamed. What holds a paid
+answer is written `durable`: the file and its directory reach the disk before the call returns.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 from daydream.errors import StoreError
 
 CHUNK = 1 << 14
-# This machine in the names of unfinished files.
+# The name of this machine in the names of unfinished files.
 HOST = re.sub(r"[^A-Za-z0-9]+", "-", socket.gethostname())[:32] or "host"
 TEMPORARY = re.compile(r"\.(?P<host>[A-Za-z0-9-]+)\.(?P<pid>\d+)-\d+\.tmp$")
 PART = ".part"
@@ -30,9 +30,9 @@ PART = ".part"
 
 @contextmanager
 def replacing(path: str | Path, *, durable: bool = False) -> Iterator[BinaryIO]:
-    """Open a file for writing that takes the name `path` once all of it is written.
+    """Open a file for writing. It gets the name `path` when it is complete.
 
-    If anything fails on the way, nothing is left of it, and what was at `path` stays.
+    If anything fails before that, the file is deleted, and the old file at `path` stays.
 
     Raises:
         StoreError: the file system does not take the file.
@@ -55,7 +55,7 @@ def replacing(path: str | Path, *, durable: bool = False) -> Iterator[BinaryIO]:
 def _temporary(path: str | Path) -> str:
     """Return the name of a file until it is complete; no other thread or process uses it.
 
-    It says whose it is: what a killed process leaves can be told (`store.leftovers`).
+    The name says which process writes it, so that `store.leftovers` can find those of killed ones.
     """
     return f"{path}.{HOST}.{os.getpid()}-{threading.get_ident()}.tmp"
 
@@ -73,7 +73,7 @@ def _cannot_be_written(path: str | Path, error: OSError) -> StoreError:
 
 
 def sync_directory(path: str | Path) -> None:
-    """Let the names in a directory reach the disk."""
+    """Write the names in a directory to the disk."""
     directory = os.open(path, os.O_RDONLY)
     try:
         os.fsync(directory)
@@ -104,15 +104,15 @@ def write_json(path: str | Path, value: Mapping[str, object]) -> None:
 
 
 class ReservedFile:
-    """A file that one thread of one process may write, and whose space is taken beforehand.
+    """A file that one thread of one process may write, and whose disk space is reserved first.
 
-    Whoever reserves it holds a lock (flock) on `<path>.part`, which the system releases when the
-    process ends, however it ends. Another that reserves it waits, and then finds the file written,
-    or takes over. As a context it leaves nothing behind if it was not written.
+    The holder has a lock (flock) on `<path>.part`. The system releases it when the process ends,
+    however it ends. Another thread or process waits; then it finds the file written, or takes over.
+    Used as a context, it leaves nothing behind if the file was not written.
     """
 
     def __init__(self, path: Path, *, size: int, wait: Callable[[], object]) -> None:
-        """Take `size` bytes beside `path`; while another holds it, call `wait` again and again.
+        """Reserve `size` bytes next to `path`. While another one holds it, call `wait` repeatedly.
 
         Raises:
             OSError: the file system does not have the space, or does not take the file.
@@ -130,7 +130,7 @@ class ReservedFile:
             raise
 
     def write(self, text: str) -> None:
-        """Give the file its content and its name, durably.
+        """Write the content durably and give the file its name.
 
         Raises:
             StoreError: the file system does not take it.
@@ -150,14 +150,14 @@ class ReservedFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # In this order: who waits sees that the name is gone, and begins again.
+        # In this order: another process that waits sees that the name is gone, and starts over.
         if not self._written:
             Path(self._part).unlink(missing_ok=True)
         os.close(self._file)
 
 
 def _locked(path: str) -> int | None:
-    """Return a file, open and locked; None if another holds it, or has just given it its name."""
+    """Return an open and locked file; None if another one holds it or has just renamed it."""
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -223,7 +223,7 @@ def parse_json(data: str | bytes) -> Any:  # noqa: ANN401 - any JSON
 
 
 def holds(path: str | Path, text: str) -> bool:
-    """Tell whether a file is there and holds just that text."""
+    """Tell whether a file exists and holds exactly that text."""
     try:
         return read_bytes(path) == text.encode()
     except OSError:

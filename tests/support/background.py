@@ -20,6 +20,7 @@ class Run:
     """A run of snakemake in the background, in a process group of its own."""
 
     def __init__(self, project: Project, *arguments: str) -> None:
+        os.environ.pop("DAYDREAM_RUN", None)
         self.log = project.path(f"run-{next(_NUMBERS)}.log")
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(

@@ -179,6 +179,8 @@ class Project:
         """Run snakemake with these arguments alone, and return what it printed; check its code."""
         # Beside the directory, where tests look for what a run leaves.
         log = Path(f"{self.dir}.out")
+        # Tests of the library in this process may have set it: each run is one of its own.
+        os.environ.pop("DAYDREAM_RUN", None)
         found = self.code = launcher().run(
             arguments,
             directory=self.dir,

@@ -32,9 +32,9 @@ def test_ten_runs_of_two_fresh_cohorts_that_share_generations(project: Project) 
             Run(project, "--cores", "3", "--nolock", "scores", "--config", f"cohorts={cohort}")
             for cohort in ("c1", "c2") * 5
         ]
+        # Without the lock they delete each other's texts, and may fail of that: answers stay.
         for run in runs:
-            output = run.wait(timeout=240)
-            assert "Traceback" not in output, output
+            run.wait(timeout=240)
         project.snakemake("scores", "--config", "cohorts=c1")
         rows = {row["gen_id"]: row for row in project.membership()}
         calls = sum(row["template_id"] != "same" for row in rows.values())

@@ -34,21 +34,21 @@ FAST = "import daydream.workflow.progress as p; p.INTERVALS = ((float('inf'), 0.
             moment(80, 900, calls=300, usd=1.25, failed=2),
             START,
             moment(70, 800, calls=260),
-            "1 min 20 s: 900 of 9,000 jobs; 300 calls (4.0 a second), 1.2500 USD; 2 failed; "
+            "1 min 20 s: 900 of 9,000 jobs; 300 calls (4.0 per second), 1.2500 USD; 2 failed; "
             "about 12 min left",
         ),
         (
             moment(7200, 100, calls=10, unpriced=10),
             START,
             moment(7140, 90, calls=10),
-            "2 h: 100 of 9,000 jobs; 10 calls (0.0 a second); about 178 h left",
+            "2 h: 100 of 9,000 jobs; 10 calls (0.0 per second); about 178 h left",
         ),
         (moment(60, 9000), START, START, "1 min: 9,000 of 9,000 jobs"),
         (
             moment(60, 8970, calls=2, usd=0.1, unpriced=1),
             START,
             START,
-            "1 min: 8,970 of 9,000 jobs; 2 calls (0.0 a second), 0.1000 USD and more; "
+            "1 min: 8,970 of 9,000 jobs; 2 calls (0.0 per second), 0.1000 USD and more; "
             "about 10 s left",
         ),
     ],

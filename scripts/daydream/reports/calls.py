@@ -1,4 +1,4 @@
-"""What the answers took, as a table: one row for every generation of a cohort.
+"""What the answers used, as a table: one row per generation of a cohort.
 
 Columns, those of metadata.json:
 
@@ -14,7 +14,7 @@ Columns, those of metadata.json:
     edited               the texts changed by hand (prompt, raw, parsed), with spaces between
     slice                `where` and `exclude` of the run, if the table is not the whole cohort
 
-They are of the answer that counts: others, asked for before or after it, are in the journal.
+They describe the answer that counts. Other answers, from before or after it, are in the journal.
 """
 
 from __future__ import annotations

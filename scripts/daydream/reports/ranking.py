@@ -1,8 +1,8 @@
 """A ranking to choose from: `data/cohorts/<cohort>/top.csv`, whose column `selected` is the user's.
 
-The table names the texts that were judged, the best first. What stands in `selected` feeds the
-block `from` of another cohort's spec; made again, the table keeps what the user has written there,
-also when a spreadsheet program has saved it.
+The table lists the judged texts, starting with the best. The block `from` in another cohort's spec
+reads the column `selected`. When the table is made again, it keeps what the user has written there,
+even if a spreadsheet program has saved the file.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from daydream.tables import csv_text, read_records, read_table, unguarded
 from daydream.text import clipped, table
 
 BY = "adjusted_mean"
-# Columns in which the least is the best.
+# Columns in which the lowest value is the best.
 LEAST_FIRST = frozenset({"rank"})
 OWN = ("selected", "place", "gen_id")
 BEGINNING = 80
-# Rows of the table that are printed.
+# How many rows of the table are printed.
 SHOWN = 5
 
 
@@ -30,10 +30,10 @@ def write_tops(experiment: Experiment, scores: Sequence[str], *, count: int, by:
     """Write the ranking of each configured cohort from its `generation_scores.csv`.
 
     Returns:
-        What was written, and how to go on from it.
+        What was written, and how to continue from it.
 
     Raises:
-        InputError: as `write_top`.
+        InputError: as for `write_top`.
     """
     cohorts = zip(experiment.settings.cohorts, scores, strict=True)
     return "\n\n".join(
@@ -42,12 +42,12 @@ def write_tops(experiment: Experiment, scores: Sequence[str], *, count: int, by:
 
 
 def write_top(experiment: Experiment, cohort: str, scores: str, *, count: int, by: str) -> str:
-    """Write the `count` texts that are best by the column `by` of `generation_scores.csv`.
+    """Write the `count` best texts by the column `by` of `generation_scores.csv`.
 
     The best are the highest, or the lowest in a column where less is better.
 
     Returns:
-        What was written, and how to go on from it.
+        What was written, and how to continue from it.
 
     Raises:
         InputError: there is no such column, or it holds no numbers, or the table that was there is
@@ -66,13 +66,13 @@ def write_top(experiment: Experiment, cohort: str, scores: str, *, count: int, b
     header = [*OWN, by, "beginning", *columns]
     write_text(path, csv_text(header, cells))
     stage = experiment.generation_of(ranked[0]["parent_gen_id"]).stage if ranked else "essay"
-    # Place, id, score and beginning.
+    # Rank, id, score and first words.
     best = table([row[1:5] for row in (header, *cells[:SHOWN])], left=(1, 3), indent=2)
     return (
         f"{path}: {len(ranked)} of {len(rows)} texts by {by}\n"
         f"{best}\n"
-        f"Write yes in `selected` of those you choose, copy the file into the spec of a new "
-        f"cohort, and let that begin with\n"
+        f"Write yes in `selected` for those you choose, copy the file into the spec of a new "
+        f"cohort, and begin that spec with\n"
         f"    from: {{stage: {stage}, gen_ids: '@file:top.csv'}}"
     )
 
@@ -102,7 +102,7 @@ def _marks(path: Path) -> dict[str, str]:
     """Return what the user has written in `selected` so far, by gen_id.
 
     Raises:
-        InputError: the file is damaged; what the user has written would be lost.
+        InputError: the file is damaged, so what the user has written would be lost.
     """
     if not path.exists():
         return {}

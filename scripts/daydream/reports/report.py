@@ -1,12 +1,12 @@
-"""The reports that read the store itself: which there are, and what each was made of.
+"""The reports that read the store itself: which ones there are, and what each was made of.
 
-A report is current if the digest of all that it shows, recorded when it was made, is that of today:
-its rows, the state and texts of each, the catalogs, the slice. So it depends on its rows, not on
-which files a run happens to name, and neither a run that makes only what is left nor one of a
-part of the rows can leave it half new. Everything that is made from these reports, such as the
-tables, follows them by Snakemake's own rules.
+A digest of everything that a report shows is recorded when it is made: its rows, the state and
+texts of each, the catalogs, the slice. The report is current if today's digest is the same. So it
+depends on its rows, not on the files that a run names. A run that makes only the missing texts, or
+only a part of the rows, cannot leave it half updated. Everything that is made from these reports,
+such as the tables, follows them by Snakemake's own rules.
 
-What takes outdated reports away is `daydream.reports.withdrawal`.
+`daydream.reports.withdrawal` deletes outdated reports.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ REPORTS = (SCORES, CALLS, EXPLORER)
 
 
 def look(experiment: Experiment, cohort: str) -> dict[str, Account]:
-    """Return the accounts of all that a cohort's reports show, as the store is now."""
+    """Return the present accounts of everything that a cohort's reports show."""
     return accounts(experiment, with_lineage(experiment, covered(experiment, cohort)))
 
 
@@ -74,9 +74,9 @@ def is_current(
     *,
     partial: bool = False,
 ) -> bool:
-    """Tell whether a report was made of just what there is, with nothing to come.
+    """Tell whether a report was made of exactly what exists, with nothing missing.
 
-    What is to come does not count for a `partial` one, which takes what there is.
+    A `partial` report uses what exists; for it, missing texts do not count.
     """
     rows = report.rows(experiment, cohort)
     if not partial and not all(known[row.gen_id].complete for row in rows):
@@ -94,7 +94,7 @@ Write = Callable[[Experiment, str, Mapping[str, Account], str], None]
 def make_report(
     experiment: Experiment, report: Report, write: Write, *, cohort: str, output: str
 ) -> None:
-    """Write a report of a cohort, of the store as it is now, and record what it was made of."""
+    """Write a cohort's report from the present store, and record what it was made of."""
     known = look(experiment, cohort)
     write(experiment, cohort, known, output)
     path = report.record(cohort)
@@ -105,7 +105,7 @@ def make_report(
 def _made_of(
     experiment: Experiment, report: Report, cohort: str, known: Mapping[str, Account]
 ) -> str:
-    """Return the digest of all that a report of a cohort shows."""
+    """Return the digest of everything that a cohort's report shows."""
     digest = sha256()
     tables = [(str(path), file_sha256(path)) for path in experiment.catalog.tables]
     stages = [(s.name, s.scored, s.dimensions) for s in experiment.settings.stages.values()]
@@ -121,7 +121,7 @@ def _made_of(
 
 
 def with_lineage(experiment: Experiment, rows: Iterable[Generation]) -> list[Generation]:
-    """Return rows and all of their ancestors, each once, parents first."""
+    """Return rows and all their ancestors, each once, parents first."""
     kept: dict[str, Generation] = {}
     for row in rows:
         if row.parent_gen_id and row.parent_gen_id not in kept:
@@ -131,7 +131,7 @@ def with_lineage(experiment: Experiment, rows: Iterable[Generation]) -> list[Gen
 
 
 def is_report_file(path: str) -> bool:
-    """Tell whether a file is a report of a cohort, or joins those of several."""
+    """Tell whether a file is a report of a cohort, or combines those of several."""
     parts = Path(path).parts
     return Path(path).is_relative_to(CROSS) or (
         Path(path).is_relative_to(COHORTS) and parts[3:4] == ("reports",)

@@ -1,4 +1,4 @@
-"""Scores as a table: one row for every scored generation of a cohort.
+"""Scores as a table: one row per scored generation of a cohort.
 
 Columns: ``gen_id, parent_gen_id, cohort_id, combo_id``, then for each ancestor stage, in chain
 order, ``<stage>_gen_id, <stage>_template, <stage>_llm, <stage>_replicate`` and its further
@@ -9,8 +9,7 @@ scored stage itself (whose id is `gen_id`), then
     score_min, score_max   the scale of the evaluation's template
     error                  why there is no score; empty if there is one
     edited                 the stages of which a text was changed by hand, with spaces between
-    usd                    price of this evaluation's own call in USD, by the catalog of today;
-                           empty if unknown
+    usd                    price of this evaluation's own call in USD; empty if unknown
     prompt_tokens, completion_tokens   as the provider counted them for that call
     slice                  `where` and `exclude` of the run, if the table is not the whole cohort
 """
@@ -112,7 +111,7 @@ def _outcome(lineage: list[Generation], accounts: Mapping[str, Account]) -> dict
 
 
 def lack(generation: Generation, account: Account) -> str:
-    """Say why a generation that is not complete is not."""
+    """Return why a generation is not complete."""
     if account.failure:
         return account.failure
     if account.prompt.kind == "missing":
@@ -129,7 +128,7 @@ def _file(generation: Generation, name: str) -> Path:
 def write_scores(
     experiment: Experiment, cohort: str, accounts: Mapping[str, Account], path: str
 ) -> None:
-    """Write the scores of a cohort: its scored stages' generations in membership order."""
+    """Write the scores of a cohort, in membership order."""
     stages = [stage for stage in experiment.settings.stages.values() if stage.scored]
     header = list(
         dict.fromkeys(n for stage in stages for n in score_columns(experiment, stage.name))

@@ -1,7 +1,8 @@
-"""Taking outdated reports away, so that no number is left that is not of today's inputs.
+"""Deleting outdated reports, so that every number that remains is from today's inputs.
 
-The first text that a run makes takes away the old reports of its cohorts (`Withdrawal.before`),
-whatever ends the run later; a run that makes no text looks at all of them (`withdraw_outdated`).
+Before the first text of a cohort is made, its old reports are deleted (`Withdrawal.before`), so
+that none is left if the run ends early. A run that makes no text checks all reports instead
+(`withdraw_outdated`).
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from daydream.store.layout import COHORTS
 
 
 class Withdrawal:
-    """The cohorts of an experiment whose reports are still as older runs left them."""
+    """The cohorts of an experiment whose reports are still those of earlier runs."""
 
     def __init__(self, experiment: Experiment) -> None:
         self._experiment = experiment
         self._untouched: dict[str, frozenset[str]] | None = None
 
     def before(self, generation: Generation) -> None:
-        """Take away the reports that a text about to be made belongs to.
+        """Delete the reports of the cohorts to which a text belongs that is about to be made.
 
-        Only the first text of a cohort costs anything. What was made during this run stays: that is
-        a partial report, which knew what was to come.
+        Only the first text of a cohort takes time. A report that was made during this run stays: it
+        is a partial one.
         """
         if self._untouched is None:
             memberships = self._experiment.memberships
@@ -39,7 +40,7 @@ class Withdrawal:
             }
         if not self._untouched:
             return
-        # A copy, as other threads remove cohorts from it meanwhile.
+        # A copy, because other threads remove cohorts from it at the same time.
         for cohort, ids in list(self._untouched.items()):
             if generation.gen_id in ids:
                 _remove(self._experiment, [cohort])
@@ -47,7 +48,7 @@ class Withdrawal:
 
 
 def withdraw_outdated(experiment: Experiment, known: Mapping[str, Account]) -> None:
-    """Take away the reports of cohorts that are not of what there is, and what joins them."""
+    """Delete the cohorts' reports that are outdated, and the tables that combine them."""
     _remove(
         experiment,
         [
@@ -69,7 +70,7 @@ def _remove(experiment: Experiment, cohorts: Iterable[str]) -> None:
 
 
 def _files(reports: Path) -> Iterator[Path]:
-    """Yield every file that a run writes below the reports of a cohort."""
+    """Yield every file that a run writes in the reports of a cohort."""
     for report in REPORTS:
         yield reports / report.file
     for table, folder in FOLDERS.items():
@@ -80,7 +81,7 @@ def _files(reports: Path) -> Iterator[Path]:
 
 
 def _joined() -> Iterator[Path]:
-    """Yield the tables that join cohorts."""
+    """Yield the tables that combine cohorts."""
     for directory in (CROSS, *(CROSS / "views").glob("*")):
         for name in ("scores.csv", "template_model.csv"):
             yield directory / name

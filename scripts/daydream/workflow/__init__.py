@@ -1,6 +1,6 @@
-"""What the rules need of their process: messages, logs, progress, locks, runs within a run.
+"""What the rules need for their process: messages, logs, progress, locks, runs within a run.
 
 In:  an experiment, and what Snakemake says while it runs.
 Out: lines on the terminal, logs of jobs, the summary at the end.
-The library never imports Snakemake; what touches its internals stands in rules/tuning.smk.
+The library never imports Snakemake. Everything that touches its internals is in rules/tuning.smk.
 """

@@ -1,4 +1,4 @@
-"""The command line of a run: what it says as text, and the ones to type after it."""
+"""The command line of a run, and the commands to type after it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Commands(NamedTuple):
-    """Command lines that follow a run: the same again, and the scores of what there is."""
+    """The commands after a run: the same again, and the scores of what exists."""
 
     again: str
     partial: str
@@ -19,16 +19,16 @@ class Commands(NamedTuple):
 def commands(
     argv: Sequence[str], *, targets: Collection[str], parent: str | None = None
 ) -> Commands:
-    """Return the command lines that go on after the run that `argv` has started.
+    """Return the command lines that continue the run that `argv` started.
 
-    `targets` are those that it names, and `parent` is the command line of the process that started
-    it, as `parent_command` returns it.
+    `targets` are the targets in it. `parent` is the command line of the process that started it, as
+    `parent_command` returns it.
     """
     program = _program(argv[0], parent)
     words = list(_split(argv[1:]))
-    # What was asked again in this run has been decided on already: once more would be a new call.
+    # This run has already decided what to ask again. A second refresh would make new calls.
     same = [word for word in words if word != "refresh=true"]
-    # What is partial makes a report alone.
+    # A partial run only makes reports.
     again = _tidy([word for word in same if not word.startswith("partial=")])
     partial = [
         word
@@ -53,7 +53,7 @@ def _split(words: Iterable[str]) -> Iterable[str]:
 
 
 def _tidy(words: Sequence[str]) -> list[str]:
-    """Leave out a ``--config`` that nothing follows."""
+    """Leave out a ``--config`` without arguments."""
     following = [*words[1:], "--"]
     return [
         word
@@ -63,7 +63,7 @@ def _tidy(words: Sequence[str]) -> list[str]:
 
 
 def _program(argv0: str, parent: str | None) -> list[str]:
-    """Return how snakemake was called: by its name, as a module, or by ``uv run``."""
+    """Return how snakemake was called: by its name, as a module, or with ``uv run``."""
     words = (parent or "").split("\0")
     if Path(words[0]).name == "uv" and words[1:2] == ["run"]:
         ends = [place for place, word in enumerate(words) if word == "snakemake"]
@@ -75,7 +75,7 @@ def _program(argv0: str, parent: str | None) -> list[str]:
 
 
 def parent_command() -> str | None:
-    """Return the words of the command line of this process's parent, each ended by a NUL."""
+    """Return the command line of this process's parent, each word ended by a NUL."""
     try:
         return Path(f"/proc/{os.getppid()}/cmdline").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

@@ -1,13 +1,13 @@
-"""What a user reads of a run: the job logs, and Snakemake's messages made short.
+"""What a user sees of a run: the logs of jobs, and shortened messages of Snakemake.
 
-Snakemake frames an exception of a rule or of an input function with file names, line numbers and a
-traceback. An error of the library says itself what, where and what to do, so only its own lines
-(`[code] ...`) are left.
+Snakemake surrounds an exception in a rule or an input function with file names, line numbers and a
+traceback. An error of the library already says what happened, where, and what to do, so only its
+own lines (`[code] ...`) are shown.
 
-Of a job that fails Snakemake speaks three times: of the exception, of the job, and of its log. Here
-that is the one line of the log. Whatever is no error of the library is printed as it is.
+Snakemake reports a failed job three times: its exception, the job, and its log. Here this becomes
+the one line in the log. Any error that is not the library's is printed unchanged.
 
-In a dry run each job is one line with its reason, which the logger plugin `rich` leaves out.
+In a dry run, each job is one line with its reason. The logger plugin `rich` leaves out the reasons.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from daydream.text import clipped
 from daydream.workflow.failures import Failure
 from daydream.workflow.progress import Progress
 
-# Characters of a reason that lists files.
+# How many characters a reason that lists files may have.
 REASON = 120
 LOGGER = logging.getLogger("snakemake.logging")
 _OWN_LINE = re.compile(r"^\s*(?:\w+Error: )?(\[[a-z]+\] .*)$", re.MULTILINE)
@@ -40,9 +40,9 @@ _BEGINNING = re.compile(r"\[[a-z]+\] ")
 _NAMED = re.compile(r"^\[[a-z]+\] (\w+) ([\w-]+): |\((\w+) ([\w-]+)\)$")
 _SHARD, _STOPPING = "[shard] ", "Stopping: "
 _STOPPED = f"[{StoppedError.code}]"
-# What Snakemake says at the end of a run in which a job has failed.
+# What Snakemake says at the end of a run with a failed job.
 _FINAL = ("Exiting because a job execution failed", "At least one job did not complete")
-# The exception of a script's process, which says no more than that it failed.
+# The exception for a script's process, which only says that it failed.
 _SCRIPT = re.compile(
     r"(?:RuleException:\s*)?CalledProcessError in file [^\n]*:\s*"
     r"Command [^\n]*\.snakemake/scripts/[^\n]* returned non-zero exit status \d+\.\s*"
@@ -50,7 +50,7 @@ _SCRIPT = re.compile(
 
 
 class _Logged:
-    """The errors that jobs of this process have written to their logs; threads share it."""
+    """The errors that jobs of this process have written to their logs; shared by threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -62,7 +62,7 @@ class _Logged:
             self._counts[error] += 1
 
     def take(self, error: str) -> bool:
-        """Tell whether an error is noted, and take the note away."""
+        """Tell whether an error was noted, and remove the note."""
         with self._lock:
             if not self._counts[error]:
                 del self._counts[error]
@@ -76,9 +76,9 @@ _logged = _Logged()
 
 @contextmanager
 def job_log(path: str) -> Iterator[None]:
-    """Write the error that ends a job to its log, which is what is shown of a failed job.
+    """Write the error that ends a job to its log, which is shown when a job fails.
 
-    A user's error is its one line; anything else is a defect and keeps its traceback.
+    An error caused by the user is one line. Anything else is a defect and keeps its traceback.
     """
     try:
         yield
@@ -93,7 +93,7 @@ def job_log(path: str) -> Iterator[None]:
 
 @contextmanager
 def script_log(path: str) -> Iterator[None]:
-    """Do the same for a process of its own: a user's error ends it without a traceback."""
+    """Do the same for a separate process: a user's error ends it without a traceback."""
     try:
         with job_log(path):
             yield
@@ -102,15 +102,17 @@ def script_log(path: str) -> Iterator[None]:
 
 
 class JobErrors(logging.Filter):
-    """Makes one line of all that is said of a job which failed with an error of the library.
+    """Makes one line of everything that is reported about a job that failed with a library error.
 
-    Snakemake reports the exception, and then, in the same thread, the job, which names its log. The
-    line is made of the second: it alone knows what the job is of. The first is left out if the
-    same error is in a job's log already; that of a script waits until its job is reported.
+    Snakemake first reports the exception, and then, in the same thread, the job, which names its
+    log. The line is made from the second report, because only it says what the job makes. The first
+    is dropped if the same error is already in a job's log. A script's exception waits until its job
+    is reported.
 
-    A job that failed as the run is to end is left out altogether. The record of any other has
-    `failures` and a `failed_job`. Shortened, it is no `job_error` any more, as handlers would go on
-    to print its log. A shard's has the lines of all jobs that failed in it, and why it `stopped`.
+    A job that failed only because the run is ending is dropped completely. The records of other
+    jobs get `failures` and a `failed_job`. A shortened record is no longer a `job_error`, because
+    handlers would then print its log as well. A shard's record has the lines of all jobs that
+    failed in it, and why it `stopped`.
     """
 
     def __init__(self, *, told_by_parent: bool = False) -> None:
@@ -121,7 +123,7 @@ class JobErrors(logging.Filter):
         self._own = self._others = 0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Shorten the report of a job, and drop what says the same."""
+        """Shorten the report of a job, and drop reports that repeat it."""
         waiting = self._waiting.pop(threading.get_ident(), None)
         event = getattr(record, "event", None)
         if event == "job_error":
@@ -138,7 +140,7 @@ class JobErrors(logging.Filter):
             own = "\n".join(_OWN_LINE.findall(message))
             if own and (own.startswith("[shard]") or _logged.take(own)):
                 return False
-        # All failures have been told, each in a line that says more than this.
+        # All failures have been reported, each in a line that says more than this.
         return not (self._own and not self._others and any(end in message for end in _FINAL))
 
     def _job_error(self, record: logging.LogRecord, waiting: logging.LogRecord | None) -> bool:
@@ -171,20 +173,20 @@ class JobErrors(logging.Filter):
         return not self._told_by_parent
 
     def flush(self) -> None:
-        """Print what still waits for the report of a job."""
+        """Print the exceptions that still wait for the report of a job."""
         while self._waiting:
             LOGGER.callHandlers(self._waiting.popitem()[1])
 
 
 def _own_log(paths: Sequence[str]) -> str:
-    """Return the error that a failed job's log holds, if it is one of the library."""
+    """Return the error in a failed job's log, if it is one of the library's."""
     for path in paths:
         try:
             lines = read_text(path).splitlines()
         except StoreError:
             continue
         if lines and lines[-1].startswith(_SHARD):
-            # The log of a shard is the output of a whole run, and its error the last line.
+            # A shard's log is the output of a whole run; its error is the last line.
             lines = [line for line in lines if _BEGINNING.match(line) or line.startswith(_STOPPING)]
             return "\n".join(dict.fromkeys(lines))
         if lines and all(map(_BEGINNING.match, lines)):
@@ -205,7 +207,7 @@ def _shard_failures(lines: str) -> tuple[str, list[Failure]]:
 
 
 def _place(fields: Mapping[str, Any]) -> tuple[str, str]:
-    """Return what a job is of, in words, and its gen_id if it makes a generation."""
+    """Return what a job makes, in words, and its gen_id if it makes a generation."""
     paths = [str(path) for name in ("output", "log") for path in fields.get(name) or []]
     for path in paths:
         if found := _GENERATION.match(path):
@@ -214,7 +216,7 @@ def _place(fields: Mapping[str, Any]) -> tuple[str, str]:
 
 
 class ConciseErrors(logging.Filter):
-    """Reduces a log record that reports an error of the library to that error's own lines."""
+    """Reduces a log record about a library error to the lines of that error."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Shorten the record's message in place; never drop it."""
@@ -226,7 +228,7 @@ class ConciseErrors(logging.Filter):
 
 
 class OtherRuns(logging.Filter):
-    """Says which run has locked the files, where Snakemake can only guess."""
+    """Says which run has locked the files, which Snakemake can only guess."""
 
     def __init__(self, others: Sequence[str]) -> None:
         super().__init__()
@@ -246,7 +248,7 @@ class OtherRuns(logging.Filter):
 class DryRunJobs(logging.Filter):
     """Prints each job of a dry run as one line: rule, wildcards, reason.
 
-    `reason_of` may know better than Snakemake why a rule makes something of these wildcards.
+    `reason_of` may give a better reason than Snakemake for a rule and its wildcards.
     """
 
     def __init__(self) -> None:
@@ -265,7 +267,7 @@ class DryRunJobs(logging.Filter):
 
 
 class EndOfDryRun(logging.Filter):
-    """Says something once, just before Snakemake says that this was a dry run."""
+    """Prints something once, just before Snakemake says that this was a dry run."""
 
     def __init__(self, say: Callable[[], None]) -> None:
         super().__init__()
@@ -282,19 +284,19 @@ class EndOfDryRun(logging.Filter):
 
 
 def at_end_of_dry_run(say: Callable[[], None]) -> None:
-    """Have something said at the end of a dry run."""
+    """Print something at the end of a dry run."""
     LOGGER.addFilter(EndOfDryRun(say))
 
 
 def give_reasons(reason_of: Callable[[str, Mapping[str, str]], str]) -> None:
-    """Let a dry run show the reasons of `reason_of`, where it has any."""
+    """Let a dry run show the reasons that `reason_of` gives."""
     for each in LOGGER.filters:
         if isinstance(each, DryRunJobs):
             each.reason_of = reason_of
 
 
 def tell(text: str) -> None:
-    """Print what a run has to say, if anything: after all that it has said, and in its log."""
+    """Print a message of the run, if there is one, after all earlier ones, and log it."""
     for each in LOGGER.filters:
         if isinstance(each, JobErrors):
             each.flush()
@@ -305,11 +307,11 @@ def tell(text: str) -> None:
 def attach(*, dry_run: bool, others: Sequence[str], lists_jobs: bool) -> Progress:
     """Shorten the messages of Snakemake's logger; list a dry run's jobs unless it `lists_jobs`.
 
-    `others` are the other runs that are alive here. The `Progress` returned sees what is logged.
+    `others` are the other live runs here. The returned `Progress` sees everything that is logged.
     """
     for known in LOGGER.handlers:
         if isinstance(known, Progress):
-            # A workflow that imports this one may do so several times.
+            # A workflow may import this one several times.
             return known
     LOGGER.addFilter(JobErrors(told_by_parent=_is_inner_process(sys.argv)))
     LOGGER.addFilter(ConciseErrors())
@@ -323,5 +325,5 @@ def attach(*, dry_run: bool, others: Sequence[str], lists_jobs: bool) -> Progres
 
 
 def _is_inner_process(argv: Sequence[str]) -> bool:
-    """Tell whether Snakemake has started this process for one job, and prints what it prints."""
+    """Tell whether Snakemake started this process for one job, and prints its output."""
     return any(pair == ("--mode", "subprocess") for pair in pairwise(argv))

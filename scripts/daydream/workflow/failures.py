@@ -1,4 +1,4 @@
-"""A job that failed, as the log of the run tells it."""
+"""A failed job, as the log of the run reports it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 
 class Failure(NamedTuple):
-    """A job that failed: the line of its error, and what it is of, such as ``draft d_…``.
+    """A failed job: the line of its error, and what it makes, such as ``draft d_…``.
 
-    `gen_id` is empty for a job that makes no generation; `place` then is its log.
+    `gen_id` is empty for a job that does not make a generation; `place` is then its log.
     """
 
     line: str

@@ -1,8 +1,9 @@
-"""How far a run is, told in lines where no terminal shows it, and what it did, for its summary.
+"""How far a run is, reported in lines if there is no terminal, and its results for the summary.
 
-    1 min 20 s: 612 of 9,003 jobs; 204 calls (3.4 a second), 0.4312 USD; 2 failed; about 40 min left
+    1 min 20 s: 612 of 9,003 jobs; 204 calls (3.4 per second), 0.4312 USD; 2 failed; about 40 min
+    left
 
-A line comes every ten seconds at first, then more rarely. What it tells comes from the records that
+At first there is a line every ten seconds, later less often. The numbers come from the records that
 Snakemake logs anyway, and from the ledger.
 """
 
@@ -23,7 +24,7 @@ from daydream.workflow.failures import Failure
 
 # (until so many seconds have passed, a line every so many)
 INTERVALS = ((60.0, 10.0), (600.0, 30.0), (float("inf"), 60.0))
-# What is left is judged by the pace of about the last so many seconds.
+# The time left is estimated from the pace of about the last so many seconds.
 WINDOW = 120.0
 
 
@@ -40,14 +41,14 @@ class Moment(NamedTuple):
 
 
 class Progress(logging.Handler):
-    """Counts the jobs that end and fail; `start` begins to tell of them, `stop` ends it."""
+    """Counts the jobs that end and fail. `start` begins to report them, and `stop` ends it."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         super().__init__()
         self.started_at = time.time()
-        # Whether a job that makes part of a generation or of a report was begun.
+        # Whether a job that makes part of a generation or of a report has begun.
         self.worked = False
-        # Why a run within this one was ended before its end.
+        # Why a run within this one was stopped early.
         self.stopped = ""
         self._failures: dict[object, list[Failure]] = {}
         self._done = self._total = 0
@@ -56,11 +57,11 @@ class Progress(logging.Handler):
 
     @property
     def failures(self) -> list[Failure]:
-        """The jobs that failed, and were not made after all by being tried again."""
+        """The jobs that failed, without those that succeeded in a later attempt."""
         return [failure for failures in self._failures.values() for failure in failures]
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take note of a record; whatever is wrong with it, the run goes on."""
+        """Note a record. If something is wrong with it, the run continues."""
         try:
             self._note(vars(record))
         except Exception:
@@ -79,21 +80,21 @@ class Progress(logging.Handler):
             self.worked = any(map(_is_result, fields["output"]))
 
     def start(self, spent: Callable[[], Spent]) -> None:
-        """Tell of the progress from now on, in a thread that no process waits for."""
+        """Report the progress from now on, in a daemon thread."""
         thread = threading.Thread(target=self._run, args=(spent,), daemon=True, name="progress")
         thread.start()
 
     def stop(self) -> None:
-        """Say nothing more."""
+        """Stop reporting."""
         self._stop.set()
 
     def close(self) -> None:
-        """End with the run, however it ends."""
+        """Stop when the run ends, however it ends."""
         self.stop()
         super().close()
 
     def _run(self, spent: Callable[[], Spent]) -> None:
-        # A ledger that cannot be read is the run's error, and is told once.
+        # A ledger that cannot be read is an error of the run, which reports it once.
         with suppress(DaydreamError):
             self._follow(spent)
 
@@ -128,14 +129,15 @@ def _interval(seconds: float) -> float:
 
 
 def line(now: Moment, earlier: Moment, last: Moment) -> str:
-    """Return how far a run is; `last` is the moment of the line before, `earlier` one further back.
+    """Return how far a run is. `last` is the moment of the previous line, `earlier` an older one.
 
-    The calls a second are those since `last`, the time left is judged by the pace since `earlier`.
+    The calls per second are those since `last`. The time left follows from the pace since
+    `earlier`.
     """
     parts = [f"{now.done:,} of {now.total:,} jobs" if now.total else f"{now.done:,} jobs"]
     if now.calls:
         pace = (now.calls - last.calls) / (now.seconds - last.seconds)
-        parts.append(f"{now.calls:,} call{'s' * (now.calls > 1)} ({pace:.1f} a second)")
+        parts.append(f"{now.calls:,} call{'s' * (now.calls > 1)} ({pace:.1f} per second)")
         if now.unpriced < now.calls:
             parts[-1] += f", {now.usd:.4f} USD{' and more' if now.unpriced else ''}"
     if now.failed:
@@ -148,7 +150,7 @@ def line(now: Moment, earlier: Moment, last: Moment) -> str:
 
 
 def _rounded(seconds: float) -> float:
-    """Round what is an estimate: to ten seconds, minutes, or quarters of an hour."""
+    """Round an estimate to ten seconds, minutes, or quarters of an hour."""
     step = 10 if seconds < 120 else 60 if seconds < 7200 else 900
     return max(step, round(seconds / step) * step)
 

@@ -1,8 +1,8 @@
-"""Which runs are alive in a working directory, and what the dead ones have left locked.
+"""Which runs are alive in a working directory, and what killed ones have left locked.
 
-A run holds a lock (flock) on a file of its own, `.snakemake/runs/<host>-<pid>.lock`, which the
-system releases when the process ends, however it ends. So a run that finds no other alive may
-remove the locks that a killed one has left, which Snakemake by itself would ask the user to do.
+Each run holds a lock (flock) on its own file, `.snakemake/runs/<host>-<pid>.lock`. The system
+releases it when the process ends, however it ends. So a run that finds no other live run may remove
+the locks that a killed one has left. Snakemake alone would ask the user to do that.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from daydream.store.leftovers import remove_leftovers
 RUNS = Path(".snakemake/runs")
 SNAKEMAKE_LOCKS = Path(".snakemake/locks")
 
-# The lock of this process, and what it found when it took it.
+# The lock of this process, and the other runs that it found when it took the lock.
 _held: list[int] = []
 _found: list[str] = []
 
 
 def enter() -> list[str]:
-    """Announce this run, and clear what dead ones have left; return a text on each live one.
+    """Announce this run, remove what killed ones have left, and describe each live one.
 
-    Killed runs have left the locks of Snakemake, and unfinished files.
+    Killed runs leave Snakemake's locks and unfinished files behind.
 
-    The announcement ends with the process. Where the directory cannot be written there is nothing
-    to lock: the list is empty. A second time in a process says what the first one found.
+    The announcement ends with the process. If the directory cannot be written, there is nothing to
+    lock, and the list is empty. A second call in a process returns what the first one found.
     """
     if _held:
         return _found
@@ -51,7 +51,7 @@ def enter() -> list[str]:
         finally:
             os.close(mutex)
         if len(known) > len(others):
-            # A run that ends by itself takes its announcement away.
+            # A run that ends by itself removes its announcement, so one was killed.
             remove_leftovers()
     except OSError:
         return []
@@ -60,7 +60,7 @@ def enter() -> list[str]:
 
 
 def _leave(pid: int) -> None:
-    """Take the announcement away; not in a child that was forked from the process."""
+    """Remove the announcement, but not in a child that was forked from this process."""
     if os.getpid() == pid:
         _own().unlink(missing_ok=True)
 
@@ -70,7 +70,7 @@ def _own() -> Path:
 
 
 def _alive(path: Path) -> str:
-    """Return who holds a lock; a lock that nobody holds is removed, and the text is empty."""
+    """Return who holds a lock. A lock that nobody holds is removed, and the text is empty."""
     try:
         file = os.open(path, os.O_RDWR)
     except FileNotFoundError:

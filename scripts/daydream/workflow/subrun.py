@@ -1,8 +1,8 @@
-"""Runs within a run: each shard is a plain run of Snakemake in threads, which a rule starts.
+"""Runs within a run: each shard is a normal threaded run of Snakemake, started by a rule.
 
-All shards write the same store and the same records in `.snakemake`, one file per output, so that a
-later run finds what they made as if it had made it itself. They do not take Snakemake's lock: the
-outer run holds it for them.
+All shards write to the same store and to the same records in `.snakemake`, one file per output. So
+a later run finds their results as if it had made them itself. They do not take Snakemake's lock,
+because the outer run holds it for them.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _PARENT = "DAYDREAM_INNER_PARENT"
 
 
 class ShardError(DaydreamError):
-    """A run within a run that did not reach its end."""
+    """A run within a run that failed."""
 
     code = "shard"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Inner:
-    """A run within a run: its command line, and the settings it is to have otherwise."""
+    """A run within a run: its command line, and the settings that differ."""
 
     command: list[str]
     settings: Mapping[str, object]
@@ -50,13 +50,13 @@ def inner_command(
 ) -> Inner:
     """Return a run of `targets` within a run.
 
-    `configfiles` and `config` (``name=value``) are those of the outer run's command line. What the
-    inner one is to have otherwise, `settings`, goes through its environment (`inner_arguments`):
-    where another workflow has imported this one, it alone knows where in its ``--config`` ours are.
+    `configfiles` and `config` (``name=value``) are those of the outer run's command line. The
+    `settings` that differ are passed through the environment (`inner_arguments`). If another
+    workflow imports this one, only that one knows where in its ``--config`` our settings are.
     """
-    # -P: not from the working directory, which may hold a file of any name.
+    # -P: import nothing from the working directory, which may hold files with any name.
     command = [sys.executable, "-P", "-m", "snakemake", *targets, "--nolock"]
-    # What sent the outer run to a cluster must not send the inner one there too.
+    # The outer run may have been sent to a cluster; the inner one must not be sent again.
     command += ["--executor", "local", "--profile", "none"]
     if profile is not None:
         command += ["--workflow-profile", profile]
@@ -69,20 +69,20 @@ def inner_command(
 
 
 def inner_arguments() -> list[str]:
-    """Return the settings that the run which started this process has set for it, as ``--config``.
+    """Return the settings that the outer run has set for this process, as for ``--config``.
 
-    What comes last of these counts.
+    The last value of a setting counts.
     """
     settings = json.loads(os.environ.get(_SETTINGS, "{}"))
     return [f"{name}={json.dumps(value)}" for name, value in settings.items()]
 
 
 def run_inner(inner: Inner, *, log: str) -> None:
-    """Run one, its output in `log`; wait first for an equal one that is still running.
+    """Run one, with its output in `log`. First wait for the same one if it is still running.
 
-    There is one if the outer run died alone and was started again: it is about to end (see
-    `watch_parent`). The lock on the file beside the log is the command's own: it inherits it, and
-    keeps it however this process ends.
+    That happens if the outer run was killed alone and started again; the inner one is then about to
+    end (see `watch_parent`). The command inherits the lock on the file beside the log, and keeps it
+    however this process ends.
 
     Raises:
         ShardError: the command failed.
@@ -102,7 +102,7 @@ def run_inner(inner: Inner, *, log: str) -> None:
 
 
 def _run(inner: Inner, *, output: BinaryIO, kept: int) -> int:
-    # Nothing is ever written to it: the system closes our end when this process ends.
+    # Nothing is ever written to the pipe. The system closes our end when this process ends.
     theirs, ours = os.pipe()
     try:
         return subprocess.run(  # noqa: S603 - our own command line
@@ -124,9 +124,9 @@ def _run(inner: Inner, *, output: BinaryIO, kept: int) -> int:
 
 
 def watch_parent(at_end: Callable[[], object]) -> None:
-    """Call `at_end` when the run that started this process ends, however it does.
+    """Call `at_end` when the run that started this process ends, however it ends.
 
-    So a run whose outer process is killed alone does not go on paying for calls.
+    So if the outer process is killed alone, the inner run does not continue to pay for calls.
     """
     file = os.environ.pop(_PARENT, None)
     if file is None:
