@@ -1,12 +1,4 @@
-from daydream.cohorts.combos import add_combos
-from daydream.planning.check import check
-from daydream.planning.diff import compare, memberships_of
-from daydream.planning.explain import explain
-from daydream.planning.imports import import_store
-from daydream.planning.plan import report as plan
-from daydream.planning.prune import prune
-from daydream.planning.restore import restore
-from daydream.reports.ranking import write_tops
+# Each command imports its own module: no run waits for those of the others.
 
 # Targets that answer a question, or do one thing to the store: no text is made for them.
 COMMANDS = (*READERS, "membership", "top", "import_store", "prune")
@@ -19,6 +11,8 @@ rule plan:
         "logs/plan.log",
     localrule: True
     run:
+        from daydream.planning.plan import report as plan
+
         with job_log(log[0]):
             print(plan(experiment, "data/plan.csv"))
 
@@ -28,6 +22,8 @@ rule check:
         "logs/check.log",
     localrule: True
     run:
+        from daydream.planning.check import check
+
         with job_log(log[0]):
             print(check(experiment, "data/check.csv"))
 
@@ -42,6 +38,8 @@ rule combos:
         level=config["level"],
         concepts=config["concepts"],
     run:
+        from daydream.cohorts.combos import add_combos
+
         with job_log(log[0]):
             print(
                 add_combos(
@@ -52,9 +50,7 @@ rule combos:
 
 rule diff:
     input:
-        lambda wildcards: memberships_of(
-            experiment.settings, (config["left"], config["right"])
-        ),
+        compared_memberships,
     log:
         "logs/diff.log",
     localrule: True
@@ -62,6 +58,8 @@ rule diff:
         left=config["left"],
         right=config["right"],
     run:
+        from daydream.planning.diff import compare
+
         with job_log(log[0]):
             print(compare(experiment, **params))
 
@@ -75,6 +73,8 @@ rule explain:
     params:
         gen_id=config["gen_id"],
     run:
+        from daydream.planning.explain import explain
+
         with job_log(log[0]):
             print(explain(experiment, **params))
 
@@ -92,6 +92,8 @@ rule top:
         most=config["count"],
         by=config["by"],
     run:
+        from daydream.reports.ranking import write_tops
+
         with job_log(log[0]):
             print(write_tops(experiment, input, count=params.most, by=params.by))
 
@@ -104,6 +106,8 @@ rule import_store:
         source=config["source"],
         cohort=config["cohort"],
     run:
+        from daydream.planning.imports import import_store
+
         with job_log(log[0]):
             print(import_store(experiment, **params))
 
@@ -115,6 +119,8 @@ rule prune:
     params:
         confirm=experiment.settings.confirm,
     run:
+        from daydream.planning.prune import prune
+
         with job_log(log[0]):
             print(prune(experiment, **params))
 
@@ -129,5 +135,7 @@ rule restore:
         gen_id=config["gen_id"],
         request=config["request"],
     run:
+        from daydream.planning.restore import restore
+
         with job_log(log[0]):
             print(restore(experiment, **params))

@@ -239,3 +239,13 @@ def needs(report):
         return [*map(settled, files)]
 
     return inputs
+
+
+# Commands
+
+
+def compared_memberships(wildcards):
+    """Return the memberships of the two cohorts that `diff` compares."""
+    from daydream.planning.diff import memberships_of
+
+    return memberships_of(experiment.settings, (config["left"], config["right"]))
