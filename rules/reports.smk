@@ -161,6 +161,8 @@ rule draw_figures:
         scores=rules.aggregate_scores.output[0],
         calls=rules.collect_calls.output[0],
         final_results=rules.tabulate_scores.output.final_results,
+        leaderboard=rules.tabulate_scores.output.leaderboard,
+        writer_judge=rules.tabulate_scores.output.writer_judge,
         variance=rules.tabulate_scores.output.variance,
         judge_agreement=rules.tabulate_scores.output.judge_agreement,
         comparisons=rules.tabulate_scores.output.comparisons,

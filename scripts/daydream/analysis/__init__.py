@@ -1,7 +1,8 @@
 """Statistics of the scores: tables with their uncertainty.
 
-`scores` reads the score table, `resampling` makes intervals and tests, and each table has a module
-of its topic; `outputs` makes and writes them. docs/results.md describes every column.
+`scores` reads the score table, `jackknife` makes intervals and tests for new combos, `strata` those
+for the combos at hand, and each table has a module of its topic; `outputs` makes and writes them.
+docs/results.md describes every column.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ FOLDERS: Mapping[str, str] = {
     "leaderboard": "summary",
     "variance": "analysis",
     "judge_agreement": "analysis",
+    "writer_judge": "analysis",
     "comparisons": "analysis",
     "coverage": "analysis",
 }

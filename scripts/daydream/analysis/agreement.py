@@ -13,16 +13,26 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from daydream.analysis.jackknife import (
+    FISHER,
+    NO_INTERVAL,
+    SHORTFALL,
+    Array,
+    Interval,
+    jackknife,
+)
 from daydream.analysis.judges import judge_effects
-from daydream.analysis.resampling import NO_INTERVAL, Array, Interval, bootstrap_interval
 from daydream.analysis.scores import Scores, cells
 
-COLUMNS = ["measure", "judge", "other_judge", "value", "ci_low", "ci_high", "parents", "roots"]
+COLUMNS = [
+    *("measure", "judge", "other_judge", "group", "value", "ci_low", "ci_high"),
+    *("parents", "combos"),
+]
 NOTHING = float("nan"), NO_INTERVAL
 
 
 def judge_agreement(scores: Scores) -> pd.DataFrame:
-    """Return a row a measure and judge, template or pair of judges.
+    """Return a row per measure and judge, template or pair of judges.
 
     Measures: ``alpha`` of all judges, ``alpha_template`` of the judges of one template,
     ``alpha_replicates`` of one judge's replicates, ``bias`` and ``spread`` of one judge,
@@ -41,14 +51,13 @@ def judge_agreement(scores: Scores) -> pd.DataFrame:
 def alpha(found: pd.DataFrame) -> tuple[float, Interval]:
     """Return Krippendorff's alpha for interval data of the values in `found`, and its interval.
 
-    Columns: ``parent`` (the unit), ``root`` (the cluster), ``value``; a row a coder's value. NaN
-    where no unit has two values, or all values are equal.
+    Columns: ``parent`` (the unit), ``combo_id`` (the cluster), ``value``; one row per
+    coder's value. NaN where no unit has two values, or all values are equal.
 
     Krippendorff, Content Analysis, 2004, chapter 11. For interval data the disagreements are sums
-    of squares, so alpha is a function of sums, which the bootstrap resamples by root (units are
-    what is resampled: Zapf and others, Measuring Inter-Rater Reliability for Nominal Data, BMC
-    Medical Research Methodology 16, 2016). It equals `krippendorff.alpha`, whose table of value by
-    value for every unit would take gigabytes for thousands of units with many distinct means.
+    of squares, so alpha is a function of sums, and the jackknife leaves out combos. It equals
+    `krippendorff.alpha`, whose table of value by value for every unit would take gigabytes for
+    thousands of units with many distinct means.
     """
     coders = found.groupby("parent")["value"].transform("size")
     paired = found[coders >= 2]
@@ -62,8 +71,8 @@ def alpha(found: pd.DataFrame) -> tuple[float, Interval]:
     totals = [column.sum(keepdims=True) for column in columns]
     if not totals[2] > 0:
         return NOTHING
-    interval = bootstrap_interval(paired["root"], columns, _alpha, bounds=Interval(-np.inf, 1))
-    return float(_alpha(*totals)[0]), interval
+    estimate = jackknife(paired["combo_id"], columns, _alpha, scale=SHORTFALL)
+    return float(_alpha(*totals)[0]), estimate.interval(scale=SHORTFALL)
 
 
 def _alpha(count: Array, total: Array, squares: Array, within: Array) -> Array:
@@ -89,7 +98,9 @@ def _deviations(scores: Scores, found: pd.DataFrame) -> Iterator[dict[str, objec
     own = {judge: found[found["judge"] == judge] for judge in scores.judges}
     effects = judge_effects(found)
     for judge, rows in own.items():
-        yield _record("bias", rows, effects.of(judge, found["root"]), judge)
+        bias = effects.of(judge)
+        record = _record("bias", rows, (bias.value, bias.interval()), judge)
+        yield {**record, "group": effects.group.get(judge)}
     for judge, rows in own.items():
         yield _record("spread", rows, (rows["value"].std(), NO_INTERVAL), judge)
 
@@ -97,16 +108,16 @@ def _deviations(scores: Scores, found: pd.DataFrame) -> Iterator[dict[str, objec
 def _correlations(scores: Scores, found: pd.DataFrame) -> Iterator[dict[str, object]]:
     wide = found.pivot(index="parent", columns="judge", values="value")
     wide = wide.reindex(columns=scores.judges)
-    roots = found.drop_duplicates("parent").set_index("parent")["root"]
+    origins = found.drop_duplicates("parent").set_index("parent")[["combo_id", "root"]]
     for judge, other in combinations(scores.judges, 2):
         both = wide[[judge, other]].dropna().set_axis(["x", "y"], axis=1)
-        shared = both.assign(root=roots).reset_index()
+        shared = both.join(origins).reset_index()
         yield _record("pearson", shared, pearson(shared), judge, other)
         yield _record("spearman", shared, (_spearman(shared), NO_INTERVAL), judge, other)
 
 
 def pearson(shared: pd.DataFrame) -> tuple[float, Interval]:
-    """Return the correlation of the columns ``x`` and ``y``, and its interval by ``root``.
+    """Return the correlation of the columns ``x`` and ``y``, and its interval by ``combo_id``.
 
     NaN for fewer than three rows, or a column that does not vary.
     """
@@ -115,7 +126,8 @@ def pearson(shared: pd.DataFrame) -> tuple[float, Interval]:
     x, y = (stats.zscore(shared[name].to_numpy(dtype=float)) for name in ("x", "y"))
     columns = [np.ones(len(x)), x, y, x * x, y * y, x * y]
     value = float(stats.pearsonr(x, y).statistic)
-    return value, bootstrap_interval(shared["root"], columns, _pearson, bounds=Interval(-1, 1))
+    estimate = jackknife(shared["combo_id"], columns, _pearson, scale=FISHER)
+    return value, estimate.interval(scale=FISHER)
 
 
 def _pearson(*sums: Array) -> Array:
@@ -149,5 +161,5 @@ def _record(
         "ci_low": interval.low,
         "ci_high": interval.high,
         "parents": found["parent"].nunique(),
-        "roots": found["root"].nunique(),
+        "combos": found["combo_id"].nunique(),
     }

@@ -5,8 +5,8 @@ started from (the generation before the dimension's stage, or the combo where th
 every other dimension of that stage and of the later ones. Replicates are averaged. A cell that only
 one of the two levels has does not count.
 
-Cells that descend from one root are one cluster. Levels of the first stage have roots of their own:
-there a cluster is what such roots share, the combo and the other dimensions.
+For new combos, whole combos are what was sampled (`jackknife`). For the combos at hand, it is what
+started from one text, or from one combo and the other dimensions of the first stage (`strata`).
 """
 
 from __future__ import annotations
@@ -17,74 +17,81 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
-from daydream.analysis.resampling import mean_interval, sign_flip_p
-from daydream.analysis.scores import Scores
+from daydream.analysis.jackknife import mean_of
+from daydream.analysis.scores import COPIED, Scores
+from daydream.analysis.strata import mean_within
 
 COLUMNS = [
-    *("dimension", "level", "other_level", "cells", "clusters", "mean", "other_mean"),
-    *("difference", "ci_low", "ci_high", "p_value", "p_holm"),
+    *("dimension", "level", "other_level", "cells", "combos", "lineages", "mean", "other_mean"),
+    *("difference", "ci_low", "ci_high", "p_value", "p_holm", "these_low", "these_high"),
 ]
 
 
 def comparisons(scores: Scores) -> pd.DataFrame:
-    """Return a row a pair of levels of each dimension; `difference` is the first less the other.
+    """Return a row per pair of levels of each dimension; `difference` is the first less the other.
 
-    The interval is `mean_interval` by cluster, the p-value that of `sign_flip_p`, corrected for the
-    number of pairs of the dimension (Holm, A Simple Sequentially Rejective Multiple Test Procedure,
-    Scandinavian Journal of Statistics 6, 1979).
+    The interval and the p-value are for new combos and agree with each other. `p_holm` is corrected
+    for all pairs of all dimensions (Holm, A Simple Sequentially Rejective Multiple Test Procedure,
+    Scandinavian Journal of Statistics 6, 1979). `these_low` and `these_high` are for the combos at
+    hand. What a stage copied is the work of none of its models, so it is not compared.
     """
-    records = []
+    records: list[dict[str, object]] = []
     for index, stage in enumerate(scores.stages):
         later = [name for each in scores.stages[index:] for name in each.dimensions]
         for dimension in stage.dimensions:
             if index:
-                start, cluster = [scores.stages[index - 1].gen_id], ["root"]
+                start, lineage = [scores.stages[index - 1].gen_id], ["root"]
             else:
                 start = ["combo_id"]
-                cluster = [*start, *(name for name in stage.dimensions if name != dimension)]
+                lineage = [*start, *(name for name in stage.dimensions if name != dimension)]
             matched = [*start, *(name for name in later if name != dimension)]
-            records += _pairs(scores, dimension, matched=matched, cluster=cluster)
+            records += _pairs(scores, dimension, matched=matched, lineage=lineage)
     table = pd.DataFrame(records, columns=COLUMNS)
+    table["p_holm"] = holm(list(table["p_value"]))
     return table.assign(score_min=scores.low, score_max=scores.high)
 
 
 def _pairs(
-    scores: Scores, dimension: str, *, matched: list[str], cluster: list[str]
+    scores: Scores, dimension: str, *, matched: list[str], lineage: list[str]
 ) -> list[dict[str, object]]:
-    levels = scores.rows[dimension].unique()
+    levels = [level for level in scores.rows[dimension].unique() if level != COPIED]
     if len(levels) < 2:
         return []
     rows = scores.scored
     cells = rows.assign(
         cell=rows.groupby(matched, sort=False).ngroup(),
-        cluster=rows.groupby(cluster, sort=False).ngroup(),
+        lineage=rows.groupby(lineage, sort=False).ngroup(),
     )
-    clusters = cells.groupby("cell")["cluster"].first()
+    origins = cells.groupby("cell")[["combo_id", "lineage"]].first()
     means = cells.groupby(["cell", dimension])["value"].mean().unstack(dimension)
     means = means.reindex(columns=levels)
     records = []
     for level, other in combinations(levels, 2):
         both = means[[level, other]].dropna()
         difference = both[level] - both[other]
-        shared = clusters[both.index]
-        interval = mean_interval(shared, difference)
+        shared = origins.loc[both.index]
+        new = mean_of(shared["combo_id"], difference)
+        interval = new.interval()
+        these = mean_within(shared["combo_id"], shared["lineage"], difference).interval()
         records.append(
             {
                 "dimension": dimension,
                 "level": level,
                 "other_level": other,
                 "cells": len(both),
-                "clusters": shared.nunique(),
+                "combos": shared["combo_id"].nunique(),
+                "lineages": shared["lineage"].nunique(),
                 "mean": both[level].mean(),
                 "other_mean": both[other].mean(),
                 "difference": difference.mean(),
                 "ci_low": interval.low,
                 "ci_high": interval.high,
-                "p_value": sign_flip_p(shared, difference),
+                "p_value": new.p_value,
+                "these_low": these.low,
+                "these_high": these.high,
             }
         )
-    corrected = holm([record["p_value"] for record in records])
-    return [{**record, "p_holm": p_holm} for record, p_holm in zip(records, corrected, strict=True)]
+    return records
 
 
 def holm(p_values: list[float]) -> list[float]:

@@ -12,15 +12,16 @@ from daydream.analysis.agreement import judge_agreement
 from daydream.analysis.comparisons import comparisons
 from daydream.analysis.coverage import coverage
 from daydream.analysis.frames import csv_of
+from daydream.analysis.leaderboard import leaderboard
 from daydream.analysis.scores import Scores, lacking, read_frame, read_scores, split_stages
 from daydream.analysis.summary import (
     evaluation_model_template_pivot,
     final_results,
     generation_scores,
-    leaderboard,
     perfect_scores,
 )
 from daydream.analysis.variance import variance
+from daydream.analysis.writers import writer_judge
 from daydream.files import write_text
 
 Table = Callable[[Scores], pd.DataFrame]
@@ -34,6 +35,7 @@ TABLES: Mapping[str, Table] = {
     "leaderboard": leaderboard,
     "variance": variance,
     "judge_agreement": judge_agreement,
+    "writer_judge": writer_judge,
     "comparisons": comparisons,
     "coverage": coverage,
 }

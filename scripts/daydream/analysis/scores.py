@@ -9,7 +9,7 @@ A `Scores` has a row for every evaluation that the design asks for, scored or no
 columns beside those of the file:
 
     parent   what was judged: the parent_gen_id, or the combo where the scored stage is the first
-    root     the generation of the first stage that it descends from: the unit of resampling
+    root     the generation of the first stage that it descends from
     judge    ``<llm>_<template>`` and the further dimensions of the scored stage
     share    the score on its own template's scale, from 0 to 1; NaN if there is none
     value    the score on one scale for all rows: the templates' own if they agree, else 0 to 1
@@ -33,6 +33,9 @@ CODE = "scores"
 IDENTITY = ("gen_id", "parent_gen_id", "combo_id")
 NUMBERS = ("score", "score_min", "score_max")
 NEEDED = (*IDENTITY, *NUMBERS, "error", "slice")
+# In place of the model and the further dimensions of a stage that took over its parent's text: the
+# text is the work of none of them, and copies under several models are one recipe.
+COPIED = "(copy)"
 # Columns that belong to no stage, even if one should have such a name.
 GENERAL = frozenset(
     (*NEEDED, "cohort_id", "cohorts", "edited", "usd", "prompt_tokens", "completion_tokens")
@@ -229,7 +232,7 @@ def _scores(frame: pd.DataFrame, scored: StageColumns, stages: Sequence[StageCol
         for stage in stages
         if stage is not scored and (frame.empty or (frame[f"{stage.name}_template"] != "").any())
     ]
-    rows = frame.copy()
+    rows = _without_copiers(frame, chain)
     scored = StageColumns(
         name=scored.name,
         gen_id="gen_id",
@@ -246,6 +249,17 @@ def _scores(frame: pd.DataFrame, scored: StageColumns, stages: Sequence[StageCol
     rows["value"] = rows["score"] if one_scale else rows["share"]
     low, high = scales.iloc[0] if one_scale else (0.0, 1.0)
     return Scores(rows=rows, stages=(*chain, scored), low=float(low), high=float(high))
+
+
+def _without_copiers(frame: pd.DataFrame, chain: Sequence[StageColumns]) -> pd.DataFrame:
+    """Return the rows in which `COPIED` stands for what had no part in a copied text."""
+    rows = frame.copy()
+    for stage in chain:
+        mode = f"{stage.name}_mode"
+        if mode in rows:
+            copied = rows[mode] == "copy"
+            rows.loc[copied, list(stage.dimensions[1:])] = COPIED
+    return rows
 
 
 def _judges(rows: pd.DataFrame, scored: StageColumns) -> pd.Series[str]:

@@ -1,55 +1,58 @@
-"""The summary tables: what was scored how high, by parent, by dimension and by recipe.
+"""The summary tables: what was scored how high, by parent and by dimension.
 
-A recipe is what made a parent: the templates, models and further dimensions of its stages, without
-combo and replicate. Of a template's scale, top is its end, high the upper third, low the lower.
+Of a template's scale, top is its end, high the upper third, low the lower third.
 """
 
 from __future__ import annotations
 
 import pandas as pd
 
+from daydream.analysis.jackknife import Interval, mean_of
 from daydream.analysis.judges import judge_effects
-from daydream.analysis.resampling import Interval, mean_interval
 from daydream.analysis.scores import Scores, cells
+from daydream.analysis.shrinkage import shrunk
+from daydream.analysis.strata import mean_within
 
 SPREAD = [
-    *("dimension", "level", "count", "missing", "parents", "roots"),
+    *("dimension", "level", "count", "missing", "parents", "combos", "roots"),
     *("mean", "sd", "min", "max", "median", "top_share", "high_share", "low_share"),
-    *("ci_low", "ci_high", "score_min", "score_max"),
-]
-STANDING = [
-    *("parents", "combos", "roots", "judges", "evaluations", "scored", "coverage"),
-    *("mean", "adjusted_mean", "ci_low", "ci_high", "score_min", "score_max"),
+    *("ci_low", "ci_high", "these_low", "these_high", "score_min", "score_max"),
 ]
 
 
 def generation_scores(scores: Scores) -> pd.DataFrame:
-    """Return a row a parent that has a score: lineage, coverage, means, and each judge's scores.
+    """Return a row per parent that has a score: lineage, coverage, means, and each judge's scores.
 
     For each judge: the mean over replicates on the judge's own scale, ``_min``, ``_max``, ``_n``.
     `normalised_mean` is the mean over the judges it has of their means from 0 to 1, so that more
-    judges do not mean more points; `adjusted_mean` is the same after each judge's bias is taken
-    off, so that lenient ones do not either; `rank` goes by it.
+    judges do not mean more points; `adjusted_mean`, on the scale of `value`, is the same after each
+    judge's bias is taken off, so that lenient ones do not either; `shrunk_mean` is that less what
+    luck explains (`shrinkage`), and `rank` goes by it, within each `group` of judges.
     """
     planned = scores.rows.groupby("parent", sort=False)
     table = planned[["parent_gen_id", *scores.lineage]].first()
     table["evaluations"], table["scored"] = planned.size(), planned["value"].count()
     table = table[table["scored"] > 0]
     found = cells(scores)
-    found["adjusted"] = judge_effects(found).adjusted(found)
+    judges = judge_effects(found)
+    found["adjusted"] = judges.adjusted(found)
     by_parent = found.groupby("parent")
+    group = found["judge"].map(judges.group).groupby(found["parent"]).first()
     table = table.assign(
         coverage=table["scored"] / table["evaluations"],
         judges=by_parent.size(),
+        group=group,
         normalised_mean=by_parent["share"].mean(),
-        adjusted_mean=(by_parent["adjusted"].mean() - scores.low) / (scores.high - scores.low),
+        adjusted_mean=by_parent["adjusted"].mean(),
+        shrunk_mean=shrunk(found, group),
     )
-    table["rank"] = _ranks(table["adjusted_mean"])
+    table["rank"] = table.groupby("group")["shrunk_mean"].transform(ranks)
+    table["score_min"], table["score_max"] = scores.low, scores.high
     by_judge = pd.DataFrame(_by_judge(scores, found), index=table.index)
     return table.join(by_judge.fillna({f"{judge}_n": 0 for judge in scores.judges}))
 
 
-def _ranks(means: pd.Series[float]) -> pd.Series[float]:
+def ranks(means: pd.Series[float]) -> pd.Series[float]:
     """Return ranks from 1, the highest first; equal means share one, whatever their rounding."""
     return means.round(9).rank(method="min", ascending=False)
 
@@ -94,11 +97,14 @@ def final_results(scores: Scores) -> pd.DataFrame:
 def _spread(scores: Scores, rows: pd.DataFrame) -> dict[str, object]:
     found = rows[rows["value"].notna()]
     value, share = found["value"], found["share"]
-    interval = mean_interval(found["root"], value, bounds=Interval(scores.low, scores.high))
+    bounds = Interval(scores.low, scores.high)
+    interval = mean_of(found["combo_id"], value).interval(bounds=bounds)
+    these = mean_within(found["combo_id"], found["root"], value).interval(bounds=bounds)
     return {
         "count": len(found),
         "missing": len(rows) - len(found),
         "parents": found["parent"].nunique(),
+        "combos": found["combo_id"].nunique(),
         "roots": found["root"].nunique(),
         "mean": value.mean(),
         "sd": value.std(),
@@ -106,10 +112,13 @@ def _spread(scores: Scores, rows: pd.DataFrame) -> dict[str, object]:
         "max": value.max(),
         "median": value.median(),
         "top_share": _part(found["score"] == found["score_max"]),
-        "high_share": _part(3 * share > 2 - 1e-9),
-        "low_share": _part(3 * share < 1 + 1e-9),
+        # Without their inner ends, so that no whole-number scale puts more values in one third.
+        "high_share": _part(3 * share > 2 + 1e-9),
+        "low_share": _part(3 * share < 1 - 1e-9),
         "ci_low": interval.low,
         "ci_high": interval.high,
+        "these_low": these.low,
+        "these_high": these.high,
         "score_min": scores.low,
         "score_max": scores.high,
     }
@@ -124,49 +133,3 @@ def perfect_scores(scores: Scores) -> pd.DataFrame:
     own = [*scores.stage.dimensions, scores.stage.replicate]
     names = ["gen_id", "parent_gen_id", *scores.lineage, *own, "judge", "score", "score_max"]
     return scores.rows.loc[scores.rows["score"] == scores.rows["score_max"], names]
-
-
-def leaderboard(scores: Scores) -> pd.DataFrame:
-    """Return a row a recipe, the best first, by the mean of its parents' adjusted values.
-
-    A parent's adjusted value is the mean over its judges, each less its bias; the interval is that
-    of the mean over parents, by root.
-    """
-    rows = scores.rows.assign(overall="")
-    found = cells(scores)
-    found["adjusted"] = judge_effects(found).adjusted(found)
-    parents = found.groupby("parent").agg(
-        root=("root", "first"),
-        combo_id=("combo_id", "first"),
-        value=("value", "mean"),
-        adjusted=("adjusted", "mean"),
-    )
-    keys = scores.recipe or ["overall"]
-    records = [
-        {**dict(zip(keys, recipe, strict=True)), **_standing(scores, group, parents)}
-        for recipe, group in rows.groupby(keys, sort=False)
-    ]
-    table = pd.DataFrame(records, columns=[*scores.recipe, *STANDING])
-    table.insert(0, "rank", _ranks(table["adjusted_mean"]))
-    return table.sort_values("rank", kind="stable")
-
-
-def _standing(scores: Scores, rows: pd.DataFrame, parents: pd.DataFrame) -> dict[str, object]:
-    scored = rows[rows["value"].notna()]
-    made = parents.loc[scored["parent"].unique()]
-    interval = mean_interval(made["root"], made["adjusted"])
-    return {
-        "parents": len(made),
-        "combos": made["combo_id"].nunique(),
-        "roots": made["root"].nunique(),
-        "judges": scored["judge"].nunique(),
-        "evaluations": len(rows),
-        "scored": len(scored),
-        "coverage": len(scored) / len(rows),
-        "mean": made["value"].mean(),
-        "adjusted_mean": made["adjusted"].mean(),
-        "ci_low": interval.low,
-        "ci_high": interval.high,
-        "score_min": scores.low,
-        "score_max": scores.high,
-    }

@@ -1,73 +1,70 @@
 """Where the variance of the scores comes from: components of a random-effects model.
 
-    score = mean + combo + template, model, … of each stage + each generation + residual + replicate
+    score = mean + combo + template, model, … of each stage + judge + each generation
+            + combo × … + judge × … + residual + replicate
 
 Every dimension is a random effect. A stage's generations (``draft``, ``essay``) differ by what
-their dimensions do not say: replicates, and how combos, templates and models suit each other.
-`residual` is what a judge finds in a text beyond the judge's own level and the text's; `replicate`
-is how far repeated judgements of one text by one judge differ.
+nothing else in the model says: replicates, and how templates and models of several stages suit each
+other. ``combo_id:essay_template`` is how the templates suit some combos better than others,
+``judge:essay_template`` how judges differ in what they prefer. `residual` is what a judge finds in
+a text beyond that; `replicate` is how far repeated judgements of one text by one judge differ.
 
-The estimator is Henderson's Method I (Henderson, Estimation of Variance and Covariance Components,
-Biometrics 9, 1953; Searle, Casella and McCulloch, Variance Components, 1992, chapter 5): the sums
-of squares of a balanced analysis of variance, set equal to what they are expected to be in the data
-at hand. In a balanced design it is the analysis of variance; in any other it stays unbiased. It
-takes nothing but counts, so it serves 100,000 rows, for which the restricted maximum likelihood of
-statsmodels would need a matrix of 100,000 × 100,000. An estimate below zero is set to zero, as is
-usual in generalizability theory (Brennan, Generalizability Theory, 2001).
-
-The intervals are generalized confidence intervals (Weerahandi, Generalized Confidence Intervals,
-Journal of the American Statistical Association 88, 1993; Burdick, Borror and Montgomery, Design and
-Analysis of Gauge R&R Studies, 2005): the same equations, solved for sums of squares that are drawn
-from chi-square distributions. In a design with gaps a sum of squares varies more than its degrees
-of freedom say; those of the draws are matched to the variance it has when scores are simulated with
-the estimated components (Satterthwaite, An Approximate Distribution of Estimates of Variance
-Components, Biometrics Bulletin 2, 1946). The effects are supposed to be normal. There is no
-interval for fewer than `MIN_DF` degrees of freedom, whose upper end would be anything.
+The estimates and intervals are those of `reml`. Which components the design can tell apart is
+decided before, by the expected sums of squares of each factor (Searle, Casella and McCulloch,
+Variance Components, 1992, chapter 5).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from daydream.analysis.resampling import LEVEL, NEGLIGIBLE, NO_INTERVAL, SEED, Array, Interval
+from daydream.analysis.jackknife import NEGLIGIBLE, Array
+from daydream.analysis.reml import Codes, fitted, interval, standard_errors
 from daydream.analysis.scores import Scores
 
 # Equations nearer to singular than this have no solution to speak of.
 MAX_CONDITION = 1e8
-MIN_DF = 2
-DRAWS = 10_000
-SIMULATIONS = 200
 COLUMNS = ["component", "levels", "df", "variance", "ci_low", "ci_high", "share", "note"]
-
-Codes = NDArray[np.integer[Any]]
 
 
 def variance(scores: Scores) -> pd.DataFrame:
-    """Return a row a component, its variance in squared points of the scale of `value`."""
+    """Return a row per component, its variance in squared points of the scale of `value`."""
     rows = scores.scored
-    names = ["combo_id", *scores.dimensions]
-    factors: dict[str, Codes] = {name: pd.factorize(rows[name])[0] for name in names}
-    for stage in scores.stages[:-1]:
-        factors[stage.name] = pd.factorize(rows[stage.gen_id])[0]
-    cell = rows.groupby(["parent", "judge"], sort=False).ngroup()
-    factors["residual"] = cell.to_numpy(dtype=np.int64)
-    factors["replicate"] = np.arange(len(rows))
-    table = components(rows["value"].to_numpy(dtype=float), factors)
+    table = components(rows["value"].to_numpy(dtype=float), _factors(scores, rows))
     # Nothing on a bounded scale varies more than half of it at one end, half at the other.
     table["ci_high"] = table["ci_high"].clip(upper=(scores.high - scores.low) ** 2 / 4)
     return table.assign(score_min=scores.low, score_max=scores.high)
 
 
+def _factors(scores: Scores, rows: pd.DataFrame) -> dict[str, Codes]:
+    """Return the codes of each factor's levels; what varies nowhere has no interactions."""
+    names = ["combo_id", *scores.dimensions]
+    factors: dict[str, Codes] = {name: pd.factorize(rows[name])[0] for name in names}
+    factors["judge"] = pd.factorize(rows["judge"])[0]
+    for stage in scores.stages[:-1]:
+        factors[stage.name] = pd.factorize(rows[stage.gen_id])[0]
+    crossed = ["combo_id"] if len(scores.judges) < 2 else ["combo_id", "judge"]
+    for name in scores.recipe:
+        if rows[name].nunique() > 1:
+            for other in crossed:
+                pairs = rows.groupby([other, name], sort=False).ngroup()
+                factors[f"{other}:{name}"] = pairs.to_numpy(dtype=np.int64)
+    cell = rows.groupby(["parent", "judge"], sort=False).ngroup()
+    factors["residual"] = cell.to_numpy(dtype=np.int64)
+    factors["replicate"] = np.arange(len(rows))
+    return factors
+
+
 def components(values: Array, factors: Mapping[str, Codes]) -> pd.DataFrame:
     """Return the variance component of each factor: the codes of its levels from 0, a row a value.
 
-    A factor that nothing tells apart from earlier ones has no variance but a `note`.
+    A factor that nothing tells apart from earlier ones has no variance but a `note`. The last
+    factor has a level for each value.
     """
     names = list(factors)
     layout = _layout(list(factors.values()), len(values))
@@ -76,18 +73,49 @@ def components(values: Array, factors: Mapping[str, Codes]) -> pd.DataFrame:
     numbers = ["df", "variance", "ci_low", "ci_high", "share"]
     table[numbers] = table[numbers].astype(float)
     table["note"] = _notes(layout, kept, names)
-    if not kept:
+    error = [k for k in kept if layout.levels[k] == len(values)]
+    if not error:
         return table
-    equations = _equations(layout, kept)
-    squares = equations.squares(values)
-    found = np.linalg.solve(equations.expected, squares).clip(min=0)
-    intervals = _intervals(equations, squares, _effective_df(equations, found))
-    table.loc[kept, "df"] = equations.df
-    table.loc[kept, "variance"] = found
-    table.loc[kept, ["ci_low", "ci_high"]] = intervals
-    if found.any():
-        table.loc[kept, "share"] = found / found.sum()
+    random = [k for k in kept if k not in error]
+    df = _equations(layout, [*random, *error]).df
+    table.loc[[*random, *error], "df"] = df
+    if np.ptp(values) <= NEGLIGIBLE * np.abs(values).max():
+        table.loc[kept, "variance"] = 0.0
+        return table
+    found, errors = _fitted(values, [layout.codes[k] for k in random])
+    intervals = map(interval, found.tolist(), errors.tolist(), df.tolist())
+    table.loc[[*random, *error], "variance"] = found
+    table.loc[[*random, *error], ["ci_low", "ci_high"]] = list(intervals)
+    table.loc[kept, "share"] = table.loc[kept, "variance"] / found.sum()
     return table
+
+
+def _fitted(values: Array, factors: list[Codes]) -> tuple[Array, Array]:
+    """Return the variances of factors and of the error, and their standard errors.
+
+    A last factor that all others are constant within, such as the judged texts by judge of repeated
+    judgements, is not fitted as such: it would have most of all levels. The error is the variance
+    within its levels, and the rest is fitted to their means, whose error is the factor's variance
+    and its share of the error. With equally many values per level this is the same.
+    """
+    cell = factors[-1] if factors else np.zeros(len(values), dtype=np.int64)
+    sizes = np.bincount(cell)
+    first = np.unique(cell, return_index=True)[1]
+    constant = all((codes == codes[first][cell]).all() for codes in factors[:-1])
+    if not constant or len(sizes) < len(values) / 4:
+        found = fitted(values, factors)
+        return found, standard_errors(values, factors, found)
+    means = np.bincount(cell, weights=values) / sizes
+    df = len(values) - len(sizes)
+    error = float(((values - means[cell]) ** 2).sum()) / df
+    outer = [codes[first] for codes in factors[:-1]]
+    found = fitted(means, outer)
+    errors = standard_errors(means, outer, found)
+    part = error * float((1 / sizes).mean())
+    own = np.sqrt(2 / df) * error
+    spread = np.hypot(errors[-1], own * part / error if error > 0 else 0.0)
+    variances = np.array([*found[:-1], max(0.0, found[-1] - part), error])
+    return variances, np.array([*errors[:-1], spread, own])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,15 +164,6 @@ class _Equations:
     nesting: Array
     expected: Array
     df: Array
-
-    def squares(self, values: Array) -> Array:
-        """Return each factor's own sum of squares."""
-        centred = values - values.mean()
-        about_mean = [
-            (np.bincount(codes, weights=centred) ** 2 / size).sum()
-            for codes, size in zip(self.codes, self.sizes, strict=True)
-        ]
-        return np.linalg.solve(self.nesting, np.array(about_mean))
 
 
 def _equations(layout: _Layout, kept: list[int]) -> _Equations:
@@ -199,30 +218,3 @@ def _notes(layout: _Layout, kept: list[int], names: list[str]) -> list[str]:
     for k, others in included.items():
         notes[k] = f"includes {', '.join(others)}"
     return notes
-
-
-def _effective_df(equations: _Equations, variances: Array) -> Array:
-    rng = np.random.default_rng(SEED)
-    simulated = np.empty((SIMULATIONS, len(variances)))
-    for squares in simulated:
-        values = np.zeros(len(equations.codes[0]))
-        for codes, size, found in zip(equations.codes, equations.sizes, variances, strict=True):
-            values += rng.normal(0.0, np.sqrt(found), len(size))[codes]
-        squares[:] = equations.squares(values)
-    mean, spread = simulated.mean(axis=0), simulated.var(axis=0, ddof=1)
-    # Where nothing varies but by rounding there is nothing to match.
-    varies = spread > (NEGLIGIBLE * mean.max()) ** 2
-    matched = np.divide(2 * mean**2, spread, out=equations.df.copy(), where=varies)
-    return np.asarray(np.minimum(matched, equations.df))
-
-
-def _intervals(equations: _Equations, squares: Array, df: Array) -> list[Interval]:
-    draws = np.random.default_rng(SEED).chisquare(df, size=(DRAWS, len(df)))
-    drawn = (df * squares.clip(min=0) / draws).T
-    variances = np.linalg.solve(equations.expected, drawn).clip(min=0)
-    tail = (1 - LEVEL) / 2
-    ends = np.quantile(variances, [tail, 1 - tail], axis=1).T
-    return [
-        Interval(low, high) if high > low and freedom >= MIN_DF else NO_INTERVAL
-        for (low, high), freedom in zip(ends.tolist(), equations.df.round(), strict=True)
-    ]

@@ -12,10 +12,12 @@ from __future__ import annotations
 # Here, where the rules may read it: the modules import pandas, which the workflow's own process
 # does without.
 FIGURES = (
+    "leaderboard",
     "score_distributions",
     "template_judge",
     "judge_agreement",
     "variance",
+    "writer_judge",
     "comparisons",
     "calls",
     "failures",

@@ -46,7 +46,7 @@ def comparisons(tables: Tables) -> alt.VConcatChart:
             interval_panel(
                 rows,
                 title=start + title,
-                unit=f"difference ({scale_name(scores)}), 95 % interval",
+                unit=f"difference ({scale_name(scores)}), 95 % interval for new combos",
                 shown=_pairs(rows),
                 domain=domain,
             )
@@ -61,7 +61,7 @@ def comparisons(tables: Tables) -> alt.VConcatChart:
         notes=[
             *score_notes(tables.cohort, tables.scores),
             "Mean of the first less that of the second, in cells of the design that are alike in "
-            "all else. Filled: p < 0.05 after Holm's correction for the pairs of the dimension.",
+            "all else. Filled: p < 0.05 after Holm's correction for all pairs of all dimensions.",
             interval_note(pd.concat(shown)),
         ],
     )

@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from daydream.analysis.resampling import MIN_CLUSTERS
+from daydream.analysis.jackknife import MIN_COMBOS
 from daydream.figures.layout import (
     Panel,
     panel_title,
@@ -22,7 +22,7 @@ from daydream.figures.theme import BLUE, FAINT, MUTED, WIDTH
 
 COLUMNS = ["label", "value", "ci_low", "ci_high", "text", "note", "marked"]
 
-FEW = f"fewer than {MIN_CLUSTERS} independent lineages, or too little variation between them"
+FEW = f"fewer than {MIN_COMBOS} combos, or no variation between them"
 
 
 def interval_panel(

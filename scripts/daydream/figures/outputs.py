@@ -20,17 +20,21 @@ from daydream.figures.comparisons import comparisons
 from daydream.figures.distributions import score_distributions
 from daydream.figures.failures import failures
 from daydream.figures.heatmap import template_judge
+from daydream.figures.leaderboard import leaderboard
 from daydream.figures.tables import Tables, read_tables
 from daydream.figures.variance import variance
+from daydream.figures.writers import writer_judge
 from daydream.files import replacing
 
 Figure = Callable[[Tables], alt.VConcatChart]
 
 DRAWN: Mapping[str, Figure] = {
+    "leaderboard": leaderboard,
     "score_distributions": score_distributions,
     "template_judge": template_judge,
     "judge_agreement": judge_agreement,
     "variance": variance,
+    "writer_judge": writer_judge,
     "comparisons": comparisons,
     "calls": calls,
     "failures": failures,

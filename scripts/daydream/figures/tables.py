@@ -17,6 +17,17 @@ COLUMNS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("dimension", "level"),
         ("count", "missing", "mean", "ci_low", "ci_high"),
     ),
+    "leaderboard": (
+        (),
+        (
+            *("group", "parents", "adjusted_mean", "ci_low", "ci_high"),
+            *("rank_low", "rank_high", "p_best"),
+        ),
+    ),
+    "writer_judge": (
+        ("writer", "judge_llm", "own"),
+        ("parents", "preference", "ci_low", "ci_high"),
+    ),
     "variance": (
         ("component", "note"),
         ("levels", "variance", "ci_low", "ci_high", "share"),
@@ -46,6 +57,8 @@ class Tables:
     cohort: str
     scores: list[Scores]
     final_results: pd.DataFrame
+    leaderboard: pd.DataFrame
+    writer_judge: pd.DataFrame
     variance: pd.DataFrame
     judge_agreement: pd.DataFrame
     comparisons: pd.DataFrame

@@ -1,0 +1,109 @@
+"""The recipes, the best first.
+
+A recipe is what made a text: the templates, models and further dimensions of its stages, without
+combo and replicate.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from daydream.analysis.adjusted import RecipeFit, fit_recipes, texts_of
+from daydream.analysis.jackknife import Interval
+from daydream.analysis.judges import judge_effects
+from daydream.analysis.ranking import COLUMNS as STANDINGS
+from daydream.analysis.ranking import standings
+from daydream.analysis.scores import Scores, cells
+from daydream.analysis.strata import mean_within
+from daydream.analysis.summary import ranks
+
+COLUMNS = [
+    *("parents", "combos", "roots", "judges", "evaluations", "scored", "coverage"),
+    *("mean", "adjusted_mean", "ci_low", "ci_high", "these_low", "these_high"),
+    *STANDINGS,
+]
+
+
+def leaderboard(scores: Scores) -> pd.DataFrame:
+    """Return a row per recipe and `group`, the best of each group first.
+
+    `rank` goes by `adjusted_mean` (`adjusted`); the interval is for new combos. Recipes of
+    different groups cannot be compared; one whose texts are in several groups has a row in each.
+    """
+    found = cells(scores)
+    judges = judge_effects(found)
+    recipes = recipe_names(scores)
+    texts = texts_of(found, judges, recipes)
+    rows = _grouped(scores, recipes, texts)
+    parts = []
+    for group, part in texts.groupby("group"):
+        fit = fit_recipes(part, found[found["parent"].isin(part.index)], judges)
+        parts.append(_group(scores, fit, part).assign(group=group))
+    fitted = pd.concat(parts) if parts else pd.DataFrame(columns=["recipe", "group"])
+    table = rows.merge(fitted, on=["recipe", "group"], how="left")
+    for name in COLUMNS:
+        if name not in table:
+            table[name] = float("nan")
+    table[["parents", "combos", "roots"]] = table[["parents", "combos", "roots"]].fillna(0)
+    table.insert(0, "rank", table.groupby("group")["adjusted_mean"].transform(ranks))
+    table = table.sort_values(["group", "rank"], kind="stable")
+    table = table[["group", "rank", *scores.recipe, *COLUMNS]]
+    return table.assign(score_min=scores.low, score_max=scores.high)
+
+
+def recipe_names(scores: Scores) -> pd.Series[str]:
+    """Return the name of each parent's recipe, by parent."""
+    made = scores.rows.drop_duplicates("parent").set_index("parent")
+    name = pd.Series("", index=made.index, dtype=str)
+    for dimension in scores.recipe:
+        name = name + "\n" + made[dimension].astype(str)
+    return name
+
+
+def _grouped(scores: Scores, recipes: pd.Series[str], texts: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per recipe and group, with what the design asks for and what has a score.
+
+    A text without any score counts in the first group of its recipe, or in none.
+    """
+    rows = scores.rows.assign(recipe=scores.rows["parent"].map(recipes))
+    first = texts.groupby("recipe")["group"].min()
+    group = rows["parent"].map(texts["group"]).fillna(rows["recipe"].map(first))
+    rows = rows.assign(group=group.astype(float))
+    by_recipe = rows.groupby(["recipe", "group"], sort=False, dropna=False)
+    table = by_recipe.agg(
+        evaluations=("gen_id", "size"),
+        scored=("value", "count"),
+        **{name: (name, "first") for name in scores.recipe},
+    )
+    judged = rows[rows["value"].notna()].groupby(["recipe", "group"])["judge"].nunique()
+    table["judges"] = judged.reindex(table.index).fillna(0)
+    table["coverage"] = table["scored"] / table["evaluations"]
+    return table.reset_index()
+
+
+def _group(scores: Scores, fit: RecipeFit, texts: pd.DataFrame) -> pd.DataFrame:
+    """Return what a group's fit says of each of its recipes."""
+    ranked = standings(fit)
+    records = []
+    for recipe, estimate in zip(fit.recipes, fit.means, strict=True):
+        made = texts[texts["recipe"] == recipe]
+        low, high = min(scores.low, estimate.value), max(scores.high, estimate.value)
+        interval = estimate.interval(bounds=Interval(low, high))
+        these = mean_within(made["combo_id"], made["root"], made["adjusted"])
+        # The chance is that of the texts' mean, the centre that of the adjusted mean.
+        here = these._replace(value=estimate.value).interval(bounds=Interval(low, high))
+        records.append(
+            {
+                "recipe": recipe,
+                "parents": len(made),
+                "combos": made["combo_id"].nunique(),
+                "roots": made["root"].nunique(),
+                "mean": made["value"].mean(),
+                "adjusted_mean": estimate.value,
+                "ci_low": interval.low,
+                "ci_high": interval.high,
+                "these_low": here.low,
+                "these_high": here.high,
+            }
+        )
+    return pd.DataFrame(records).merge(ranked, left_on="recipe", right_index=True)
