@@ -113,7 +113,7 @@ def test_coverage_does_not_buy_rank(frame: pd.DataFrame) -> None:
     table = tables(lose(frame, lost))["generation_scores"]
     first = table.iloc[0]
     assert first["normalised_mean"] == pytest.approx(7 / 9)
-    assert first["adjusted_mean"] == pytest.approx(5 / 9)
+    assert first["adjusted_mean"] == pytest.approx(5)
     assert (table["rank"] == 1).all()
     assert list(first[["coverage", "judges", "em0_et0_n"]]) == [0.5, 1, 0]
     assert np.isnan(first["em0_et0"])
@@ -136,10 +136,10 @@ def test_final_results(frame: pd.DataFrame) -> None:
     frame["score"] = [0.0, 3, 6, 9] * 8
     table = tables(frame)["final_results"].set_index(["dimension", "level"])
     overall = table.loc[("overall", "")]
-    assert list(overall[["count", "missing", "parents", "roots"]]) == [32, 0, 8, 4]
+    assert list(overall[["count", "missing", "parents", "combos", "roots"]]) == [32, 0, 8, 2, 4]
     assert list(overall[["mean", "min", "max", "median"]]) == [4.5, 0, 9, 4.5]
     assert overall["sd"] == pytest.approx(pd.Series([0.0, 3, 6, 9] * 8).std())
-    assert list(overall[["top_share", "high_share", "low_share"]]) == [0.25, 0.5, 0.5]
+    assert list(overall[["top_share", "high_share", "low_share"]]) == [0.25, 0.25, 0.25]
     dimensions = set(table.index.get_level_values("dimension"))
     assert {"combo_id", "essay_template", "draft_llm", "evaluation_replicate"} <= dimensions
     assert table.loc[("judge", "em1_et0"), "mean"] == 7.5
@@ -185,7 +185,7 @@ def test_comparisons_take_only_what_is_shared(frame: pd.DataFrame) -> None:
     lost = (frame["combo_id"] == "combo0") & (frame["essay_template"] == "et1")
     made = tables(lose(frame, lost))
     row = made["comparisons"].set_index("dimension").loc["essay_template"]
-    assert list(row[["cells", "clusters", "mean", "other_mean", "difference"]]) == [4, 2, 9, 9, 0]
+    assert list(row[["cells", "combos", "mean", "other_mean", "difference"]]) == [4, 1, 9, 9, 0]
     means = made["final_results"].set_index(["dimension", "level"])["mean"]
     assert means[("essay_template", "et1")] > means[("essay_template", "et0")]
 
@@ -240,11 +240,11 @@ SMALL = {
 
 @pytest.mark.parametrize("levels", SMALL.values(), ids=SMALL)
 def test_little_data_gives_empty_intervals(levels: dict[str, int]) -> None:
-    """No warning, no crash, and no interval from fewer roots than it takes."""
+    """No warning, no crash, and no interval for new combos from fewer than three."""
     frame = simulated(np.random.default_rng(3), levels=levels, sd={"essay": 1, "residual": 1})
     for table in tables(frame).values():
-        if "roots" in table and "ci_low" in table:
-            assert table.loc[table["roots"] < 8, ["ci_low", "ci_high"]].isna().all(axis=None)
+        if "combos" in table and "ci_low" in table:
+            assert table.loc[table["combos"] < 3, ["ci_low", "ci_high"]].isna().all(axis=None)
 
 
 def test_one_evaluation_has_a_mean_and_nothing_else(frame: pd.DataFrame) -> None:

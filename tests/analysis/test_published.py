@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import krippendorff
+import mixedlm
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,17 +12,14 @@ from statsmodels.stats.multitest import multipletests
 
 from daydream.analysis.agreement import alpha, pearson
 from daydream.analysis.comparisons import holm
+from daydream.analysis.jackknife import MIN_COMBOS, NO_INTERVAL, mean_of
 from daydream.analysis.judges import judge_effects
-from daydream.analysis.resampling import (
-    MIN_CLUSTERS,
-    NO_INTERVAL,
-    RESAMPLES,
-    bootstrap_interval,
-    mean_interval,
-    sign_flip_p,
-)
+from daydream.analysis.reml import fitted
+from daydream.analysis.strata import mean_within
 from daydream.analysis.variance import components
 
+# How mixedlm reads its data sets.
+reading = pytest.mark.filterwarnings("ignore:The 'float_precision'")
 # What statsmodels' regressions say of the pandas that is installed, when they are imported.
 pandas_deprecations = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -38,16 +36,22 @@ SHROUT_FLEISS = ["9 2 5 8", "6 1 3 2", "8 4 6 8", "7 1 2 6", "10 5 6 9", "6 2 4 
 # Darwin's plants, crossed less selfed, in eighths of an inch: Fisher, The Design of Experiments,
 # 1935, sections 17 and 21.
 DARWIN = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
-# The controls of Efron and Tibshirani, An Introduction to the Bootstrap, 1993, table 2.1.
-MICE = [52, 104, 146, 10, 51, 30, 40, 27, 46]
+# lme4's estimates of variances in data sets that it and mixedlm carry: Bates, Mächler, Bolker and
+# Walker, Fitting Linear Mixed-Effects Models Using lme4, Journal of Statistical Software 67, 2015,
+# and lme4's own documentation. Each with its factors; the error is last.
+LME4 = {
+    "dyestuff": ("Yield", ["Batch"], [1764.05, 2451.25]),
+    "penicillin": ("diameter", ["plate", "sample"], [0.71691, 3.73092, 0.30242]),
+    "pastes": ("strength", ["batch", "sample"], [1.6573, 8.4337, 0.6780]),
+}
 
 
 def ratings(table: np.ndarray) -> pd.DataFrame:
-    """Return the values of a table of coders (rows) by units, each unit its own root."""
+    """Return the values of a table of coders (rows) by units, each unit of its own combo."""
     coder, unit = np.nonzero(~np.isnan(table))
     names = pd.Series(unit).map("u{}".format)
     return pd.DataFrame(
-        {"parent": names, "root": names, "judge": coder, "value": table[coder, unit]}
+        {"parent": names, "combo_id": names, "judge": coder, "value": table[coder, unit]}
     )
 
 
@@ -99,40 +103,69 @@ def test_variance_components_equal_restricted_maximum_likelihood() -> None:
     assert found["variance"].tolist() == pytest.approx(expected, rel=1e-3)
 
 
-def test_bootstrap_t_of_efron_and_tibshirani() -> None:
-    """The 90 % interval of the mouse data's mean: 35.82 to 116.74, of 1,000 resamples."""
-    codes, values = clusters(MICE)
-    columns = [values.to_numpy(), np.ones(len(values))]
-    found = bootstrap_interval(codes, columns, lambda total, n: total / n, level=0.9)
-    assert found.low == pytest.approx(35.82, abs=1)
-    assert found.high == pytest.approx(116.74, abs=3)
+@reading
+@pytest.mark.parametrize("name", LME4)
+def test_variances_equal_those_of_lme4(name: str) -> None:
+    """To four digits: one factor, two crossed, and one nested in another."""
+    value, factors, expected = LME4[name]
+    data = getattr(mixedlm, f"load_{name}")()
+    codes = [pd.factorize(data[factor])[0] for factor in factors]
+    found = fitted(data[value].to_numpy(dtype=float), codes)
+    assert found.tolist() == pytest.approx(expected, rel=1e-4)
 
 
-def test_bootstrap_equals_scipys_for_many_clusters() -> None:
-    """Where studentizing makes no difference, the ends are those of scipy.stats.bootstrap."""
-    rng = np.random.default_rng(4)
-    codes, values = clusters(list(rng.normal(5, 1, 200)))
-    found = mean_interval(codes, values)
-    expected = stats.bootstrap(
-        (values.to_numpy(),), np.mean, n_resamples=RESAMPLES, method="BCa", rng=rng
-    ).confidence_interval
-    assert found == pytest.approx((expected.low, expected.high), abs=0.01)
+@reading
+def test_repeated_values_are_fitted_by_their_means() -> None:
+    """Batches and their replicates: the same as without this short cut."""
+    data = mixedlm.load_dyestuff()
+    factors = {"Batch": pd.factorize(data["Batch"])[0], "replicate": np.arange(len(data))}
+    found = components(data["Yield"].to_numpy(dtype=float), factors)["variance"]
+    assert found.tolist() == pytest.approx([1764.05, 2451.25], rel=1e-4)
 
 
-def test_sign_flips_of_darwins_plants() -> None:
-    """Fisher counted 1,726 of 32,768 sums as far from zero as the one observed."""
-    assert sign_flip_p(*clusters(DARWIN)) == 1726 / 32768
+def test_darwins_plants() -> None:
+    """Fisher's t = 2.148 with 14 degrees of freedom, p = 0.0497; the interval leaves out zero."""
+    estimate = mean_of(*clusters(DARWIN))
+    assert estimate.value / estimate.error == pytest.approx(2.148, abs=0.0005)
+    assert estimate.df == 14
+    assert estimate.p_value == pytest.approx(0.0497, abs=0.00005)
+    assert estimate.interval() == pytest.approx((0.03, 41.84), abs=0.005)
 
 
 @pytest.mark.parametrize("n", [3, 8, 40])
-def test_sign_flips_equal_scipys_permutation_test(n: int) -> None:
-    """Exactly where all flips are made, nearly where some of them are drawn."""
+def test_the_mean_of_single_values_is_students(n: int) -> None:
+    """One value per combo: the t test of scipy."""
     values = np.random.default_rng(n).normal(0.4, 1, n)
-    expected = stats.permutation_test(
-        (values,), np.sum, permutation_type="samples", n_resamples=5000, vectorized=False, rng=1
-    ).pvalue
-    tolerance = 1e-12 if n < 12 else 0.03
-    assert sign_flip_p(*clusters(list(values))) == pytest.approx(expected, abs=tolerance)
+    expected = stats.ttest_1samp(values, 0)
+    estimate = mean_of(*clusters(list(values)))
+    assert estimate.p_value == pytest.approx(expected.pvalue)
+    assert estimate.interval() == pytest.approx(tuple(expected.confidence_interval()))
+
+
+@pandas_deprecations
+def test_the_mean_of_unequal_combos_has_the_cluster_robust_error() -> None:
+    """CV3, the jackknife: that of a regression on a constant without each combo in turn."""
+    import statsmodels.api as sm
+
+    rng = np.random.default_rng(2)
+    combos = np.repeat(np.arange(9), rng.integers(1, 9, 9))
+    values = rng.normal(0, 1, 9)[combos] + rng.normal(0, 1, len(combos))
+    without = [
+        sm.OLS(values[combos != g], np.ones((combos != g).sum())).fit().params[0] for g in range(9)
+    ]
+    expected = np.sqrt(8 / 9 * ((without - np.mean(without)) ** 2).sum())
+    assert mean_of(pd.Series(combos), pd.Series(values)).error == pytest.approx(expected)
+
+
+def test_the_mean_of_these_combos_is_a_stratified_one() -> None:
+    """Equal strata: the standard error of a fixed-effects regression; Cochran's formula."""
+    rng = np.random.default_rng(3)
+    combos = np.repeat(np.arange(4), 6)
+    values = rng.normal(0, 5, 4)[combos] + rng.normal(0, 1, 24)
+    within = sum(values[combos == g].var(ddof=1) for g in range(4)) / 4
+    estimate = mean_within(pd.Series(combos), pd.Series(np.arange(24)), pd.Series(values))
+    assert estimate.error == pytest.approx(np.sqrt(within / 24))
+    assert estimate.df == 20
 
 
 def test_holm() -> None:
@@ -164,13 +197,13 @@ def test_bias_equals_least_squares() -> None:
 def test_judges_that_share_no_text_have_no_bias() -> None:
     """And of two groups that share none, each sums to zero by itself."""
     alone = pd.DataFrame({"parent": ["a", "b"], "judge": ["x", "y"], "value": [1.0, 5.0]})
-    assert judge_effects(alone).bias.isna().all()
+    assert judge_effects(alone.assign(combo_id="c")).bias.isna().all()
     groups = pd.DataFrame(
         {"parent": list("aabb"), "judge": list("wxyz"), "value": [1.0, 3.0, 5.0, 6.0]}
     )
-    assert judge_effects(groups).bias.to_dict() == pytest.approx(
-        {"w": -1, "x": 1, "y": -0.5, "z": 0.5}
-    )
+    found = judge_effects(groups.assign(combo_id="c"))
+    assert found.group.to_dict() == {"w": 1, "x": 1, "y": 2, "z": 2}
+    assert found.bias.to_dict() == pytest.approx({"w": -1, "x": 1, "y": -0.5, "z": 0.5})
 
 
 def test_correlation_equals_scipys() -> None:
@@ -178,37 +211,33 @@ def test_correlation_equals_scipys() -> None:
     rng = np.random.default_rng(7)
     x = rng.normal(0, 1, 12)
     y = x + rng.normal(0, 0.3, 12)
-    roots = [f"r{n}" for n in range(12)]
-    value, interval = pearson(pd.DataFrame({"root": roots, "x": x, "y": y}))
+    combos = [f"c{n}" for n in range(12)]
+    value, interval = pearson(pd.DataFrame({"combo_id": combos, "x": x, "y": y}))
     assert value == pytest.approx(stats.pearsonr(x, y).statistic)
     assert -1 <= interval.low < value < interval.high <= 1
 
 
 def test_too_little_gives_no_interval() -> None:
-    """Few clusters, and values that do not vary; lineages count, not scores."""
-    many = [1.0, 2.0, 4.0] * 10
-    assert mean_interval(*clusters(many)) != NO_INTERVAL
-    codes, values = clusters(many)
-    few = codes % (MIN_CLUSTERS - 1)
-    assert np.isnan(mean_interval(few, values)).all()
-    assert np.isnan(mean_interval(codes, values * 0 + 3)).all()
-    one_differs = pd.Series([3.0] * 29 + [4.0])
-    assert np.isnan(mean_interval(codes, one_differs)).all()
+    """Few combos, and values that do not vary; combos count, not scores."""
+    codes, values = clusters([1.0, 2.0, 4.0] * 10)
+    assert mean_of(codes, values).interval() != NO_INTERVAL
+    few = mean_of(codes % (MIN_COMBOS - 1), values)
+    assert np.isnan(few.interval()).all()
+    assert np.isnan(few.p_value)
+    assert np.isnan(mean_of(codes, values * 0 + 3).interval()).all()
+    assert np.isnan(mean_within(codes, codes, values).interval()).all()
 
 
-def test_more_roots_are_a_narrower_interval_and_more_essays_of_a_root_are_not() -> None:
-    """Equal copies of a root's scores add nothing."""
+def test_more_combos_are_a_narrower_interval_and_more_texts_of_one_are_not() -> None:
+    """Equal copies of a combo's scores add nothing, neither here nor there."""
     codes, values = clusters(list(np.random.default_rng(8).normal(5, 1, 20)))
-    plain = mean_interval(codes, values)
-    copied = mean_interval(pd.concat([codes] * 5), pd.concat([values] * 5))
+    plain = mean_of(codes, values).interval()
+    copied = mean_of(pd.concat([codes] * 5), pd.concat([values] * 5)).interval()
     assert copied == pytest.approx(plain)
-    doubled = mean_interval(pd.concat([codes, codes + 20]), pd.concat([values] * 2))
+    doubled = mean_of(pd.concat([codes, codes + 20]), pd.concat([values] * 2)).interval()
     assert doubled.high - doubled.low < 0.8 * (plain.high - plain.low)
-
-
-def test_thousands_of_roots_are_resampled_in_groups() -> None:
-    """The interval of a mean of 5,000 is that of its standard error."""
-    values = list(np.random.default_rng(9).normal(5, 1, 5000))
-    found = mean_interval(*clusters(values))
-    error = np.std(values, ddof=1) / np.sqrt(5000)
-    assert (found.high - found.low) / 2 == pytest.approx(1.96 * error, rel=0.15)
+    once = mean_within(codes // 5, codes, values).interval()
+    twice = mean_within(
+        pd.concat([codes // 5] * 2), pd.concat([codes] * 2), pd.concat([values] * 2)
+    ).interval()
+    assert twice == pytest.approx(once)

@@ -144,7 +144,7 @@ def test_the_mapping_is_completed_in_place(load: Load) -> None:
     found = load("size=3", "cohorts=c1")
     config = load.config  # type: ignore[attr-defined]
     assert json.loads(json.dumps(config)) == config == found.plain()
-    assert (config["size"], config["by"], config["cohorts"]) == (3, "adjusted_mean", ["c1"])
+    assert (config["size"], config["by"], config["cohorts"]) == (3, "shrunk_mean", ["c1"])
     assert config["stages"]["draft"]["sampling"] == {}
     assert load_settings(json.loads(json.dumps(config))).plain() == config
 

@@ -7,6 +7,8 @@ returns one row per experiment. `tests/analysis/test_intervals.py` runs some of 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -33,13 +35,14 @@ def scored(frame: pd.DataFrame) -> Scores:
     return found
 
 
-def held(row: pd.Series, truth: float, low: str = "ci_low", high: str = "ci_high") -> bool:
-    assert not np.isnan(row[low])
-    return bool(row[low] <= truth <= row[high])
+def held(row: pd.Series[Any], truth: float, low: str = "ci_low", high: str = "ci_high") -> bool:
+    ends = float(row[low]), float(row[high])
+    assert not np.isnan(ends).any()
+    return bool(ends[0] <= truth <= ends[1])
 
 
 def means(rng: np.random.Generator, count: int, *, combos: int = 10) -> pd.DataFrame:
-    """The overall mean: for new combos, and for the combos at hand; 12 drafts of each."""
+    """Return whether intervals hold the mean for new combos and for these; 12 drafts per combo."""
     found = []
     for _ in range(count):
         own = rng.normal(0, 1, combos)
@@ -62,7 +65,7 @@ def means(rng: np.random.Generator, count: int, *, combos: int = 10) -> pd.DataF
 def null_comparisons(
     rng: np.random.Generator, count: int, *, combos: int = 10, interaction: float = 0.5
 ) -> pd.DataFrame:
-    """No level is better on new combos, but each suits some combos; a tenth has no score."""
+    """Return what is found where no level is better, but each suits some combos; with gaps."""
     found = []
     levels = {
         **ONE,
@@ -77,7 +80,7 @@ def null_comparisons(
             for name in ("draft_template", "essay_template", "evaluation_llm")
         }
 
-        def effect(rows: pd.DataFrame, effects: dict = effects) -> pd.Series:
+        def effect(rows: pd.DataFrame, effects: dict[str, Any] = effects) -> pd.Series:
             combo = rows["combo_id"].str[5:].astype(int)
             total = sum(
                 table[combo, rows[name].str[-1].astype(int)] for name, table in effects.items()
@@ -87,10 +90,11 @@ def null_comparisons(
         sd = {"combo_id": 0.6, "draft": 0.5, "essay": 0.5, "residual": 0.6}
         frame = simulated(rng, levels=levels, sd=sd, fixed=effect, missing=0.1)
         table = comparisons(scored(frame)).set_index("dimension")
+        p_values = table["p_value"].astype(float).to_dict()
         found.append(
             {
-                **{f"{name}: covered": held(table.loc[name], 0) for name in effects},
-                **{f"{name}: p < .05": table.loc[name, "p_value"] < 0.05 for name in effects},
+                **{f"{name}: covered": held(table.T[name], 0) for name in effects},
+                **{f"{name}: p < .05": p_values[name] < 0.05 for name in effects},
                 "any p_holm < .05": bool((table["p_holm"] < 0.05).any()),
             }
         )
@@ -106,11 +110,11 @@ def recipes(
     models: int = 6,
     combos: int = 6,
 ) -> pd.DataFrame:
-    """The leaderboard of templates × models: is rank 1 as good as its mean says?
+    """Return how far the leaderboard of templates × models is right about its first row.
 
-    Columns: the error of rank 1's plain, adjusted and shrunk means; whether its own interval of
-    ranks and its interval hold the truth; the share of all recipes' rank intervals and intervals
-    that do; and `p_best` of the recipe that is listed first, and whether it is the best.
+    Columns: the error of its adjusted and of its shrunk mean; the share of all recipes whose
+    interval of ranks, and whose interval, hold the truth, and that have one; `p_best` of the first
+    row, and whether it is the best.
     """
     found = []
     levels = {**ONE, "combo_id": combos, "draft_template": templates, "draft_llm": models}
@@ -151,7 +155,7 @@ def recipes(
 
 
 def confounded_judges(rng: np.random.Generator, count: int, *, combos: int = 20) -> pd.DataFrame:
-    """Each of two recipes has its own judge; one text in ten is judged by both (biases ±1)."""
+    """Return what holds if two equal recipes have a judge each, and one text in ten has both."""
     found = []
     levels = {**ONE, "combo_id": combos, "essay_template": 2, "evaluation_llm": 2}
     for _ in range(count):

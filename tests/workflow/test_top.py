@@ -25,10 +25,10 @@ def test_from_a_ranking_to_a_cohort(project: Project) -> None:
     """The best come first; what was selected stays selected, and becomes parents."""
     project.snakemake()
     output = project.snakemake("top", "--config", "count=3")
-    assert "3 of 4 texts by adjusted_mean" in output
+    assert "3 of 4 texts by shrunk_mean" in output
     rows = ranking(project)
     assert [row["place"] for row in rows] == ["1", "2", "3"]
-    numbers = [float(row["adjusted_mean"]) for row in rows]
+    numbers = [float(row["shrunk_mean"]) for row in rows]
     assert numbers == sorted(numbers, reverse=True)
     assert all(row["beginning"] for row in rows)
     chosen = rows[1]["gen_id"]
@@ -40,7 +40,7 @@ def test_from_a_ranking_to_a_cohort(project: Project) -> None:
     project.write(TOP, "\ufeff" + "\r\n".join(lines))
     output = project.snakemake("top", "--config", "count=3")
     assert [row["gen_id"] for row in ranking(project) if row["selected"]] == [chosen]
-    assert "  place  gen_id              adjusted_mean  beginning\n      1  e_" in output
+    assert "  place  gen_id              shrunk_mean  beginning\n      1  e_" in output
     project.write("data/cohorts/best/spec/top.csv", project.read(TOP))
     project.write("data/cohorts/best/spec/config.yaml", SPEC)
     calls = project.calls()
@@ -53,7 +53,7 @@ def test_from_a_ranking_to_a_cohort(project: Project) -> None:
     ranks = [float(row["rank"]) for row in ranking(project)]
     assert ranks[0] == 1
     assert ranks == sorted(ranks)
-    output = project.snakemake("top", "--config", "by=adjusted", code=1)
-    assert "found 'adjusted', which is not a column of" in output
-    assert "did you mean 'adjusted_mean'?" in output
+    output = project.snakemake("top", "--config", "by=shrunk", code=1)
+    assert "found 'shrunk', which is not a column of" in output
+    assert "did you mean 'shrunk_mean'?" in output
     assert "Traceback" not in output

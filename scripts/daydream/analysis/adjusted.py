@@ -85,22 +85,28 @@ def fit_recipes(texts: pd.DataFrame, found: pd.DataFrame, judges: JudgeEffects) 
     model = _Additive.of(present, value, share)
     everything = np.zeros(shape[0])
     effects, means = model.solved(bias, everything)
-    left_out = np.stack([model.solved(without[g], np.eye(shape[0])[g])[1] for g in range(shape[0])])
+    left_out = np.empty((0, shape[1]))
+    if shape[0] > 1:
+        each = zip(without, np.eye(shape[0]), strict=True)
+        left_out = np.stack([model.solved(own_bias, dropped)[1] for own_bias, dropped in each])
     return RecipeFit(
         recipes=pd.Index(recipes),
         combos=pd.Index(combos),
         values=np.where(present, value - share @ bias, np.nan),
         effects=effects,
         means=[
-            _estimate(float(means[k]), left_out[:, k], int(present[:, k].sum()))
-            for k in range(shape[1])
+            _estimate(mean, replicates, met)
+            for mean, replicates, met in zip(
+                means.tolist(), left_out.T, present.sum(axis=0).tolist(), strict=True
+            )
         ],
     )
 
 
 def _shares(found: pd.DataFrame, judges: JudgeEffects) -> pd.DataFrame:
     """Return the share of each judge in each parent's mean."""
-    judged = pd.crosstab(found["parent"], found["judge"]).reindex(columns=judges.bias.index)
+    judged = pd.crosstab(found["parent"], found["judge"])
+    judged = judged.reindex(columns=judges.bias.index, fill_value=0)
     return judged.div(judged.sum(axis=1), axis=0)
 
 

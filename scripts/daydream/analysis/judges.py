@@ -65,7 +65,9 @@ def judge_effects(found: pd.DataFrame) -> JudgeEffects:
     )
 
 
-def _by_combo(codes: NDArray[np.integer[Any]], design: Array, outcome: Array, count: int) -> tuple[Array, Array]:
+def _by_combo(
+    codes: NDArray[np.integer[Any]], design: Array, outcome: Array, count: int
+) -> tuple[Array, Array]:
     """Return each combo's part of the normal equations: (combo, judge, judge), (combo, judge)."""
     judges = design.shape[1]
     squares = np.empty((count, judges, judges))

@@ -39,8 +39,9 @@ def leaderboard(scores: Scores) -> pd.DataFrame:
     for group, part in texts.groupby("group"):
         fit = fit_recipes(part, found[found["parent"].isin(part.index)], judges)
         parts.append(_group(scores, fit, part).assign(group=group))
-    fitted = pd.concat(parts) if parts else pd.DataFrame(columns=["recipe", "group"])
-    table = rows.merge(fitted, on=["recipe", "group"], how="left")
+    table = rows
+    if parts:
+        table = rows.merge(pd.concat(parts), on=["recipe", "group"], how="left")
     for name in COLUMNS:
         if name not in table:
             table[name] = float("nan")

@@ -22,8 +22,12 @@ def union(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return the rows of all tables (as `read_frame` gives them), each `gen_id` once.
 
     Where a generation has a score in one table and none in another, the score is taken.
+
+    Raises:
+        InputError: tables have different scores of one generation.
     """
     rows = pd.concat(tables, ignore_index=True)
+    _check_agreement(rows)
     texts = [name for name in rows.columns if name not in NUMBERS]
     rows[texts] = rows[texts].fillna("")
     cohorts = rows.groupby("gen_id")["cohort_id"].agg(lambda names: " ".join(names.unique()))
@@ -31,6 +35,23 @@ def union(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     found = best.set_index("gen_id").loc[rows["gen_id"].unique()].reset_index()
     found = found.rename(columns={"cohort_id": "cohorts"})
     return found.assign(cohorts=found["gen_id"].map(cohorts))
+
+
+def _check_agreement(rows: pd.DataFrame) -> None:
+    """Reject two scores of one generation: one of the tables is out of date."""
+    known = rows[rows["score"].notna()].drop_duplicates(["gen_id", "score"])
+    twice = known[known["gen_id"].duplicated(keep=False)]
+    problems = Problems("scores")
+    for gen_id, both in twice.groupby("gen_id", sort=False):
+        scores = (f"{score:g} in cohort {cohort}" for cohort, score in _pairs(both))
+        found = f"found {' and '.join(scores)} for {gen_id}"
+        remedy = "let snakemake make the score tables of both again"
+        problems.add("aggregated_scores.csv", found, remedy, column="score")
+    problems.check()
+
+
+def _pairs(rows: pd.DataFrame) -> list[tuple[str, float]]:
+    return list(zip(rows["cohort_id"], rows["score"], strict=True))
 
 
 def view(

@@ -17,7 +17,7 @@ from daydream.store.layout import COHORTS, generation_file
 from daydream.tables import csv_text, read_records, read_table, unguarded
 from daydream.text import clipped, table
 
-BY = "adjusted_mean"
+BY = "shrunk_mean"
 # Columns in which the lowest value is the best.
 LEAST_FIRST = frozenset({"rank"})
 OWN = ("selected", "place", "gen_id")

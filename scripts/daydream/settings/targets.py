@@ -37,6 +37,6 @@ class TargetOptions(Section):
     confirm: Flag = Field(default=False, description="`prune`: whether to put aside what it lists.")
     count: Count = Field(default=30, description="`top`: how many texts to list.")
     by: Text = Field(
-        default="adjusted_mean",
+        default="shrunk_mean",
         description="`top`: the column of `generation_scores.csv` to rank them by.",
     )
