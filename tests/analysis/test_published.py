@@ -14,6 +14,7 @@ from daydream.analysis.agreement import alpha, pearson
 from daydream.analysis.comparisons import holm
 from daydream.analysis.jackknife import MIN_COMBOS, NO_INTERVAL, mean_of
 from daydream.analysis.judges import judge_effects
+from daydream.analysis.ordinal import ac2
 from daydream.analysis.reml import fitted
 from daydream.analysis.strata import mean_within
 from daydream.analysis.variance import components
@@ -64,6 +65,16 @@ def test_alpha_of_krippendorffs_own_data() -> None:
     rows = KRIPPENDORFF.replace(".", "nan").strip().splitlines()
     table = np.array([line.split() for line in rows], dtype=float)
     assert round(alpha(ratings(table))[0], 3) == 0.849
+
+
+def test_ac2_of_krippendorffs_own_data() -> None:
+    """Quadratic weights: 0.914, as Gwet's own package irrCAC has it."""
+    rows = KRIPPENDORFF.replace(".", "nan").strip().splitlines()
+    table = np.array([line.split() for line in rows], dtype=float)
+    value, interval = ac2(ratings(table), low=1, high=5)
+    assert value == pytest.approx(0.91400, abs=5e-6)
+    assert interval.low < value < interval.high <= 1
+    assert np.isnan(ac2(ratings(table), low=0.5, high=5)[0])
 
 
 def test_alpha_equals_the_package() -> None:

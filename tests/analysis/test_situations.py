@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from daydream.analysis.agreement import judge_agreement
 from daydream.analysis.comparisons import comparisons
 from daydream.analysis.groups import connected
 from daydream.analysis.leaderboard import leaderboard
@@ -106,6 +107,10 @@ def test_a_copy_is_the_work_of_no_model(copies: pd.DataFrame) -> None:
     row = comparisons(scored(copies)).set_index("dimension").loc["essay_llm"]
     assert [row["level"], row["other_level"], row["cells"]] == ["em0", "em1", 20]
     assert row["difference"] == pytest.approx(-1)
+    # A template that copies is compared with each model's text of the other template.
+    row = comparisons(scored(copies)).set_index("dimension").loc["essay_template"]
+    assert [row["level"], row["other_level"], row["cells"]] == ["et0", "et1", 40]
+    assert row["difference"] == pytest.approx(0.5)
     table = leaderboard(scored(copies))
     of_copies = table[table["essay_template"] == "et1"]
     assert set(of_copies["essay_llm"]) == {COPIED}
@@ -140,6 +145,35 @@ def test_self_preference_is_found() -> None:
     assert own["ci_low"].gt(0).tolist()[:2] == [True, True]
     # Judges who shared it would hide it; the mean of other models' judges does not have it.
     assert (own["mean"] - own["peer_mean"]).iloc[0] > 0.5
+
+
+def test_judges_who_like_long_texts() -> None:
+    """0.4 points per doubling, found within combos, although long combos score lower."""
+    rng = np.random.default_rng(10)
+    levels = {**ONE, "combo_id": 12, "draft_replicate": 5, "evaluation_llm": 2}
+    frame = simulated(rng, levels=levels, sd={"residual": 0.2})
+    combo = frame["combo_id"].str[5:].astype(int)
+    own = pd.Series(rng.uniform(-1, 1, frame["parent_gen_id"].nunique()))
+    doublings = frame["parent_gen_id"].str[2:].astype(int).map(own) + combo / 4
+    liked = 0.4 * doublings * (frame["evaluation_llm"] == "em1")
+    frame = frame.assign(parent_chars=500 * 2**doublings, score=frame["score"] + liked - combo / 4)
+    table = judge_agreement(scored(frame)).set_index(["measure", "judge"])
+    slopes = table.loc["length_slope"]
+    assert slopes["value"].tolist() == pytest.approx([0, 0.4], abs=0.1)
+    assert (slopes["ci_low"] > 0).tolist() == [False, True]
+
+
+def test_a_judge_on_whom_the_ranking_hangs() -> None:
+    """Two judges agree on four recipes; the third turns the ranking round by its wide scale."""
+
+    def effect(rows: pd.DataFrame) -> pd.Series:
+        place = rows["draft_template"].str[2:].astype(float)
+        return place * rows["evaluation_llm"].map({"em0": 0.3, "em1": 0.3, "em2": -1.0})
+
+    levels = {**ONE, "combo_id": 4, "draft_template": 4, "evaluation_llm": 3}
+    frame = simulated(np.random.default_rng(11), levels=levels, fixed=effect)
+    table = judge_agreement(scored(frame)).set_index(["measure", "judge"])["value"]
+    assert table.loc["ranking_without"].tolist() == pytest.approx([1, 1, -1])
 
 
 def test_preference_equals_a_regression_with_interactions() -> None:

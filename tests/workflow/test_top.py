@@ -53,7 +53,7 @@ def test_from_a_ranking_to_a_cohort(project: Project) -> None:
     ranks = [float(row["rank"]) for row in ranking(project)]
     assert ranks[0] == 1
     assert ranks == sorted(ranks)
-    output = project.snakemake("top", "--config", "by=shrunk", code=1)
-    assert "found 'shrunk', which is not a column of" in output
+    output = project.snakemake("top", "--config", "by=shrunk_men", code=1)
+    assert "found 'shrunk_men', which is not a column of" in output
     assert "did you mean 'shrunk_mean'?" in output
     assert "Traceback" not in output

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from daydream.analysis.influence import ranking_without
 from daydream.analysis.jackknife import (
     FISHER,
     NO_INTERVAL,
@@ -22,6 +23,8 @@ from daydream.analysis.jackknife import (
     jackknife,
 )
 from daydream.analysis.judges import judge_effects
+from daydream.analysis.length import length_slope
+from daydream.analysis.ordinal import ac2
 from daydream.analysis.scores import Scores, cells
 
 COLUMNS = [
@@ -35,8 +38,8 @@ def judge_agreement(scores: Scores) -> pd.DataFrame:
     """Return a row per measure and judge, template or pair of judges.
 
     Measures: ``alpha`` of all judges, ``alpha_template`` of the judges of one template,
-    ``alpha_replicates`` of one judge's replicates, ``bias`` and ``spread`` of one judge,
-    ``pearson`` and ``spearman`` of two.
+    ``alpha_replicates`` of one judge's replicates, ``ac2`` of all judges, ``bias``, ``spread``,
+    ``length_slope`` and ``ranking_without`` of one judge, ``pearson`` and ``spearman`` of two.
     """
     found = cells(scores)
     records = [
@@ -82,6 +85,7 @@ def _alpha(count: Array, total: Array, squares: Array, within: Array) -> Array:
 
 def _alphas(scores: Scores, found: pd.DataFrame) -> Iterator[dict[str, object]]:
     yield _record("alpha", found, alpha(found))
+    yield _record("ac2", found, ac2(found, low=scores.low, high=scores.high))
     template = scores.stage.dimensions[0]
     kinds = scores.rows.drop_duplicates("judge").set_index("judge")[template]
     templates = found["judge"].map(kinds)
@@ -103,6 +107,11 @@ def _deviations(scores: Scores, found: pd.DataFrame) -> Iterator[dict[str, objec
         yield {**record, "group": effects.group.get(judge)}
     for judge, rows in own.items():
         yield _record("spread", rows, (rows["value"].std(), NO_INTERVAL), judge)
+    for judge, rows in own.items():
+        yield _record("length_slope", rows, length_slope(rows), judge)
+    for judge, rows in own.items():
+        tau = ranking_without(scores, found, judge)
+        yield _record("ranking_without", rows, (tau, NO_INTERVAL), judge)
 
 
 def _correlations(scores: Scores, found: pd.DataFrame) -> Iterator[dict[str, object]]:

@@ -18,7 +18,7 @@ import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 from daydream.analysis.jackknife import mean_of
-from daydream.analysis.scores import COPIED, Scores
+from daydream.analysis.scores import COPIED, Scores, StageColumns
 from daydream.analysis.strata import mean_within
 
 COLUMNS = [
@@ -45,19 +45,37 @@ def comparisons(scores: Scores) -> pd.DataFrame:
                 start = ["combo_id"]
                 lineage = [*start, *(name for name in stage.dimensions if name != dimension)]
             matched = [*start, *(name for name in later if name != dimension)]
-            records += _pairs(scores, dimension, matched=matched, lineage=lineage)
+            rows = scores.scored
+            if dimension == stage.dimensions[0]:
+                rows = _beside_each_model(rows, stage)
+            levels = [level for level in scores.rows[dimension].unique() if level != COPIED]
+            records += _pairs(rows, dimension, levels, matched=matched, lineage=lineage)
     table = pd.DataFrame(records, columns=COLUMNS)
     table["p_holm"] = holm(list(table["p_value"]))
     return table.assign(score_min=scores.low, score_max=scores.high)
 
 
+def _beside_each_model(rows: pd.DataFrame, stage: StageColumns) -> pd.DataFrame:
+    """Return the rows, copies of a stage once for each model, so that templates can be compared."""
+    others = list(stage.dimensions[1:])
+    copied = rows[others[0]] == COPIED
+    if not copied.any():
+        return rows
+    levels = rows.loc[~copied, others].drop_duplicates()
+    spread = rows[copied].drop(columns=others).merge(levels, how="cross")
+    return pd.concat([rows[~copied], spread], ignore_index=True)
+
+
 def _pairs(
-    scores: Scores, dimension: str, *, matched: list[str], lineage: list[str]
+    rows: pd.DataFrame,
+    dimension: str,
+    levels: list[str],
+    *,
+    matched: list[str],
+    lineage: list[str],
 ) -> list[dict[str, object]]:
-    levels = [level for level in scores.rows[dimension].unique() if level != COPIED]
     if len(levels) < 2:
         return []
-    rows = scores.scored
     cells = rows.assign(
         cell=rows.groupby(matched, sort=False).ngroup(),
         lineage=rows.groupby(lineage, sort=False).ngroup(),

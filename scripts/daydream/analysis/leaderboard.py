@@ -13,6 +13,7 @@ from daydream.analysis.jackknife import Interval
 from daydream.analysis.judges import judge_effects
 from daydream.analysis.ranking import COLUMNS as STANDINGS
 from daydream.analysis.ranking import standings
+from daydream.analysis.recipes import recipe_names
 from daydream.analysis.scores import Scores, cells
 from daydream.analysis.strata import mean_within
 from daydream.analysis.summary import ranks
@@ -50,15 +51,6 @@ def leaderboard(scores: Scores) -> pd.DataFrame:
     table = table.sort_values(["group", "rank"], kind="stable")
     table = table[["group", "rank", *scores.recipe, *COLUMNS]]
     return table.assign(score_min=scores.low, score_max=scores.high)
-
-
-def recipe_names(scores: Scores) -> pd.Series[str]:
-    """Return the name of each parent's recipe, by parent."""
-    made = scores.rows.drop_duplicates("parent").set_index("parent")
-    name = pd.Series("", index=made.index, dtype=str)
-    for dimension in scores.recipe:
-        name = name + "\n" + made[dimension].astype(str)
-    return name
 
 
 def _grouped(scores: Scores, recipes: pd.Series[str], texts: pd.DataFrame) -> pd.DataFrame:

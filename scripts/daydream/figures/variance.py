@@ -74,7 +74,7 @@ def _components(rows: pd.DataFrame, stages: Sequence[StageColumns]) -> pd.DataFr
     shares = ["" if pd.isna(share) else f"{share:.0%}" for share in rows["share"]]
     return rows.assign(
         **roots,
-        label=[names.get(name, dimension_name(name)) for name in rows["component"]],
+        label=[names.get(name, component_name(name)) for name in rows["component"]],
         text=[
             share + (f", {note}" if share and note else "")
             for share, note in zip(shares, notes, strict=True)
@@ -84,8 +84,13 @@ def _components(rows: pd.DataFrame, stages: Sequence[StageColumns]) -> pd.DataFr
     )
 
 
+def component_name(component: str) -> str:
+    """Return what a reader calls a component: ``combo_id:draft_llm`` is combo × draft model."""
+    return " × ".join(dimension_name(part) for part in component.split(":"))
+
+
 def _readable(note: str, components: pd.Series[str]) -> str:
     """Return a note with the components that it names in the words of the figure."""
     for name in sorted(components, key=len, reverse=True):
-        note = note.replace(name, dimension_name(name))
+        note = note.replace(name, component_name(name))
     return one_line(note)

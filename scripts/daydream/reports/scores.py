@@ -7,6 +7,7 @@ scored stage itself (whose id is `gen_id`), then
 
     score                  number between score_min and score_max; empty if there is none
     score_min, score_max   the scale of the evaluation's template
+    parent_chars           the number of characters of what was judged; empty if it has no text
     error                  why there is no score; empty if there is one
     edited                 the stages of which a text was changed by hand, with spaces between
     usd                    price of this evaluation's own call in USD; empty if unknown
@@ -17,6 +18,7 @@ scored stage itself (whose id is `gen_id`), then
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from daydream.calls.prices import cost_of
@@ -35,6 +37,7 @@ OUTCOME = (
     "score",
     "score_min",
     "score_max",
+    "parent_chars",
     "error",
     "edited",
     "usd",
@@ -78,11 +81,18 @@ def score_row(
             row[f"{link.stage}_{name}"] = value
     template = recipes.template_of(experiment, generation)
     row["score_min"], row["score_max"] = template.score_min, template.score_max
+    if len(lineage) > 1 and accounts[lineage[-2].gen_id].complete:
+        row["parent_chars"] = _length(lineage[-2].stage, lineage[-2].gen_id)
     if accounts[generation.gen_id].raw.kind == "current":
         row.update(_cost(experiment, generation))
     row["edited"] = " ".join(link.stage for link in lineage if accounts[link.gen_id].edited)
     row.update(_outcome(lineage, accounts))
     return row
+
+
+@lru_cache(maxsize=1024)
+def _length(stage: str, gen_id: str) -> int:
+    return len(read_text(generation_file(stage, gen_id, "parsed.txt")))
 
 
 def _cost(experiment: Experiment, generation: Generation) -> dict[str, object]:

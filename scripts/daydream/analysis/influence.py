@@ -1,0 +1,37 @@
+"""How much the ranking of the recipes hangs on a single judge."""
+
+from __future__ import annotations
+
+import pandas as pd
+from scipy import stats
+
+from daydream.analysis.adjusted import fit_recipes, texts_of
+from daydream.analysis.judges import judge_effects
+from daydream.analysis.recipes import recipe_names
+from daydream.analysis.scores import Scores
+
+
+def ranking_without(scores: Scores, found: pd.DataFrame, judge: str) -> float:
+    """Return Kendall's tau of the recipes' adjusted means with and without a judge.
+
+    1: the same ranking. `found` are the `cells`. NaN for fewer than three recipes, and if the
+    judges or recipes are in several groups.
+    """
+    everyone = _means(scores, found)
+    others = _means(scores, found[found["judge"] != judge])
+    both = pd.concat([everyone, others], axis=1).dropna()
+    if len(both) < 3:
+        return float("nan")
+    return float(stats.kendalltau(both.iloc[:, 0], both.iloc[:, 1]).statistic)
+
+
+def _means(scores: Scores, found: pd.DataFrame) -> pd.Series[float]:
+    """Return the adjusted mean of each recipe; nothing if they cannot all be compared."""
+    if found.empty:
+        return pd.Series(dtype=float)
+    judges = judge_effects(found)
+    texts = texts_of(found, judges, recipe_names(scores))
+    if texts["group"].nunique() > 1:
+        return pd.Series(dtype=float)
+    fit = fit_recipes(texts, found, judges)
+    return pd.Series([mean.value for mean in fit.means], index=fit.recipes)
