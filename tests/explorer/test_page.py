@@ -7,8 +7,10 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from support.explorer_cohort import PAGE, Cohort
@@ -187,7 +189,7 @@ def test_hostile_texts_are_text(page: Page, cohort: Cohort) -> None:
     search(page, "lighthouse")
     expect(page.locator("#list .second mark")).to_have_text("lighthouse")
     assert page.locator("#pane img, #list img, #pane script, #list script").count() == 0
-    assert page.title() == "c1 · Daydream explorer"
+    assert page.title().endswith("· c1")
     source = cohort.project.path(PAGE).read_text()
     assert len(re.findall("<script", source)) == len(re.findall("</script>", source))
     assert "taken" not in source
@@ -252,6 +254,183 @@ def test_keys(page: Page) -> None:
     expect(page.locator("#search")).to_have_value("")
     page.keyboard.press("?")
     expect(page.locator("#help")).to_be_visible()
+
+
+def test_a_filter_unfolds_what_it_finds(page: Page) -> None:
+    """Evaluations are folded away at first; chosen as a stage, they are all in the tree."""
+    assert not any(title.startswith("judge") for title in rows(page))
+    page.locator("#stages button", has_text="Evaluations").click()
+    expect(page.locator("#status")).to_contain_text("16 of 28 generations")
+    assert len([title for title in rows(page) if title.startswith("judge")]) >= 8
+    page.locator("#status button", has_text="Clear filters").click()
+    assert not any(title.startswith("judge") for title in rows(page))
+
+
+def test_back_after_a_walk_by_keys(page: Page, cohort: Cohort) -> None:
+    """It goes to where the walk began, and does not leave the page."""
+    first, second = (row.gen_id for row in cohort.of("draft")[:2])
+    goto(page, cohort, f"#{first}")
+    page.locator("#list").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    expect(page.locator("#pane a.id")).not_to_have_text(first)
+    page.go_back()
+    expect(page.locator("#pane a.id")).to_have_text(first)
+    goto(page, cohort, f"#{second}")
+    assert second != first
+
+
+def test_the_page_prints_whole(page: Page, cohort: Cohort) -> None:
+    """On paper, which is narrow: a text of many pages, from its first line to its last."""
+    lines = "\n".join(f"Line {number} of a long text." for number in range(400))
+    row = cohort.of("draft")[0]
+    goto(page, cohort, f"#{row.gen_id}")
+    page.evaluate("text => document.querySelector('#pane .text').textContent = text", lines)
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 794, "height": 1123})
+    found = page.evaluate(
+        """() => {
+          const end = document.querySelector('#pane .text').getBoundingClientRect().bottom;
+          return [end, document.documentElement.scrollHeight,
+            getComputedStyle(document.querySelector('#pane')).position];
+        }"""
+    )
+    assert found[2] == "static"
+    assert found[1] >= found[0] > 5 * 1123
+    assert not page.locator(".side").is_visible()
+
+
+@pytest.mark.parametrize("width", [820, 900, 1024, 1100])
+def test_the_controls_stay_in_their_column(page: Page, width: int) -> None:
+    """Also at 125 % zoom, which is a narrower window to the page."""
+    for zoomed in (width, round(width / 1.25)):
+        page.set_viewport_size({"width": zoomed, "height": 800})
+        over = page.evaluate(
+            """() => {
+              const side = document.querySelector('.side').getBoundingClientRect().right;
+              return [...document.querySelectorAll('.controls *')]
+                .filter((each) => each.getBoundingClientRect().right > side + 1
+                  || (each.matches('.segments') && each.scrollWidth > each.clientWidth + 1))
+                .map((each) => each.id);
+            }"""
+        )
+        assert over == [], zoomed
+
+
+def test_tabs_by_keyboard(page: Page, cohort: Cohort) -> None:
+    """A tab keeps the focus, arrows go from tab to tab, and the tree stays as it is."""
+    goto(page, cohort, f"#{cohort.of('draft')[1].gen_id}")
+    before = rows(page)
+    page.locator("[role=tab]", has_text="Raw answer").click()
+    focused = page.locator("[role=tab]:focus")
+    expect(focused).to_contain_text("Raw answer")
+    page.keyboard.press("ArrowRight")
+    expect(focused).to_contain_text("Prompt")
+    expect(page.locator("[role=tabpanel]")).to_have_attribute("aria-labelledby", "tab2")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    expect(focused).to_contain_text("Parsed text")
+    assert rows(page) == before
+
+
+def test_the_tree_tells_where_a_row_stands(page: Page) -> None:
+    """Its place among its siblings, for a screen reader; the title names what is shown."""
+    drafts = page.locator("#list [aria-level='2']")
+    count = int(drafts.first.get_attribute("aria-setsize") or 0)
+    places = [row.get_attribute("aria-posinset") for row in drafts.all()[:count]]
+    assert places == [str(number + 1) for number in range(count)]
+    drafts.first.click()
+    title = drafts.first.locator(".title").inner_text()
+    expect(page).to_have_title(f"{title} · c1")
+
+
+def test_right_to_left_and_empty_texts(browser: Browser, tmp_path: Path) -> None:
+    """Each paragraph has the direction of its own letters; an empty answer says that it is one."""
+    own = Cohort(Project(tmp_path), generations=28, size=100)
+    own.fill()
+    hebrew, empty = own.of("draft")[:2]
+    text = "שלום עולם\nAnd some English."
+    own.write(hebrew, prompt="Go", raw=text, parsed=text)
+    own.write(empty, prompt="Go", raw="", parsed="")
+    own.build()
+    page = browser.new_page()
+    page.goto(f"{own.project.path(PAGE).as_uri()}#{hebrew.gen_id}")
+    page.wait_for_selector("html[data-ready]", state="attached")
+    box = page.locator("#pane [role=tabpanel] .text")
+    assert box.evaluate("each => getComputedStyle(each).direction") == "rtl"
+    assert box.evaluate("each => getComputedStyle(each).unicodeBidi") == "plaintext"
+    page.evaluate(f"location.hash = '{empty.gen_id}'")
+    expect(page.locator("#pane .missing")).to_contain_text("parsed.txt is empty")
+    page.close()
+
+
+def test_names_are_found(page: Page) -> None:
+    """A search for a combo's concept, a template or a model finds what it names."""
+    search(page, "Loom")
+    assert "plain · #1" in rows(page)
+    search(page, '"grow"')
+    page.wait_for_timeout(300)
+    assert "grow" in rows(page)
+
+
+def test_a_combo_shows_the_texts_of_its_concepts(page: Page, cohort: Cohort) -> None:
+    """Not their levels alone."""
+    page.locator("#list .row.combo").first.click()
+    concepts = cohort.project.dir.glob("data/1_raw/concepts/*/*.txt")
+    texts = {path.read_text().strip() for path in concepts}
+    shown = {text.strip() for text in page.locator("#pane dd .text").all_inner_texts()}
+    assert shown
+    assert shown <= texts
+
+
+def test_what_to_compare_with_is_said_in_the_list(page: Page) -> None:
+    """On a phone the list is all that is in view then."""
+    page.set_viewport_size({"width": 390, "height": 700})
+    title = page.locator("#pane h2").first.inner_text()
+    page.keyboard.press("c")
+    expect(page.locator("#status")).to_contain_text(f"Choose what to compare with {title}.")
+
+
+def test_judgements_stand_below_their_text(page: Page, cohort: Cohort) -> None:
+    """Score, judge and reason, the furthest from the mean first."""
+    essay = cohort.of("essay")[0]
+    goto(page, cohort, f"#{essay.gen_id}")
+    items = page.locator(".judgements li")
+    judged = [row for row in cohort.of("evaluation") if row.parent_gen_id == essay.gen_id]
+    assert items.count() == len(judged)
+    expect(items.first.locator(".reason")).to_contain_text("SCORE: ")
+    shown = [float(text) for text in items.locator(".score").all_inner_texts()]
+    expected = [
+        float(cohort.project.read(f"data/gens/evaluation/{row.gen_id}/parsed.txt"))
+        for row in judged
+    ]
+    assert sorted(shown) == sorted(expected)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(page: Page, cohort: Cohort, scheme: Literal["light", "dark"]) -> None:
+    """No violation of axe-core's rules, and nothing that it leaves open."""
+    page.emulate_media(color_scheme=scheme)
+    essay, draft = cohort.of("essay")[0].gen_id, cohort.of("draft")[1].gen_id
+    states = {
+        "a text with judgements": f"#{essay}",
+        "a comparison": f"#{draft}..{essay}",
+        "a combo": "#combo:" + cohort.of("draft")[0].combo_id,
+    }
+    for name, hash_ in states.items():
+        goto(page, cohort, hash_)
+        page.locator("#filters summary").click()
+        found = Axe().run(page)
+        problems = [(each["id"], each["nodes"][0]["html"]) for each in found.response["violations"]]
+        assert problems == [], name
+        undecided = [
+            (each["id"], node["html"][:120], node["any"][0]["message"][:160] if node["any"] else "")
+            for each in found.response["incomplete"]
+            for node in each["nodes"]
+            # An arrow in the ink of all text, with a name of its own: nothing to decide.
+            if 'id="direction"' not in node["html"]
+        ]
+        assert undecided == [], name
 
 
 def test_light_and_dark(page: Page) -> None:

@@ -5,7 +5,8 @@ stages       [{name, prefix, scored}], in the order of the chain
 dimensions   [{name, stage, levels, labels}]; stage is a number, -1 for the combo or item, which is
              the first of them. `labels` are what to show of `levels`: names of combos, templates
              and models
-subjects     for each level of the first dimension, what it is: [[name, value], ...]
+subjects     for each level of the first dimension, what it is: [[name, value], ...] of an item,
+             [[concept, level of description, text], ...] of a combo
 rows         the generations, each after its parent and next to its siblings, as columns:
              id, stage, parent (number of a row, -1 for none), levels (numbers: the combo's, then
              those of the stage's own dimensions), state (number in `states`),
@@ -32,6 +33,7 @@ from typing import Any
 from daydream.experiment import recipes
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
+from daydream.files import read_text
 from daydream.generations.row import Generation, own_axes
 from daydream.store.layout import COHORTS
 from daydream.tables import read_records
@@ -176,11 +178,22 @@ def _label(experiment: Experiment, dimension: Dimension, level: str) -> str:
     return level
 
 
-def _subject(experiment: Experiment, combo_id: str) -> list[tuple[str, str]]:
-    """Return what a first-stage generation is made from, as names and values."""
+def _subject(experiment: Experiment, combo_id: str) -> list[tuple[str, ...]]:
+    """Return what a first-stage generation is made from, as names and values.
+
+    Of a concept: its name, its level of description, and its text at this level.
+    """
     catalog = experiment.catalog
     if combo_id in catalog.items:
         return list(catalog.items[combo_id].items())
     combo = catalog.combos.get(combo_id)
     concepts = combo.concepts if combo else ()
-    return [(catalog.concepts[concept].name, level) for concept, level in concepts]
+    return [
+        (catalog.concepts[concept].name, level, _text(catalog.concept_path(concept, level)))
+        for concept, level in concepts
+    ]
+
+
+def _text(path: Path) -> str:
+    """Return the text of a concept; empty if its file is gone since."""
+    return read_text(path) if path.exists() else ""

@@ -78,10 +78,12 @@ function listRow(node, item) {
   const tree = choice.view === "tree";
   const branch = tree && outline.branches(node);
   const share = outline.share(node, choice.judge);
-  const second = twoLines() ? secondLine(node) : "";
+  const second = twoLines() ? secondLine(node) : null;
   const row = h("div.row", {
     id: `row${node.number}`, role: "treeitem", "data-number": node.number,
     "aria-level": tree ? node.depth + 1 : 1,
+    "aria-posinset": tree ? outline.position.get(node) : item.index + 1,
+    "aria-setsize": tree ? outline.siblings.get(node.parent) : shown.length,
     "aria-selected": String(node === selected),
     "aria-expanded": branch ? String(!closed.has(node)) : null,
   },
@@ -90,8 +92,8 @@ function listRow(node, item) {
     : h(`span.mark.s${node.stage % 6}`, { title: index.stages[node.stage].name },
       index.stages[node.stage].prefix.slice(0, 2).toUpperCase()),
   h("span.name", { title: outline.title(node) },
-    h("span.title", {}, outline.title(node)),
-    second ? h("span.second", {}, second) : null),
+    h("span.title", { dir: "auto" }, outline.title(node)),
+    second),
   outline.edited(node).length
     ? h("span.edited", { title: `edited by hand: ${editedTexts(outline.edited(node))}` }, "edited") : null,
   scoreCell(node, share));
@@ -124,8 +126,13 @@ function scoreCell(node, share) {
 }
 
 function secondLine(node) {
-  if (choice.hits?.has(node.row)) return marked(choice.hits.get(node.row), anyTerm(terms));
-  return choice.view === "list" ? outline.path(node) : "";
+  if (choice.hits?.has(node.row)) {
+    return h("span.second", { dir: "auto" }, marked(choice.hits.get(node.row), anyTerm(terms)));
+  }
+  if (choice.view !== "list") return null;
+  // Each part is shortened for itself, as paths differ anywhere.
+  return h("span.second.path", { title: outline.path(node).join(" › ") },
+    outline.path(node).map((part) => h("span", { dir: "auto" }, part)));
 }
 
 // What is selected
@@ -148,6 +155,7 @@ function select(node, { history: entry = "push" } = {}) {
   if (entry === "push" && node && location.hash !== hash) history.pushState(null, "", hash);
   if (entry === "replace" && node) history.replaceState(null, "", hash);
   document.body.classList.toggle("reading", node !== null);
+  document.title = node ? `${outline.title(node)} · ${index.cohort}` : `${index.cohort} · Daydream explorer`;
   renderList();
   return showSelected();
 }
@@ -169,10 +177,12 @@ function currentTab() {
   return tabs[selected && outline.scored(selected) ? "scored" : "text"];
 }
 
-function chooseTab(tab) {
+async function chooseTab(tab) {
   if (!selected || selected.row < 0) return;
+  const focused = document.activeElement?.role === "tab" || document.activeElement?.getAttribute("role") === "tab";
   tabs[outline.scored(selected) ? "scored" : "text"] = tab;
-  showSelected();
+  await showSelected();
+  if (focused) $("pane").querySelector("[role=tab][aria-selected=true]")?.focus();
 }
 
 function toggleCompare() {
@@ -183,6 +193,7 @@ function toggleCompare() {
     pinned = selected;
     document.body.classList.remove("reading");
   }
+  renderStatus();
   const reading = !pinned;
   select(selected, { history: "replace" });
   document.body.classList.toggle("reading", reading && selected !== null);
@@ -238,7 +249,16 @@ function goTo(place) {
   const next = Math.min(Math.max(place, 0), shown.length - 1);
   if (next < 0 || shown[next] === selected) return;
   virtual.scrollToIndex(next, { align: "auto" });
-  select(shown[next], { history: "replace" });
+  walk(shown[next]);
+}
+
+// Select by keys: a walk of many steps is one step of the history, so Back ends where it began.
+let walked = -Infinity;
+
+function walk(node) {
+  const now = performance.now();
+  select(node, { history: now - walked > 1000 ? "push" : "replace" });
+  walked = now;
 }
 
 function fold(node, shut) {
@@ -254,7 +274,7 @@ function inward() {
 function outward() {
   if (!selected || choice.view !== "tree") return;
   if (outline.branches(selected) && !closed.has(selected)) fold(selected, true);
-  else if (selected.parent) { reveal(selected.parent); select(selected.parent, { history: "replace" }); }
+  else if (selected.parent) { reveal(selected.parent); walk(selected.parent); }
 }
 
 // Search and filter
@@ -282,7 +302,7 @@ async function search() {
   choice.hits = new Map();
   closed = new Set();
   let painted = performance.now();
-  const complete = await searchTexts(texts, index.rows.id, terms, {
+  const complete = await searchTexts(texts, (row) => outline.names(row), terms, {
     prompts: $("prompts").checked,
     stale: () => call !== searches,
     found: (row, text) => choice.hits.set(row, text),
@@ -304,13 +324,27 @@ function filtered() {
     || [...choice.filters.values()].some((levels) => levels.size);
 }
 
+// After a change of filters: open what hides a match that has no match above it.
+function refilter() {
+  closed = new Set(folded);
+  if (filtered()) {
+    const found = outline.matching(choice);
+    for (const node of found) {
+      if (found.has(node.parent)) continue;
+      for (let at = node.parent; at; at = at.parent) closed.delete(at);
+    }
+  }
+  arrange();
+  reveal(selected);
+}
+
 function clearFilters() {
   choice.stage = -1;
   choice.filters.clear();
   choice.states.clear();
   choice.low = choice.high = null;
   renderControls();
-  arrange();
+  refilter();
 }
 
 function renderStatus() {
@@ -319,7 +353,9 @@ function renderStatus() {
     : `${matching.size.toLocaleString("en")} of ${plural(whole, "generation")}`];
   if (!matching.size) parts.push("nothing matches");
   const clear = filtered() ? h("button.plain", { type: "button", onclick: clearFilters }, "Clear filters") : null;
-  $("status").replaceChildren(parts.join(": "), ...(clear ? [" ", clear] : []));
+  const hint = pinned
+    ? h("strong.hint", {}, `Choose what to compare with ${outline.title(pinned)}. `) : null;
+  $("status").replaceChildren(...[hint, parts.join(": ")].filter(Boolean), ...(clear ? [" ", clear] : []));
   list.dataset.count = matching.size;
   const active = [...choice.filters].filter(([, levels]) => levels.size)
     .map(([d]) => words(index.dimensions[d].name));
@@ -332,12 +368,12 @@ function renderControls() {
   const stages = [["All", -1], ...index.stages.map((stage, number) => [capital(plural(2, stage.name).slice(2)), number])];
   $("stages").replaceChildren(...stages.map(([name, number]) => h("button", {
     type: "button", "aria-pressed": String(choice.stage === number), "data-stage": number,
-    onclick: () => { choice.stage = number; renderControls(); arrange(); },
+    onclick: () => { choice.stage = number; renderControls(); refilter(); },
   }, name)));
   for (const button of $("views").children) {
     button.setAttribute("aria-pressed", String(button.dataset.view === choice.view));
   }
-  const sorts = [["design", "order of the design"], ["score", "score"], ["id", "id"],
+  const sorts = [["design", "order of the design"], ["score", "score"], ["spread", "spread of judges"], ["id", "id"],
     ...index.dimensions.flatMap((dimension, d) => (outline.varying[d] ? [[d, words(dimension.name)]] : []))];
   $("sort").replaceChildren(...sorts.map(([value, name]) =>
     h("option", { value, selected: String(value) === String(choice.sort) }, name)));
@@ -357,12 +393,12 @@ function scoreFacet() {
     value: choice[name] ?? "",
     oninput: (event) => {
       choice[name] = event.target.value === "" ? null : Number(event.target.value);
-      arrange();
+      refilter();
     },
   });
   const judges = h("select", {
     "aria-label": "Judge", id: "judge",
-    onchange: (event) => { choice.judge = event.target.value; arrange(); },
+    onchange: (event) => { choice.judge = event.target.value; refilter(); },
   }, h("option", { value: ALL }, "mean of all judges"),
   outline.judges.map((judge) => h("option", { value: judge, selected: judge === choice.judge }, judge)));
   return [h("fieldset.facet.scores", {},
@@ -405,7 +441,7 @@ function facet(name, key, options, chosen) {
         type: "checkbox", value: level, checked: chosen.has(value),
         onchange: (event) => {
           if (event.target.checked) chosen.add(value); else chosen.delete(value);
-          arrange();
+          refilter();
         },
       }),
       h("span", {}, label), h("small", {}, count))),
@@ -561,6 +597,11 @@ function keyDown(event) {
     }
     return;
   }
+  if (event.target.closest?.("[role=tab]") && ["ArrowLeft", "ArrowRight"].includes(event.key)) {
+    event.preventDefault();
+    chooseTab((currentTab() + (event.key === "ArrowRight" ? 1 : TABS.length - 1)) % TABS.length);
+    return;
+  }
   const widget = event.target.closest?.("button, a, summary");
   if (widget && [" ", "Enter"].includes(event.key)) return;
   const action = KEYS[event.key];
@@ -590,7 +631,7 @@ $("views").addEventListener("click", (event) => {
 $("sort").addEventListener("change", (event) => {
   const { value } = event.target;
   choice.sort = /^\d+$/.test(value) ? Number(value) : value;
-  choice.descending = value === "score";
+  choice.descending = ["score", "spread"].includes(value);
   renderControls();
   arrange({ keep: false });
 });

@@ -155,7 +155,24 @@ class Outline {
   path(node) {
     const line = [];
     for (let at = node.parent; at; at = at.parent) line.unshift(this.title(at));
-    return line.join(" › ");
+    return line;
+  }
+
+  // What a search by name finds a generation by: its id, and the ids and names of its own template,
+  // model and further dimensions; for the first stage also its combo and what this is made of.
+  names(row) {
+    const node = this.rows[row];
+    const own = this.ownDimensions[node.stage].flatMap((d) => [this.level(node, d), this.label(node, d)]);
+    const combo = node.parent.row < 0
+      ? [this.level(node, 0), this.label(node, 0), ...this.index.subjects[node.levels.get(0)].flatMap(([name, value]) => [name, value])] : [];
+    return [...new Set([this.index.rows.id[row], ...own, ...combo])].join(" · ");
+  }
+
+  // How far apart the highest and the lowest score of a text are, as a share; null for fewer than two.
+  spread(node) {
+    const shares = node.children.filter((child) => this.scored(child)).map((child) => this.share(child))
+      .filter((share) => share !== null);
+    return shares.length > 1 ? Math.max(...shares) - Math.min(...shares) : null;
   }
 
   // The generations that meet a choice: {stage, filters: Map of dimension -> Set of levels, states:
@@ -196,10 +213,17 @@ class Outline {
       for (let at = node; at && !kept.has(at); at = at.parent) kept.add(at);
     }
     const shown = [];
-    const visit = (nodes) => nodes.filter((node) => kept.has(node)).sort(compare).forEach((node) => {
-      shown.push(node);
-      if (!closed(node)) visit(node.children);
-    });
+    this.position = new Map();
+    this.siblings = new Map();
+    const visit = (nodes) => {
+      const family = nodes.filter((node) => kept.has(node)).sort(compare);
+      family.forEach((node, place) => {
+        if (!place) this.siblings.set(node.parent, family.length);
+        this.position.set(node, place + 1);
+        shown.push(node);
+        if (!closed(node)) visit(node.children);
+      });
+    };
     visit(this.roots);
     this.kept = kept;
     return shown;
@@ -212,6 +236,7 @@ class Outline {
   #order({ sort, descending, judge }) {
     const sign = descending ? -1 : 1;
     const value = (node) => (sort === "score" ? this.share(node, judge)
+      : sort === "spread" ? this.spread(node)
       : sort === "id" ? this.id(node)
       : node.levels.get(sort) ?? null);
     if (sort === "design") return (a, b) => sign * (a.number - b.number);

@@ -57,7 +57,12 @@ class Reader {
       pinned ? h("p.pinned", {}, "Choose the other one on the left. Esc ends the comparison.") : null,
       this.#marks(node),
       this.#tabs(tab, hits, texts[JOURNAL].length, this.outline.edited(node)),
-      h("div.page", {}, h("div.body", {}, this.#content(node, texts, tab, pattern)), this.#aside(node)));
+      h("div.page", {},
+        h("div.body", {},
+          h("div", { role: "tabpanel", id: "panel", "aria-labelledby": `tab${tab}` },
+            this.#content(node, texts, tab, pattern)),
+          tab === PARSED ? this.#judgements(node) : null),
+        this.#aside(node)));
   }
 
   #comparison(nodes, texts, tab) {
@@ -80,7 +85,33 @@ class Reader {
         h("button", { type: "button", onclick: this.actions.swap, title: "Change the sides (x)" }, "Swap"),
         h("button", { type: "button", onclick: this.actions.compare, title: "End the comparison (c)" }, "Close")),
       this.#tabs(tab, [], null, []),
-      h("div.columns", {}, columns));
+      h("div.columns", { role: "tabpanel", id: "panel", "aria-labelledby": `tab${tab}` }, columns));
+  }
+
+  // What the judges of a text gave it, and why, the furthest from the others first.
+  #judgements(node) {
+    const { outline } = this;
+    const judged = node.children.filter((child) => outline.scored(child) && outline.share(child) !== null);
+    if (!judged.length) return null;
+    const mean = outline.share(node);
+    const off = (child) => Math.abs(outline.share(child) - mean);
+    judged.sort((a, b) => off(b) - off(a));
+    const items = judged.map((child) => {
+      const reason = h("div.text.reason", { dir: "auto" }, "…");
+      this.texts.of(child.row).then(([, raw]) => {
+        reason.replaceChildren(raw === null ? "There is no current raw.txt." : raw);
+      });
+      return h("li", {},
+        h("h3", {}, h("strong.score", {}, outline.scoreText(child)),
+          h("a", { href: this.actions.link(child) }, outline.judgeOf(child)),
+          outline.varying[outline.ownDimensions[child.stage][2]]
+            ? h("span", {}, `#${outline.level(child, outline.ownDimensions[child.stage][2])}`) : null),
+        reason);
+    });
+    return h("section.judgements", { "aria-label": "Judgements" },
+      h("h2", {}, `Judged ${judged.length === 1 ? "once" : `${judged.length} times`}: `,
+        `${outline.scoreText(node)} on average`),
+      h("ul", {}, items));
   }
 
   #combo(node) {
@@ -88,10 +119,12 @@ class Reader {
     const subject = index.subjects[node.levels.get(0)];
     return h("article.single", {},
       this.#back(),
-      h("div.head", {}, h("h2", {}, this.outline.title(node)), h("code.id", {}, this.outline.id(node))),
+      h("div.head", {}, h("h2", { dir: "auto" }, this.outline.title(node)), h("code.id", {}, this.outline.id(node))),
       h("div.page", {},
         h("div.body", {},
-          h("dl.pairs", {}, subject.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]))),
+          h("dl.pairs", {}, subject.map(([name, value, text]) => [h("dt", { dir: "auto" }, name),
+            text === undefined ? h("dd", { dir: "auto" }, value)
+              : h("dd", {}, h("small", {}, value), h("div.text", { dir: "auto" }, text))]))),
         h("aside", {}, this.#children(node))));
   }
 
@@ -105,7 +138,7 @@ class Reader {
       line.unshift(h("a", { href: this.actions.link(at) }, this.outline.title(at)),
         h("span.arrow", { "aria-hidden": "true" }, "›"));
     }
-    return h("nav.crumbs", { "aria-label": "Lineage" }, line.slice(0, -1));
+    return h("nav.crumbs", { "aria-label": `Lineage of ${this.outline.title(node)} ${this.outline.id(node)}` }, line.slice(0, -1));
   }
 
   #heading(node) {
@@ -113,7 +146,7 @@ class Reader {
     const score = outline.scored(node) ? outline.scoreText(node) : "";
     return h("div.heading", {},
       h(`span.stage.s${node.stage % 6}`, {}, outline.index.stages[node.stage].name),
-      h("h2", {}, outline.title(node)),
+      h("h2", { dir: "auto" }, outline.title(node)),
       score ? h("strong.score", {}, score, h("small", {}, ` of ${this.#highest(node)}`)) : null,
       h("a.id", { href: this.actions.link(node), title: "A link to this generation" }, outline.id(node)));
   }
@@ -152,7 +185,8 @@ class Reader {
   #tabs(tab, hits, entries, edited) {
     const changed = new Set(edited.map((phase) => PHASES[phase][1]));
     return h("div.tabs", { role: "tablist" }, TABS.map((name, number) => h("button", {
-      type: "button", role: "tab", "aria-selected": String(number === tab), "data-tab": number,
+      type: "button", role: "tab", id: `tab${number}`, "aria-selected": String(number === tab), "data-tab": number,
+      tabindex: number === tab ? 0 : -1, "aria-controls": number === tab ? "panel" : null,
       title: `${FILES[number]} (${number + 1})`, onclick: () => this.actions.tab(number),
     }, name,
     hits[number] ? h("span.count", {}, hits[number]) : null,
@@ -164,6 +198,7 @@ class Reader {
     if (tab === JOURNAL) return this.#journal(texts);
     if (texts[tab] === null) return missing(tab);
     if (tab === METADATA) return metadataTable(texts[METADATA]);
+    if (texts[tab] === "") return h("div.missing", {}, h("p", {}, `${FILES[tab]} is empty: it has no characters.`));
     return textBlock(marked(texts[tab], pattern), tab);
   }
 
@@ -219,7 +254,7 @@ function missing(tab) {
 }
 
 function textBlock(parts, tab) {
-  return h(tab === METADATA || tab === JOURNAL ? "pre.code.text" : "div.text", {}, parts);
+  return h(tab === METADATA || tab === JOURNAL ? "pre.code.text" : "div.text", { dir: "auto" }, parts);
 }
 
 function parseJson(text) {
@@ -261,7 +296,7 @@ function journalEntry(name, text, current) {
   return h(current ? "section.entry.current" : "section.entry", {},
     h("h3", {}, current ? "The answer in use" : "Another answer", h("code.id", {}, name.slice(0, 16))),
     h("p.facts", {}, facts.join(" · ")),
-    typeof answer === "string" ? h("div.text", {}, answer) : null,
+    typeof answer === "string" ? h("div.text", { dir: "auto" }, answer) : null,
     h("details", { open: typeof answer !== "string" }, h("summary", {}, "The whole entry"),
       h("pre.code", {}, text)));
 }

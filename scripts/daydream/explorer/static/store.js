@@ -57,16 +57,16 @@ function anyTerm(terms) {
   return terms.length ? new RegExp(terms.map((term) => term.source).join("|"), "giu") : null;
 }
 
-// Search all texts. `found(row, snippet)` is told of each hit; `progress(share)` now and then;
+// Search all texts and `names(row)`. `found(row, snippet)` is told of each hit; `progress(share)` now and then;
 // `stale()` says that nobody waits for the result any more.
-async function searchTexts(texts, ids, terms, { prompts, found, progress, stale }) {
+async function searchTexts(texts, names, terms, { prompts, found, progress, stale }) {
   for (let number = 0; number < texts.chunks; number += 1) {
     const entries = await texts.chunk(number);
     if (stale()) return false;
     entries.forEach((entry, place) => {
       const row = texts.starts[number] + place;
       const [parsed, raw, prompt] = entry;
-      const fields = [raw, parsed === raw ? null : parsed, prompts ? prompt : null, ids[row]];
+      const fields = [raw, parsed === raw ? null : parsed, prompts ? prompt : null, names(row)];
       const present = fields.filter((field) => field !== null);
       if (terms.every((term) => present.some((field) => term.test(field)))) {
         found(row, snippet(present.find((field) => terms[0].test(field)), terms[0]));
