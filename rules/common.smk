@@ -20,6 +20,7 @@ from daydream.workflow.commandline import commands, parent_command
 from daydream.workflow.console import job_log
 from daydream.workflow.subrun import inner_arguments, inner_command, run_inner
 from daydream.workflow.summary import end_of_run
+from daydream.workflow.workload import Workload
 
 if storage := workflow.storage_settings.default_storage_provider:
     raise WorkflowError(
@@ -147,6 +148,14 @@ wildcard_constraints:
     cohort="[A-Za-z0-9][A-Za-z0-9._-]*",
     stage="|".join(experiment.settings.stages),
     gen_id="[A-Za-z0-9][A-Za-z0-9_-]*",
+
+
+def expected_answers():
+    """Return the answers that this run is to get; None if it was given single files, or commands."""
+    found = own_scope()
+    if found.named or found.only_looks or only_looked():
+        return None
+    return Workload(*found.workload(requested_stages()), divided=found.is_divided)
 
 
 @cache

@@ -162,14 +162,28 @@ def run_handlers(start, success, failure):
         setattr(workflow, name, both)
 
 
+def draws():
+    """Show the progress where the logger plugin draws; tell whether there is such a plugin.
+
+    Seen with Snakemake 9.27 and its plugin rich 0.5; without them the progress is told in lines.
+    """
+    from daydream.workflow.display import take_over
+
+    manager = getattr(workflow, "logger_manager", None)
+    return take_over(getattr(manager, "plugin_handlers", None) or (), progress)
+
+
 def start_run(experiment):
     """Prepare a run, before its first job."""
     experiment.stop.install()
     subrun.watch_parent(
         lambda: experiment.stop.request("the run that started this one has ended")
     )
-    if not sys.stderr.isatty():
-        progress.start(experiment.calls.ledger.spent)
+    progress.start(
+        experiment.calls.ledger.spent,
+        expected_answers,
+        tells=not (sys.stderr.isatty() and draws()),
+    )
     # Where there is a limit of jobs per second, each round of the scheduler begins another a second
     # later, and that one too: after some minutes it does nothing else, with a thousand threads that
     # wait. The profile's limit is none, but can only be said as a large number.

@@ -9,9 +9,11 @@ import time
 import pytest
 
 from daydream.calls.spent import Spent
+from daydream.generations.row import Generation
 from daydream.workflow import progress
 from daydream.workflow.failures import Failure
 from daydream.workflow.progress import Moment, Progress, line
+from daydream.workflow.workload import Workload
 from support.project import Project
 from support.provider_server import ProviderServer
 
@@ -34,22 +36,29 @@ FAST = "import daydream.workflow.progress as p; p.INTERVALS = ((float('inf'), 0.
             moment(80, 900, calls=300, usd=1.25, failed=2),
             START,
             moment(70, 800, calls=260),
-            "1 min 20 s: 900 of 9,000 jobs; 300 calls (4.0 per second), 1.2500 USD; 2 failed; "
+            "1 min 20 s: 900 of 9,000 jobs; 4.0 calls per second; 1.2500 USD; 2 failed; "
             "about 12 min left",
         ),
         (
             moment(7200, 100, calls=10, unpriced=10),
             START,
             moment(7140, 90, calls=10),
-            "2 h: 100 of 9,000 jobs; 10 calls (0.0 per second); about 178 h left",
+            "2 h: 100 of 9,000 jobs; 0.0 calls per second; about 178 h left",
         ),
         (moment(60, 9000), START, START, "1 min: 9,000 of 9,000 jobs"),
         (
             moment(60, 8970, calls=2, usd=0.1, unpriced=1),
             START,
             START,
-            "1 min: 8,970 of 9,000 jobs; 2 calls (0.0 per second), 0.1000 USD and more; "
+            "1 min: 8,970 of 9,000 jobs; 0.0 calls per second; 0.1000 USD and more; "
             "about 10 s left",
+        ),
+        (
+            moment(60, 20, calls=30, usd=0.3, answers=30, expected=300, in_flight=8, again=5),
+            moment(0, 0, expected=300),
+            moment(50, 15, calls=25, answers=25, expected=300),
+            "1 min: 30 of 300 answers (10 %); 8 in flight; 0.5 calls per second; "
+            "0.3000 USD of about 3.00; 5 asked again; about 9 min left",
         ),
     ],
 )
@@ -78,16 +87,44 @@ def test_what_it_counts() -> None:
     assert watch.failures == []
 
 
+def test_a_failure_takes_what_comes_after_it_from_the_workload() -> None:
+    """Of two chains of three answers, one fails at its second: four are to come in all, not six."""
+    rows = [
+        Generation(
+            stage,
+            f"{stage}_{n}",
+            "c1",
+            f"{parent}_{n}" if parent else "",
+            "pair",
+            "t",
+            "m1",
+            "1",
+            (),
+            "",
+        )
+        for n in (1, 2)
+        for stage, parent in (("draft", ""), ("essay", "draft"), ("evaluation", "essay"))
+    ]
+    load = Workload(rows, [row.gen_id for row in rows])
+    assert (load.done, load.total) == (0, 6)
+    load.settle("draft_1")
+    load.settle("draft_1")
+    assert (load.done, load.total) == (1, 6)
+    load.settle("draft_2")
+    load.fail("essay_2")
+    assert (load.done, load.total) == (3, 5)
+
+
 def test_it_tells_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     """And no process waits for it."""
     monkeypatch.setattr(progress, "INTERVALS", ((0.15, 0.05), (float("inf"), 10.0)))
     told: list[str] = []
     watch = Progress(told.append)
     watch.emit(record("progress", done=3, total=12))
-    watch.start(lambda: Spent(calls=1))
+    watch.start(lambda: Spent(calls=1), lambda: None)
     time.sleep(0.5)
     assert 2 <= len(told) <= 4, "more rarely after a while"
-    assert "3 of 12 jobs; 1 call" in told[0]
+    assert "3 of 12 jobs; 0.0 calls per second" in told[0]
     begin = time.monotonic()
     watch.close()
     for thread in threading.enumerate():
@@ -104,6 +141,7 @@ def test_a_run_without_a_terminal_tells_how_far_it_is(project: Project) -> None:
         project.serve(server.url)
         output = project.snakemake()
     assert " of " in output
-    assert "calls (" in output
+    assert " answers (" in output
+    assert "calls per second" in output
     (log,) = project.path(".snakemake/log").glob("*.log")
-    assert "calls (" in log.read_text()
+    assert "calls per second" in log.read_text()

@@ -14,9 +14,11 @@ from functools import cached_property
 
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import FILES, PHASES, RULES, Account, accounts
+from daydream.experiment.recipes import is_copy
 from daydream.generations.row import Generation
 from daydream.generations.shares import shards_of
 from daydream.reports.report import Report, is_current, with_lineage
+from daydream.settings import chain
 from daydream.store.layout import generation_file
 
 
@@ -32,6 +34,8 @@ class Scope:
     ) -> None:
         self._experiment = experiment
         self._makes_texts = makes_texts
+        named = list(named)
+        self.named = bool(named)
         settings = experiment.settings
         rows = experiment.selected
         self._shards = shards_of(rows.values(), settings.shards)
@@ -55,6 +59,19 @@ class Scope:
     def requested(self) -> Mapping[str, Generation]:
         """The generations that Snakemake is to plan for."""
         return self.rows if self._experiment.settings.expand == "all" else self.waiting
+
+    def workload(self, stages: Collection[str]) -> tuple[list[Generation], list[str]]:
+        """Return what is to be made for the stages, and those of it that need an answer."""
+        links = self._experiment.settings.stages
+        stages = {link.name for name in stages for link in chain(links, name)}
+        rows = [row for row in self.waiting.values() if row.stage in stages]
+        wanted = [
+            row.gen_id
+            for row in rows
+            if self.accounts[row.gen_id].raw.kind != "current"
+            and not is_copy(self._experiment, row)
+        ]
+        return rows, wanted
 
     def stale_files(self) -> Iterator[str]:
         """Yield the existing files that have to be made again."""

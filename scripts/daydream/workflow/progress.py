@@ -1,10 +1,11 @@
-"""How far a run is, reported in lines if there is no terminal, and its results for the summary.
+"""How far a run is, and its results for the summary.
 
-    1 min 20 s: 612 of 9,003 jobs; 204 calls (3.4 per second), 0.4312 USD; 2 failed; about 40 min
-    left
+    1 min 20 s: 204 of 3,000 answers (7 %); 8 in flight; 3.4 calls per second; 0.4312 USD of about
+    6.34; 5 asked again; 2 failed; about 14 min left
 
-At first there is a line every ten seconds, later less often. The numbers come from the records that
-Snakemake logs anyway, and from the ledger.
+Without a terminal this is a line, at first every ten seconds, later less often; a terminal shows
+the same (`display`). A run that needs no answers counts its jobs. The numbers come from the records
+that Snakemake logs anyway, from the ledger, and from the design (`workload`).
 """
 
 from __future__ import annotations
@@ -19,13 +20,17 @@ from typing import Any, NamedTuple
 
 from daydream.calls.spent import Spent
 from daydream.errors import DaydreamError
+from daydream.experiment.provenance import RULES
 from daydream.store.layout import GENS
 from daydream.workflow.failures import Failure
+from daydream.workflow.workload import Workload
 
 # (until so many seconds have passed, a line every so many)
 INTERVALS = ((60.0, 10.0), (600.0, 30.0), (float("inf"), 60.0))
 # The time left is estimated from the pace of about the last so many seconds.
 WINDOW = 120.0
+# On a terminal, so many seconds pass between the moments that the pace is taken from.
+DRAWN = 2.0
 
 
 class Moment(NamedTuple):
@@ -38,6 +43,15 @@ class Moment(NamedTuple):
     usd: float
     unpriced: int
     failed: int
+    answers: int = 0
+    expected: int = 0
+    in_flight: int = 0
+    again: int = 0
+
+    @property
+    def share(self) -> tuple[int, int]:
+        """What is done and what is to be done: answers where some are expected, else jobs."""
+        return (self.answers, self.expected) if self.expected else (self.done, self.total)
 
 
 class Progress(logging.Handler):
@@ -54,6 +68,12 @@ class Progress(logging.Handler):
         self._done = self._total = 0
         self._tell = tell
         self._stop = threading.Event()
+        self._workload: Workload | None = None
+        # The generations of jobs that get an answer, by the job's id.
+        self._asking: dict[object, str] = {}
+        self._spent: Callable[[], Spent] = Spent
+        self._begin = time.monotonic()
+        self._moments: deque[Moment] = deque()
 
     @property
     def failures(self) -> list[Failure]:
@@ -71,17 +91,38 @@ class Progress(logging.Handler):
         if "failures" in fields:
             self._failures[fields["failed_job"]] = fields["failures"]
             self.stopped = self.stopped or fields.get("stopped", "")
+            if self._workload:
+                for failure in fields["failures"]:
+                    self._workload.fail(failure.gen_id)
         event = fields.get("event")
         if event == "progress":
             self._done, self._total = fields["done"], fields["total"]
         elif event == "job_finished":
             self._failures.pop(fields["job_id"], None)
-        elif event == "job_info" and not self.worked:
-            self.worked = any(map(_is_result, fields["output"]))
+            gen_id = self._asking.pop(fields["job_id"], None)
+            if gen_id and self._workload:
+                self._workload.settle(gen_id)
+        elif event == "job_info":
+            self.worked = self.worked or any(map(_is_result, fields["output"]))
+            if fields.get("rule_name", "").endswith(RULES["raw"]):
+                self._asking[fields["jobid"]] = dict(fields["wildcards"].items())["gen_id"]
 
-    def start(self, spent: Callable[[], Spent]) -> None:
-        """Report the progress from now on, in a daemon thread."""
-        thread = threading.Thread(target=self._run, args=(spent,), daemon=True, name="progress")
+    def start(
+        self,
+        spent: Callable[[], Spent],
+        workload: Callable[[], Workload | None],
+        *,
+        tells: bool = True,
+    ) -> None:
+        """Follow the run from now on, in a daemon thread; `tells`: report it in lines.
+
+        `workload` is asked for once, in that thread. The answers of a run without one, whose parts
+        are runs of their own, are its calls.
+        """
+        self._spent, self._begin = spent, time.monotonic()
+        self._moments.append(self._moment())
+        target, arguments = self._run, (workload, tells)
+        thread = threading.Thread(target=target, args=arguments, daemon=True, name="progress")
         thread.start()
 
     def stop(self) -> None:
@@ -93,31 +134,53 @@ class Progress(logging.Handler):
         self.stop()
         super().close()
 
-    def _run(self, spent: Callable[[], Spent]) -> None:
-        # A ledger that cannot be read is an error of the run, which reports it once.
-        with suppress(DaydreamError):
-            self._follow(spent)
+    def _run(self, workload: Callable[[], Workload | None], tells: bool) -> None:
+        # What cannot be read, such as the ledger, is an error of the run, which reports it once.
+        with suppress(DaydreamError, OSError):
+            self._workload = workload()
+            # The pace is that of answers from here on.
+            self._moments = deque([self._moment()])
+            self._follow(tells)
 
-    def _follow(self, spent: Callable[[], Spent]) -> None:
-        begin = time.monotonic()
-        moments = deque([self._moment(0.0, spent())])
-        while not self._stop.wait(_interval(time.monotonic() - begin)):
-            now = self._moment(time.monotonic() - begin, spent())
-            moments.append(now)
-            while len(moments) > 2 and moments[1].seconds < now.seconds - WINDOW:
-                moments.popleft()
-            self._tell(line(now, moments[0], moments[-2]))
+    def _follow(self, tells: bool) -> None:
+        while not self._stop.wait(_interval(time.monotonic() - self._begin) if tells else DRAWN):
+            now, earlier, last = self.moments()
+            self._moments.append(now)
+            while len(self._moments) > 2 and self._moments[1].seconds < now.seconds - WINDOW:
+                self._moments.popleft()
+            if tells:
+                self._tell(line(now, earlier, last))
 
-    def _moment(self, seconds: float, spent: Spent) -> Moment:
+    def moments(self) -> tuple[Moment, Moment, Moment]:
+        """Return the run now, at most `WINDOW` seconds ago, and at the last report."""
+        now = self._moment()
+        if not self._moments:
+            return now, now, now
+        return now, self._moments[0], self._moments[-1]
+
+    def _moment(self) -> Moment:
+        try:
+            spent = self._spent()
+        except DaydreamError:
+            spent = Spent()
+        load = self._workload
         return Moment(
-            seconds=seconds,
+            seconds=time.monotonic() - self._begin,
             done=self._done,
             total=self._total,
             calls=spent.calls,
             usd=spent.usd,
             unpriced=spent.unpriced,
             failed=len(self.failures),
+            answers=_answers(load, spent) if load else 0,
+            expected=load.total if load else 0,
+            in_flight=len(spent.open),
+            again=spent.rejected + spent.lost,
         )
+
+
+def _answers(load: Workload, spent: Spent) -> int:
+    return min(spent.calls, load.total) if load.divided else load.done
 
 
 def _is_result(path: str) -> bool:
@@ -129,24 +192,48 @@ def _interval(seconds: float) -> float:
 
 
 def line(now: Moment, earlier: Moment, last: Moment) -> str:
-    """Return how far a run is. `last` is the moment of the previous line, `earlier` an older one.
+    """Return how far a run is; `last` is the moment of the last line, `earlier` an older one."""
+    return f"{_duration(now.seconds)}: {'; '.join(facts(now, earlier, last))}"
+
+
+def facts(now: Moment, earlier: Moment, last: Moment) -> list[str]:
+    """Return what there is to say of a run, the most important first.
 
     The calls per second are those since `last`. The time left follows from the pace since
-    `earlier`.
+    `earlier`, and the whole cost from that of the answers so far.
     """
-    parts = [f"{now.done:,} of {now.total:,} jobs" if now.total else f"{now.done:,} jobs"]
+    parts = [_share(now)]
+    if now.in_flight:
+        parts.append(f"{now.in_flight:,} in flight")
     if now.calls:
-        pace = (now.calls - last.calls) / (now.seconds - last.seconds)
-        parts.append(f"{now.calls:,} call{'s' * (now.calls > 1)} ({pace:.1f} per second)")
+        passed = now.seconds - last.seconds
+        pace = (now.calls - last.calls) / passed if passed > 0 else 0.0
+        parts.append(f"{pace:.1f} calls per second")
         if now.unpriced < now.calls:
-            parts[-1] += f", {now.usd:.4f} USD{' and more' if now.unpriced else ''}"
+            parts.append(_cost(now))
+    if now.again:
+        parts.append(f"{now.again:,} asked again")
     if now.failed:
         parts.append(f"{now.failed:,} failed")
-    made = now.done - earlier.done
-    if made > 0 and now.total > now.done:
-        left = (now.total - now.done) * (now.seconds - earlier.seconds) / made
+    (done, total), (before, _) = now.share, earlier.share
+    if done > before and total > done and bool(now.expected) == bool(earlier.expected):
+        left = (total - done) * (now.seconds - earlier.seconds) / (done - before)
         parts.append(f"about {_duration(_rounded(left))} left")
-    return f"{_duration(now.seconds)}: {'; '.join(parts)}"
+    return parts
+
+
+def _share(now: Moment) -> str:
+    done, total = now.share
+    if not now.expected:
+        return f"{done:,} of {total:,} jobs" if total else f"{done:,} jobs"
+    return f"{done:,} of {total:,} answers ({100 * done // total} %)"
+
+
+def _cost(now: Moment) -> str:
+    cost = f"{now.usd:.4f} USD{' and more' if now.unpriced else ''}"
+    if now.usd and now.answers and now.expected > now.answers:
+        cost += f" of about {now.usd * now.expected / now.answers:.2f}"
+    return cost
 
 
 def _rounded(seconds: float) -> float:

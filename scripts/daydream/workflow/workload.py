@@ -1,0 +1,47 @@
+"""How many answers a run is to get, and how many of them there are.
+
+The number comes from the design and the state of the store when the run began, and not from the
+jobs that Snakemake has started so far. What comes after a failed generation is not made in this
+run, so it is no longer expected.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from daydream.generations.row import Generation
+
+
+class Workload:
+    """The answers that are still to come when a run begins; parents come before children.
+
+    `wanted` are the generations that need an answer, of all the `rows` that the run makes.
+    `divided`: they are made by runs within this one, which sees only their calls.
+    """
+
+    def __init__(
+        self, rows: Iterable[Generation], wanted: Iterable[str], *, divided: bool = False
+    ) -> None:
+        rows = list(rows)
+        self.divided = divided
+        self._open = set(wanted)
+        self.total = len(self._open)
+        self.done = 0
+        # How many answers are to come after each generation.
+        self._after: Counter[str] = Counter()
+        for row in reversed(rows):
+            if row.parent_gen_id:
+                own = row.gen_id in self._open
+                self._after[row.parent_gen_id] += self._after[row.gen_id] + own
+
+    def settle(self, gen_id: str) -> None:
+        """Note that a generation has its answer, or failed to get one."""
+        if gen_id in self._open:
+            self._open.discard(gen_id)
+            self.done += 1
+
+    def fail(self, gen_id: str) -> None:
+        """Note that a generation failed: nothing comes after it."""
+        self.settle(gen_id)
+        self.total -= self._after.pop(gen_id, 0)
