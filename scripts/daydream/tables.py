@@ -261,7 +261,7 @@ def scan_table(
 def _records(
     path: Path, problems: Problems, text: str, separator: str
 ) -> Iterator[tuple[int, list[str]]]:
-    """Yield the stripped cells of each row with the line it begins on; blank ones are no rows."""
+    """Yield the stripped cells of each row and the line it begins on; blank rows are skipped."""
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         problems.add(path, "found a NUL character", "save the file as UTF-8 text", line=line)

@@ -93,7 +93,7 @@ def _text(cell: str) -> Text:
 
 
 def _printed(drawing: RenderableType) -> list[str]:
-    """Return the lines of what rich draws, whatever terminal there is or is not."""
+    """Return the lines that rich draws, the same with any terminal and without one."""
     from rich.console import Console  # noqa: PLC0415
 
     page = io.StringIO()

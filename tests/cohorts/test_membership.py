@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from daydream.cohorts.membership import expand, membership_text, read_membership
+from daydream.cohorts.membership import generations_of_design, membership_text, read_membership
 from daydream.errors import InputError
 from daydream.files import write_text
 from daydream.generations.row import Generation, codec, own_axes
@@ -27,7 +27,7 @@ cells = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=6)
 
 
 def expanded(rows: list[tuple[str, ...]]) -> list[Generation]:
-    return expand(rows, AXES, cohort="c", stages=CHAIN.values())
+    return generations_of_design(rows, AXES, cohort="c", stages=CHAIN.values())
 
 
 @given(st.lists(st.tuples(*([cells] * len(AXES))), min_size=1, max_size=8))

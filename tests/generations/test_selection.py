@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from daydream.catalog.records import Catalog, Combo
-from daydream.cohorts.membership import expand
+from daydream.cohorts.membership import generations_of_design
 from daydream.errors import InputError
 from daydream.generations.row import Generation, own_axes
 from daydream.generations.selection import check_dimensions, select
@@ -44,7 +44,7 @@ def origin(*_path: str) -> str:
 
 
 def rows_of(design: list[tuple[str, ...]]) -> list[Generation]:
-    return expand(design, AXES, cohort="c", stages=STAGES.values())
+    return generations_of_design(design, AXES, cohort="c", stages=STAGES.values())
 
 
 def chosen(rows: list[Generation], where: dict[str, Any], exclude: dict[str, Any]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daydream.cohorts.membership import expand
+from daydream.cohorts.membership import generations_of_design
 from daydream.generations.row import Generation, own_axes
 from daydream.generations.shares import shards_of
 from support.stages import stage
@@ -18,7 +18,7 @@ def cohort(drafts: int) -> list[Generation]:
     rows = [
         ("c", "t", "m", str(draft), essay, "m", "1") for draft in range(drafts) for essay in "ab"
     ]
-    return expand(rows, AXES, cohort="c", stages=STAGES.values())
+    return generations_of_design(rows, AXES, cohort="c", stages=STAGES.values())
 
 
 @given(drafts=st.integers(1, 60), shards=st.integers(1, 20))

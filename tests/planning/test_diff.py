@@ -15,7 +15,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daydream.cohorts.membership import expand
+from daydream.cohorts.membership import generations_of_design
 from daydream.errors import InputError
 from daydream.experiment.experiment import Experiment
 from daydream.generations.row import Generation, own_axes
@@ -212,13 +212,13 @@ def test_holes_and_calls_are_those_of_a_walk(
     design: list[tuple[str, ...]], data: st.DataObject
 ) -> None:
     """Counted without one they are no fewer; and the same, if all that is there is answered."""
-    rows = expand(design, AXES, cohort="c", stages=STAGES.values())
+    rows = generations_of_design(design, AXES, cohort="c", stages=STAGES.values())
     ids = [row.gen_id for row in rows]
     answered = data.draw(st.sets(st.sampled_from(ids)) | st.just(set(ids)))
     coverage = Coverage(Shelf(rows, answered), "c", "judgement")
 
     levels = [sorted({row[place] for row in design}) for place in range(len(AXES))]
-    whole = expand(product(*levels), AXES, cohort="c", stages=STAGES.values())
+    whole = generations_of_design(product(*levels), AXES, cohort="c", stages=STAGES.values())
     by_id = {row.gen_id: row for row in whole}
     cells = {row.gen_id for row in whole if row.stage == "judgement"}
     assert coverage.total == len(cells)

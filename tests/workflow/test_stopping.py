@@ -57,7 +57,10 @@ def test_the_first_signal_ends_the_run_well(project: Project, number: signal.Sig
         asked = len(server.history)
         assert asked == CORES
         assert not project.holding("sk-test-secret")
-        assert f"Stopping: {number.name} came (once more: now); waiting for 16 calls" in output
+        assert (
+            f"Stopping: {number.name} (a second one ends it at once); waiting for 16 calls"
+            in output
+        )
         assert "To go on; what was paid for is kept:" in output
         assert "Traceback" not in output
         assert journaled(project) == asked

@@ -1,4 +1,4 @@
-"""Recipes compared whatever judges and combos each of them met.
+"""Recipes compared as if all had met the same judges and combos.
 
 A recipe that only lenient judges or only easy combos met has a high mean for no merit of its own.
 So each text's value is the mean over its judges, each less its bias (`judges`), a cell is the mean

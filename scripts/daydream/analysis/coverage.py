@@ -11,7 +11,7 @@ KIND = r"^\[(?P<code>[a-z]+)\]|^(?P<lack>(?:missing|stale) [^: ]*)"
 
 
 def coverage(scores: Scores) -> pd.DataFrame:
-    """Return a row a cell of the design and kind of failure that leaves evaluations of it unscored.
+    """Return a row per cell and kind of failure that leaves evaluations of the cell unscored.
 
     A cell is a combo and one level of each dimension, over all replicates. `gen_id` and `error` are
     those of the first evaluation of that kind.

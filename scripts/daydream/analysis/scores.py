@@ -14,7 +14,7 @@ columns beside those of the file:
     share    the score on its own template's scale, from 0 to 1; NaN if there is none
     value    the score on one scale for all rows: the templates' own if they agree, else 0 to 1
 
-Replicates are no dimension: they repeat the same cell of the design.
+Replicates are not a dimension: they repeat the same cell of the design.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def _by_judge(scores: Scores, found: pd.DataFrame) -> dict[str, pd.Series[float]
 
 
 def evaluation_model_template_pivot(scores: Scores) -> pd.DataFrame:
-    """Return a row a combo and recipe, a column a judge: its mean over parents and replicates.
+    """Return a row per combo and recipe, with each judge's mean over parents and replicates.
 
     Means are on the judge's own scale; `parents` counts what was judged.
     """

@@ -61,7 +61,7 @@ def _factors(scores: Scores, rows: pd.DataFrame) -> dict[str, Codes]:
 
 
 def components(values: Array, factors: Mapping[str, Codes]) -> pd.DataFrame:
-    """Return the variance component of each factor: the codes of its levels from 0, a row a value.
+    """Return the variance component of each factor: its levels as codes from 0, one per value.
 
     A factor that nothing tells apart from earlier ones has no variance but a `note`. The last
     factor has a level for each value.

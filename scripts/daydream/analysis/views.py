@@ -49,5 +49,5 @@ def meant(name: str, value: str, occurring: Collection[str]) -> set[str]:
 
 
 def may_be_missing(name: str, value: str) -> bool:
-    """Tell whether it is no mistake if no row has what a condition on a column means."""
+    """Tell whether a condition on a column may match no row without being a mistake."""
     return name in NUMBERS or is_comparison(value)

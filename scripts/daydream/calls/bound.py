@@ -1,8 +1,8 @@
-"""The most tokens that a call can take: a budget is kept by them until the answer tells.
+"""The most tokens that a call can take. They count against the budget until the answer arrives.
 
-A token of any tokenizer in use is a byte at the least, so that the bytes of all that is sent bound
-the tokens of the prompt; around each message a chat template has a few more. An answer is bounded
-by the settings alone.
+Every token stands for at least one byte, so a prompt has at most as many tokens as its messages
+have bytes, plus a few that a chat template puts around each message. Only the settings limit an
+answer.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from daydream.llm.request import Request
 from daydream.llm.usage import Usage, count_of
 
-# Of a chat template, around each message and around them all.
+# Tokens of a chat template, around each message and around all of them.
 TOKENS_PER_MESSAGE = 32
-# What a call without a limit may answer, where it has to be guessed.
+# The length that is assumed for the answer to a call without a limit.
 DEFAULT_MAX_TOKENS = 4096
 # The fields that bound an answer; where several are set, the largest may be the one that counts.
 LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
@@ -26,10 +26,10 @@ ANSWERS = ("n", "best_of")
 
 
 def most_usage(request: Request) -> Usage:
-    """Return the usage of a call, at the most.
+    """Return the most that a call can use.
 
-    Without a limit the answer is taken to be of `DEFAULT_MAX_TOKENS`; who has to keep a budget asks
-    `answer_limit` beforehand.
+    An answer without a limit is assumed to have `DEFAULT_MAX_TOKENS`. A run with a budget checks
+    `answer_limit` before.
     """
     body = request.body()
     sent = len(json.dumps(body, ensure_ascii=False).encode())

@@ -3,8 +3,8 @@
     claim (room on the disk)  ->  in the journal?  ->  stop?  ->  each attempt: ledger: begin
         ->  provider  ->  journal  ->  ledger: end
 
-Whatever can refuse the call does so before it is sent; what comes back is in the journal before
-anybody hears of it.
+Everything that can refuse the call does so before it is sent. Its answer is in the journal before
+it is used.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Calls:
         return int(self.run.partition("-")[0], 16)
 
     def ask(self, generation: Generation, request: Request) -> tuple[Response, bool]:
-        """Make a call and journal its answer; with it, whether another process had made the call.
+        """Make a call and journal its answer; return whether another process had made the call.
 
         Raises:
             CallError: the provider gave no answer.
@@ -68,7 +68,7 @@ class Calls:
         """
         directory = Path(generation_file(generation.stage, generation.gen_id, ""))
         with self._claim(directory, request) as file:
-            # Another process may have asked since this one looked: its answer is the answer.
+            # Another process may have asked in the meantime: its answer counts.
             known = find_response(directory, request)
             if known is not None:
                 return known, True
@@ -76,7 +76,7 @@ class Calls:
                 try:
                     return self._ask(generation, request, file), False
                 except StoreError as error:
-                    # What cannot be kept or entered must not be paid for again and again.
+                    # If answers cannot be kept or entered, no more of them should be paid for.
                     self._stop.request(str(error.args[0]))
                     raise
 
@@ -133,7 +133,7 @@ class _Meter:
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
-        """Enter an attempt around which this is held, and how it ended if it gave no answer.
+        """Enter an attempt that is made inside this context, and how it ended if it gave no answer.
 
         Raises:
             StoppedError: the budget allows no further one.

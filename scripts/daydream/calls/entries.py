@@ -1,4 +1,4 @@
-"""The lines of the ledger: what each says, read strictly.
+"""The lines of the ledger, and a strict reader of them.
 
 {"event": "begin", "call", "time", "run", "cohort", "stage", "gen_id", "request_sha256",
 "provider", "model", "tokens", "usd"}     the most that the attempt can take
@@ -49,7 +49,7 @@ class Entry:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any], Entry | None]]:
-    """Yield the number of each line of a ledger, its object, and the entry it is, if it is one."""
+    """Yield the number, the object and the entry (None if it is not one) of each line."""
     if not path.exists():
         return
     for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
@@ -66,7 +66,7 @@ EVENTS = frozenset({"begin", "end", "reject", "lose", "fail"})
 
 
 def parse_entry(line: bytes) -> Entry | None:
-    """Return what a line says; None if it is not an entry of a ledger."""
+    """Return the entry that a line holds; None if it does not hold one."""
     try:
         value = parse_json(line)
     except ValueError:
@@ -75,7 +75,7 @@ def parse_entry(line: bytes) -> Entry | None:
 
 
 def entry_of(value: Mapping[str, Any]) -> Entry | None:
-    """Return the entry that a line's object is; None if it is none."""
+    """Return the entry that a line's object describes; None if it does not describe one."""
     names = [value.get(name) for name in ("event", "call", "run", "cohort")]
     if not all(isinstance(name, str) for name in names) or names[0] not in EVENTS:
         return None
@@ -87,9 +87,10 @@ def entry_of(value: Mapping[str, Any]) -> Entry | None:
 
 
 def damaged_begin(line: bytes) -> Entry | None:
-    """Return the beginning of an attempt that a line was before it was damaged, if it clearly was.
+    """Return the `begin` entry that a damaged line clearly was; None otherwise.
 
-    It may have been sent and paid for: it counts as one call, with what can be read of its most.
+    The attempt may have been sent and paid for. So it counts as one call, with as much of its
+    maximum as can be read.
     """
     text = line.decode(errors="replace")
     names = {

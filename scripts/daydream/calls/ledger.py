@@ -1,15 +1,15 @@
-"""The ledger: what was spent, `data/ledger.jsonl`, and the budget that is kept by it.
+"""The ledger of what was spent, `data/ledger.jsonl`, and the budgets that it enforces.
 
-One line when an attempt begins and one when it ends (`daydream.calls.entries`), of all runs and
-processes, only ever appended. An attempt that has begun counts with the most that it can take until
-its answer says what it took, so that calls in flight cannot break a budget together; one whose
-answer never came, or whose process died, counts so for good, as it may have been paid. Each entry
-is made under a lock of the file, after reading what others have added: the sums are those of all
-processes.
+All runs and processes append one line when an attempt begins and one when it ends
+(`daydream.calls.entries`). From its beginning, an attempt counts with the most that it can take,
+until its answer says what it took. So calls in flight cannot break a budget together. An attempt
+whose answer never came, or whose process died, may have been paid for, and keeps its maximum. Each
+entry is made under a lock of the file, after reading the entries of other processes. So the sums
+are those of all processes.
 
-A line that is not an entry is named once and left alone; one that clearly was the beginning of an
-attempt counts as one call. A ledger that is cut or replaced while a
-run goes on takes nothing back: what the run knows still counts.
+A line that is not an entry is reported once and left alone. If it clearly was the beginning of an
+attempt, it counts as one call. If the ledger is cut or replaced during a run, what the run has read
+before still counts.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from daydream.llm.usage import Usage
 from daydream.settings import Budget
 
 LEDGER = Path("data/ledger.jsonl")
-# So many lines that are not entries are named one by one.
+# At most so many lines that are not entries are reported one by one.
 NAMED = 5
-# Of the attempts of this process: the names of no two are the same, whoever enters them.
+# Numbers the attempts of this process, so that no two have the same name.
 _NUMBERS = count(1)
 
 
@@ -61,8 +61,7 @@ class Ledger:
         """Enter an attempt that is about to be sent, and return its name.
 
         Raises:
-            BudgetError: it could break a budget; or a budget in USD is to be kept, and there is no
-                price.
+            BudgetError: it could break a budget, or there is a budget in USD and no price.
             StoreError: the ledger cannot be written.
         """
         if most.usd is None and (self._budget.usd, self._cohort_budget.usd) != (None, None):
@@ -97,7 +96,7 @@ class Ledger:
         with self._entry() as file:
             self._append(file, entry)
         try:
-            # Not under the lock: others may enter meanwhile.
+            # Outside the lock, so that others can enter meanwhile.
             os.fsync(file)
         except OSError as error:
             raise self._cannot_be_written(error) from error
@@ -144,7 +143,7 @@ class Ledger:
 
     @contextmanager
     def _entry(self) -> Iterator[int]:
-        """Hold the ledger, with all entries of others read; it is the open file."""
+        """Lock the ledger and read all entries of others; yield the open file."""
         try:
             with self._lock:
                 file = self._descriptor()
@@ -173,7 +172,7 @@ class Ledger:
             return
         data = os.pread(file, size - self._offset, self._offset)
         if not data.endswith(b"\n"):
-            # A crash of the machine or a full disk has cut an entry: it is left behind as it is.
+            # A crash of the machine or a full disk has cut an entry. It stays as it is.
             os.write(file, b"\n")
             data += b"\n"
         self._offset += len(data)
@@ -207,19 +206,19 @@ class Ledger:
 
     def _append(self, file: int, value: Mapping[str, Any]) -> None:
         line = json.dumps(value, ensure_ascii=False).encode() + b"\n"
-        # Counted first: if the file does not take it, the attempt may still be paid for.
+        # Counted first: even if writing fails, the attempt may have been paid for.
         entry = entry_of(value)
         if entry is not None:
             self._count(entry)
         written = os.write(file, line)
         if written < len(line):
-            # What there is of it is read, and left behind on a line of its own, by the next entry.
+            # The next entry reads what there is of it, and leaves it on a line of its own.
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._offset += written
         self._lines += 1
 
     def _count(self, entry: Entry) -> None:
-        # Of a file that was replaced by a copy, what is known is read again.
+        # If the file was replaced by a copy, lines that are known are read again.
         key = hash((entry.event, entry.call))
         if key in self._known:
             return

@@ -1,8 +1,8 @@
-"""What a call costs, and who says so.
+"""What a call costs, and where its price comes from.
 
-What the provider itself charges goes before the prices in `llm_models.csv`, and these go before the
-list prices that the package `genai-prices` brings with it for well-known providers, by the address
-that is asked. That list is never fetched: it is as old as the installed package.
+The amount that the provider says it charged comes first, then the prices in `llm_models.csv`, then
+the list prices of well-known providers in the package `genai-prices`, by the address that is
+called. That list is never downloaded, so it is as old as the installed package.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from daydream.llm.usage import Usage
 from daydream.settings import OpenAI, Settings
 
 PROVIDER, CATALOG, LIST = "provider", "llm_models.csv", "genai-prices"
-# Where the SDK asks if it is not told.
+# The address that the SDK calls by default.
 OPENAI_URL = "https://api.openai.com/v1"
 
 
 class Cost(NamedTuple):
-    """A price in USD, None if nobody tells, and whose it is."""
+    """A price in USD, or None if it is not known, and where it comes from."""
 
     usd: float | None = None
     source: str = ""
@@ -31,8 +31,8 @@ class Cost(NamedTuple):
 def cost_of(usage: Usage, model: Model, settings: Settings) -> Cost:
     """Return what a call of a model costs.
 
-    Tokens that were cached, or that went into reasoning, have prices of their own where the catalog
-    gives them; otherwise they cost what the others of prompt and answer do.
+    Cached tokens and reasoning tokens have their own prices if the catalog gives them. Otherwise
+    they cost as much as other tokens of the prompt and the answer.
     """
     if usage.usd is not None:
         return Cost(usage.usd, PROVIDER)

@@ -1,4 +1,4 @@
-"""What attempts took, and which budget one more could break."""
+"""Sums of what attempts took, and the check against budgets."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Spent:
 
     `calls` are those that were answered, with what they took in `usd` and `tokens`; `unpriced` of
     them have no price. `rejected` are those that the provider turned away, which cost nothing.
-    `lost` were sent and not answered. What these took is not known, nor what an answer took whose
-    provider does not tell: `uncertain_usd` and `uncertain_tokens` are the most that it can be.
+    `lost` were sent and not answered. `uncertain_usd` and `uncertain_tokens` are the most that lost
+    attempts, and answers without a usage, can have taken.
     `open` are the attempts that have begun and not ended, by name.
     """
 
@@ -41,7 +41,7 @@ class Spent:
         self.open[call] = reservation
 
     def end(self, call: str, usd: float | None, tokens: int | None) -> None:
-        """Count an attempt that was answered; None is what nobody tells."""
+        """Count an attempt that was answered; None stands for what is not known."""
         reservation = self.open.pop(call, Reservation(None, 0))
         self.calls += 1
         if tokens is None:
@@ -89,7 +89,7 @@ class Spent:
         return self.tokens + self.uncertain_tokens + open_tokens
 
     def exceeded(self, budget: Budget, wanted: Reservation) -> str:
-        """Return which limit one more attempt could break; empty if none."""
+        """Return the limit that one more attempt could break; empty if there is none."""
         if budget.calls is not None and self.attempts + 1 > budget.calls:
             return f"{budget.calls} calls"
         if budget.usd is not None and self.most_usd + (wanted.usd or 0.0) > budget.usd:

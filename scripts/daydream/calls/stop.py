@@ -1,9 +1,9 @@
-"""Ending a run well: no new calls, those in flight are finished and kept.
+"""Ending a run cleanly: no new calls begin, and those in flight are finished and kept.
 
-A `Stop` is asked for by a signal, by the budget, or by a full disk. From then on `check` raises,
-waits that look at `event` end, and the scheduler is told to start no further job. The calls in
-flight go on until they are journaled. A second signal ends the process at once; what its calls
-would have answered is lost, and nothing else.
+A signal, the budget or a full disk requests a stop. From then on, `check` raises, waits that watch
+`event` end, and the scheduler starts no further jobs. Calls in flight continue until their answers
+are in the journal. A second signal ends the process at once; only the answers to its calls in
+flight are lost.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Stop:
         self._end_scheduler: Callable[[], None] = lambda: None
 
     def request(self, reason: str) -> None:
-        """Let no further call begin; the first reason is the one that is told."""
+        """Let no further call begin; the first reason is the one that is reported."""
         with self._lock:
             if self.event.is_set():
                 return
@@ -41,7 +41,7 @@ class Stop:
             in_flight = self._in_flight
         waits = f"waiting for {in_flight} calls in flight" if in_flight else "no call is in flight"
         print(f"Stopping: {reason}; {waits}, no new one begins.", file=sys.stderr)
-        # In a thread of its own: the scheduler's lock may be held by whom a signal interrupted.
+        # In its own thread, because the interrupted code may hold the scheduler's lock.
         threading.Thread(target=self._end_scheduler, daemon=True).start()
 
     def check(self) -> None:
@@ -85,9 +85,9 @@ class Stop:
         if self._signals > 1:
             os.write(2, f"Stopped at once by a second signal ({name}).\n".encode())
             os._exit(128 + number)
-        # Not here: the signal may have interrupted whoever holds the lock.
+        # Not here, because the interrupted code may hold the lock.
         self.by_signal = True
-        reason = f"{name} came (once more: now)"
+        reason = f"{name} (a second one ends it at once)"
         threading.Thread(target=self.request, args=(reason,), daemon=True).start()
 
 

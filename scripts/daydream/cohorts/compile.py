@@ -11,7 +11,7 @@ from pathlib import Path
 from daydream.catalog.records import Catalog
 from daydream.cohorts.complete import complete
 from daydream.cohorts.given import read_given_membership
-from daydream.cohorts.membership import expand
+from daydream.cohorts.membership import generations_of_design
 from daydream.cohorts.sources import check_cohorts, sources, spec_dir
 from daydream.cohorts.spec import Spec, load_spec
 from daydream.cohorts.uses import texts
@@ -112,7 +112,7 @@ def _designed(
     lineages = _existing(spec, cohort, settings.stages)
     stages, design = complete(spec, settings.stages, catalog)
     yield from (row for lineage in lineages for row in lineage)
-    yield from expand(
+    yield from generations_of_design(
         design.rows(),
         list(design.axes),
         cohort=cohort,

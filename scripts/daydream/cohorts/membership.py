@@ -24,7 +24,7 @@ from daydream.settings import Stage
 from daydream.tables import csv_text
 
 
-def expand(
+def generations_of_design(
     rows: Iterable[Sequence[str]],
     axes: Sequence[str],
     *,

@@ -26,7 +26,7 @@ def bars_panel(
 ) -> Panel:
     """Return a panel with a bar for each of `labels`, and `ends` at the ends of its rows.
 
-    `rows` has a row a part of a bar: ``label``, ``part`` (one of `parts`, which give the colours),
+    `rows` has a row per part of a bar: ``label``, ``part`` (one of `parts`, with their colours),
     ``size``; its other columns are for `hints`. The axis goes to `longest`.
     """
     y = rows_axis(labels)

@@ -26,7 +26,7 @@ MEASURES = {
 
 
 def calls(tables: Tables) -> alt.VConcatChart:
-    """Return a panel a measure, a row a model, a colour a stage."""
+    """Return a panel per measure, with a row per model and a colour per stage."""
     table = tables.calls
     answered = table[table["mode"] == "llm"]
     models = _models(answered)

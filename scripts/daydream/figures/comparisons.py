@@ -28,7 +28,7 @@ SIGNIFICANT = 0.05
 
 
 def comparisons(tables: Tables) -> alt.VConcatChart:
-    """Return a panel a dimension with several levels, a row a pair of them."""
+    """Return a panel per dimension with several levels, and a row per pair of them."""
     panels: list[Panel] = []
     shown = [pd.DataFrame(columns=["value", "ci_low"])]
     for scores in tables.scores:

@@ -35,7 +35,7 @@ ALL, NONE = "all scores", "(none)"
 
 
 def score_distributions(tables: Tables) -> alt.VConcatChart:
-    """Return a panel a dimension, a row a level: its scores as bars, its mean and interval."""
+    """Return a panel per dimension and a row per level: scores as bars, mean and interval."""
     panels: list[Panel] = []
     shown = [pd.DataFrame(columns=["mean", "ci_low"])]
     single: list[str] = []

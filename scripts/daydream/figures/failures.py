@@ -77,14 +77,14 @@ def _panels(scores: Scores, rows: pd.DataFrame, kinds: list[str], *, start: str)
 
 
 def _by_kind(scores: Scores, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a row a kind: ``label, kind, missing, planned, share``."""
+    """Return a row per kind: ``label, kind, missing, planned, share``."""
     counts = rows["kind"].value_counts().rename("missing").reset_index()
     planned = len(scores.rows)
     return counts.assign(label=counts["kind"], planned=planned, share=counts["missing"] / planned)
 
 
 def _by_level(rows: pd.DataFrame, dimension: str, planned: pd.Series[int]) -> pd.DataFrame:
-    """Return a row a kind and level of those with the largest share missing, with as `_by_kind`."""
+    """Return a row per kind and level, for the levels with the largest share missing."""
     shares = rows.groupby(dimension, sort=False).size() / planned
     worst = shares.dropna().sort_values(ascending=False, kind="stable").index[:MAX_LEVELS]
     counts = rows.groupby([dimension, "kind"], sort=False).size().rename("missing").reset_index()

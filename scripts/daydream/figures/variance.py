@@ -32,7 +32,7 @@ MEANINGS = {
 
 
 def variance(tables: Tables) -> alt.VConcatChart:
-    """Return a panel a scored stage, a row a component, as standard deviations."""
+    """Return a panel per scored stage and a row per component, as standard deviations."""
     panels: list[Panel] = []
     parts = [
         (scores, _components(of_stage(tables.variance, scores), scores.stages[:-1]))

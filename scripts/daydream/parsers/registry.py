@@ -75,7 +75,7 @@ class Definition:
     digest: str
 
     def __call__(self, answer: str, **keywords: Scale) -> str:
-        """Return what the function makes of an answer; whatever else it does is a `ParseError`."""
+        """Return the function's result for an answer; any other outcome is a `ParseError`."""
         try:
             parsed: object = self.function(answer, **keywords)
         except ParseError as error:

@@ -1,4 +1,4 @@
-"""The full factorial of a cohort: which cells are scored, and what its holes would cost."""
+"""The full factorial of a cohort: which cells are scored, and what filling its holes would cost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from daydream.planning.plan import forecasts
 from daydream.settings import Stage, chain
 from daydream.store.layout import RESPONSES, generation_file
 
-# The most cells that are walked, one by one.
+# At most so many cells are looked at one by one.
 LIMIT = 200_000
 
 Cell = tuple[str, ...]
@@ -48,7 +48,7 @@ class Margin:
 
 
 class Store:
-    """What is there of each generation, looked up once."""
+    """What exists of each generation, looked up once."""
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
@@ -56,7 +56,7 @@ class Store:
         self._calls: dict[str, bool] = {}
 
     def has_score(self, generation: Generation) -> bool:
-        """Tell whether a scored generation and all its ancestors are parsed, and it is a number."""
+        """Tell whether a scored generation has a number, and all its ancestors are parsed."""
         if not all(map(self._is_parsed, self.experiment.lineage(generation))):
             return False
         try:
@@ -72,7 +72,7 @@ class Store:
         return self._parsed[generation.gen_id]
 
     def needs_call(self, generation: Generation) -> bool:
-        """Tell whether a generation is still to be asked for."""
+        """Tell whether a generation still needs a call."""
         if generation.gen_id not in self._calls:
             self._calls[generation.gen_id] = self._needs_call(generation)
         return self._calls[generation.gen_id]
@@ -88,7 +88,7 @@ class Store:
         return expected[generation.gen_id].state in ("call", "waiting")
 
     def unanswered(self, stage: str, template_id: str, name: str) -> bool:
-        """Tell whether a generation calls a model, and has no answer."""
+        """Tell whether a generation calls a model and has no answer yet."""
         if self.experiment.catalog.templates[stage][template_id].generator == "copy":
             return False
         return not Path(generation_file(stage, name, "raw.txt")).exists()
@@ -158,7 +158,7 @@ class Coverage:
 
     @cached_property
     def left_out_holes(self) -> list[Hole]:
-        """The cells that the design leaves out, if they are walked; none if they are not."""
+        """The cells that the design leaves out; none if they are not looked at one by one."""
         if not (self.left_out and self.is_walked):
             return []
         seen: dict[Cell, tuple[str, bool]] = {}
@@ -169,7 +169,7 @@ class Coverage:
         ]
 
     def _left_out_hole(self, cell: Cell, seen: dict[Cell, tuple[str, bool]]) -> Hole:
-        """Return a hole; `seen` holds, for the prefixes met so far, the id and if it is called."""
+        """Return a hole; `seen` has, by prefix, the id and whether it needs a call."""
         calls = []
         name, start = cell[0], 1
         for link, end in zip(self._links, self._ends, strict=True):
@@ -192,7 +192,7 @@ class Coverage:
 
     @property
     def further_calls(self) -> int:
-        """The calls of the cells left out, beyond those of the unscored ones; or their most."""
+        """The calls of the cells left out beyond those of the unscored ones, or an upper bound."""
         if not self.is_walked:
             return sum(self._new_calls(stage) for stage in range(len(self._links)))
         needed = frozenset().union(*(hole.calls for hole in self.left_out_holes))
@@ -225,7 +225,7 @@ class Coverage:
         ]
 
     def _most_calls(self, place: int) -> dict[str, int]:
-        """Return the most calls of the cells left out, by the level at a place.
+        """Return an upper bound of the calls of the cells left out, by the level at a place.
 
         A generation of the full factorial that is new has cells with every level of later axes.
         """

@@ -17,7 +17,7 @@ from daydream.store.layout import COHORTS
 from daydream.tables import csv_text
 from daydream.text import clipped, table
 
-# The most holes of a design that have a row each.
+# At most so many holes of a design have a row each.
 LISTED = 10_000
 
 _SHOWN = 12
@@ -67,7 +67,7 @@ def compare(experiment: Experiment, *, left: object, right: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """The generations of two cohorts: how many both have, and each alone, by stage."""
+    """How many generations both cohorts have, and how many each alone, by stage."""
 
     left: str
     right: str

@@ -1,4 +1,4 @@
-"""Import: generations that were made elsewhere become a cohort, without a call.
+"""Import: generations that were made elsewhere become a cohort without any call.
 
 The source is a data root of this form, where the last two files may be missing:
 
@@ -6,16 +6,16 @@ The source is a data root of this form, where the last two files may be missing:
                                    raw_metadata.json, parsed_metadata.json
 
 A generation keeps its id and its texts, byte for byte. Its answer is journaled under the request
-that its prompt makes under the present settings, where a later run finds it; the entry keeps, as
-`imported` in the response, all that the source says of it. What cannot be imported is left out of
+that its prompt makes under the present settings, where later runs find it. The entry keeps all
+that the source says about it, as `imported` in the response. What cannot be imported is left out of
 the cohort, and reported with its kind:
 
     orphan          its parent is not in the source
     contradiction   its files contradict each other, the catalogs, or what the store has already
     descendant      its parent is left out
 
-A text counts as made of what is there today: the template, the settings and the parser of the
-import's day are recorded with it, and an edit after that makes it again like any other.
+A text counts as made from the template, settings and parser at the time of the import, which are
+recorded with it. A later edit makes it again, as it does any other text.
 """
 
 from daydream.planning.imports.importing import import_store

@@ -22,11 +22,12 @@ _CODE = "import"
 
 
 def import_store(experiment: Experiment, *, source: str | None, cohort: str | None) -> str:
-    """Import a data root as a cohort given by hand, and return what was done, as a paragraph.
+    """Import a data root as a cohort given by hand; return a paragraph about what was done.
 
     Writes the generations, ``data/cohorts/<cohort>/spec/membership.csv`` and
-    ``data/cohorts/<cohort>/reports/import.csv``. What is there already stays as it is, so that a
-    second import of the same changes nothing, and one after an interruption does the rest.
+    ``data/cohorts/<cohort>/reports/import.csv``. Existing files stay as they
+    are. So a second import of the same source changes nothing, and one after an interruption
+    completes it.
 
     Raises:
         InputError: source or cohort cannot be used, or the cohort has another membership.
@@ -80,7 +81,7 @@ def _check_membership(path: Path, table: str, report: Path) -> None:
 
 
 def _membership(entries: Sequence[Entry], stages: Mapping[str, Stage]) -> str:
-    """Return the cohort as its spec gives it by hand, without what follows from other columns."""
+    """Return the cohort as its spec lists it by hand, without columns that follow from others."""
     further = further_dimensions(stages)
     rows = []
     for generation in (entry.generation for entry in entries):

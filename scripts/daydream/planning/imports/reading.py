@@ -47,7 +47,7 @@ class Omission(NamedTuple):
 
 
 class _Fault(NamedTuple):
-    """One thing that is wrong with a generation of the source."""
+    """One fault of a generation of the source."""
 
     file: Path
     found: str
@@ -119,7 +119,7 @@ def _directories(path: Path) -> list[Path]:
 
 
 def _links_out(directory: Path, root: Path) -> Iterator[_Fault]:
-    """Yield what is not in the source but elsewhere: it would be copied from wherever it is."""
+    """Yield files that are links out of the source: they would be copied from elsewhere."""
     inside = root.resolve()
     for path in (directory, *(directory / name for name in (*TEXTS, *_NOTES))):
         if path.exists() and not path.resolve().is_relative_to(inside):
@@ -148,7 +148,7 @@ def _file_faults(directory: Path, *, repeated: bool) -> Iterator[_Fault]:
 
 
 def notes_of(directory: Path) -> list[Path]:
-    """Return the files of the source that say something of a generation."""
+    """Return the files of the source that belong to a generation."""
     return [directory / name for name in _NOTES if (directory / name).exists()]
 
 
@@ -227,7 +227,7 @@ def _catalog_faults(experiment: Experiment, entry: Entry) -> Iterator[_Fault]:
 
 
 def _store_faults(experiment: Experiment, entry: Entry) -> Iterator[_Fault]:
-    """Yield what the store has otherwise: it is not overwritten."""
+    """Yield what differs in the store, which is not overwritten."""
     generation, target = entry.generation, entry.target
     remedy = "give one of the two generations another id"
     for name in TEXTS:

@@ -25,7 +25,7 @@ from daydream.store.records import Made, read_record, record_made
 
 
 def write_generation(experiment: Experiment, entry: Entry, parsed: Mapping[str, str]) -> bool:
-    """Write what the store lacks of a generation; tell whether that was anything.
+    """Write what the store lacks of a generation; tell whether it lacked anything.
 
     `parsed` are the parsed texts of all imported generations by id.
     """
@@ -40,7 +40,7 @@ def write_generation(experiment: Experiment, entry: Entry, parsed: Mapping[str, 
         response = find_response(target, request)
         if response is None:
             with claim_entry(target, request, wait=lambda: time.sleep(CLAIM_PAUSE_S)) as file:
-                # A run beside this import may have paid for an answer since.
+                # A run at the same time may have paid for an answer meanwhile.
                 response = find_response(target, request)
                 if response is None:
                     response = _response(entry.directory, found["raw.txt"])
@@ -61,7 +61,7 @@ def write_generation(experiment: Experiment, entry: Entry, parsed: Mapping[str, 
 def _record(
     experiment: Experiment, entry: Entry, texts: Mapping[str, str], parsed: Mapping[str, str]
 ) -> None:
-    """Record what the texts count as made of, where that is not recorded already."""
+    """Record what the texts count as made from, where that is not recorded yet."""
     row = entry.generation
     named = entry.ancestors if recipes.names_ancestors(experiment, row) else entry.ancestors[-1:]
     ancestors = {link.stage: text_sha256(parsed[link.gen_id]) for link in named}
@@ -78,7 +78,7 @@ def _record(
 
 
 def _response(directory: Path, raw: str) -> Response:
-    """Return an answer of the source in the form of a chat completion."""
+    """Return an answer of the source as a chat completion."""
     notes = {path.name: read_json(path) for path in notes_of(directory)}
     told = {**notes[METADATA], **notes.get("raw_metadata.json", {})}
     duration_s = told.get("duration_s")
