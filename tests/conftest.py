@@ -13,7 +13,6 @@ from playwright.sync_api import Browser, sync_playwright
 from support.browser import CHROMIUM, FLAGS
 from support.project import Project
 
-
 # Timing is for benchmarks: an example that takes long on a busy machine is not a failure.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
