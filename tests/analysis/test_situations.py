@@ -217,6 +217,23 @@ def test_adjusted_means_equal_a_regression() -> None:
     assert table[templates.columns].tolist() == pytest.approx(expected.tolist())
 
 
+def test_the_front_of_cost_and_quality() -> None:
+    """Three recipes: cheap, better and dearer, and one that is dearest and no better than that."""
+
+    def effect(rows: pd.DataFrame) -> pd.Series:
+        return rows["draft_template"].map({"dt0": 0.0, "dt1": 2.0, "dt2": 1.0}).astype(float)
+
+    levels = {**ONE, "combo_id": 12, "draft_template": 3}
+    frame = simulated(np.random.default_rng(12), levels=levels, sd={"draft": 0.2}, fixed=effect)
+    frame["parent_usd"] = frame["draft_template"].map({"dt0": 0.01, "dt1": 0.02, "dt2": 0.05})
+    table = leaderboard(scored(frame)).set_index("draft_template")
+    assert table["usd_per_text"].to_dict() == pytest.approx({"dt0": 0.01, "dt1": 0.02, "dt2": 0.05})
+    assert table["p_front"].round(2).to_dict() == {"dt0": 1, "dt1": 1, "dt2": 0}
+    unknown = frame.assign(parent_usd=frame["parent_usd"].where(frame["draft_template"] != "dt1"))
+    table = leaderboard(scored(unknown)).set_index("draft_template")
+    assert table["p_front"].isna().to_dict() == {"dt0": False, "dt1": True, "dt2": False}
+
+
 def test_two_scores_of_one_generation_are_refused() -> None:
     """The union of cohorts cannot choose one of them."""
     frame = simulated(np.random.default_rng(9), levels={**ONE, "combo_id": 2})

@@ -69,7 +69,7 @@ def simulated(
         value += fixed(rows)
     rows["score"] = value.where(rng.random(len(rows)) >= missing)
     rows["score_min"], rows["score_max"] = 0.0, 9.0
-    rows["parent_chars"] = 1000.0
+    rows["parent_chars"], rows["parent_usd"] = 1000.0, 0.01
     rows["error"] = np.where(rows["score"].isna(), "missing evaluation", "")
     rows["edited"] = ""
     rows["usd"] = rows["prompt_tokens"] = rows["completion_tokens"] = ""

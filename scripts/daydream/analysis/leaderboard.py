@@ -22,6 +22,7 @@ COLUMNS = [
     *("parents", "combos", "roots", "judges", "evaluations", "scored", "coverage"),
     *("mean", "adjusted_mean", "ci_low", "ci_high", "these_low", "these_high"),
     *STANDINGS,
+    "usd_per_text",
 ]
 
 
@@ -35,6 +36,7 @@ def leaderboard(scores: Scores) -> pd.DataFrame:
     judges = judge_effects(found)
     recipes = recipe_names(scores)
     texts = texts_of(found, judges, recipes)
+    texts["usd"] = found.groupby("parent")["usd"].first()
     rows = _grouped(scores, recipes, texts)
     parts = []
     for group, part in texts.groupby("group"):
@@ -76,7 +78,9 @@ def _grouped(scores: Scores, recipes: pd.Series[str], texts: pd.DataFrame) -> pd
 
 def _group(scores: Scores, fit: RecipeFit, texts: pd.DataFrame) -> pd.DataFrame:
     """Return what a group's fit says of each of its recipes."""
-    ranked = standings(fit)
+    # Of a text whose cost is not known, there is no mean.
+    usd = texts.groupby("recipe")["usd"].agg(lambda costs: costs.mean(skipna=False))
+    ranked = standings(fit, usd).assign(usd_per_text=usd.reindex(fit.recipes))
     records = []
     for recipe, estimate in zip(fit.recipes, fit.means, strict=True):
         made = texts[texts["recipe"] == recipe]

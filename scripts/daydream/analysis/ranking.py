@@ -27,12 +27,14 @@ SEED = 1
 DRAWS = 10_000
 SPREADS = 60
 NOISES = 20
-COLUMNS = ("shrunk_mean", "rank_low", "rank_high", "p_best")
+COLUMNS = ("shrunk_mean", "rank_low", "rank_high", "p_best", "p_front")
 
 
-def standings(fit: RecipeFit) -> pd.DataFrame:
+def standings(fit: RecipeFit, usd: pd.Series[float]) -> pd.DataFrame:
     """Return the columns `COLUMNS` for each recipe of a group, by recipe.
 
+    `usd` is the cost of a text, by recipe. `p_front` is the probability that no recipe which costs
+    at most as much is better (the Pareto front of cost and quality); NaN without a cost.
     All are NaN if nothing tells the recipes' differences from chance: there are fewer than two
     recipes, or too few combos have several of them.
     """
@@ -56,7 +58,17 @@ def standings(fit: RecipeFit) -> pd.DataFrame:
     table["rank_low"] = np.quantile(ranks, tail, axis=0, method="inverted_cdf")
     table["rank_high"] = np.quantile(ranks, 1 - tail, axis=0, method="inverted_cdf")
     table["p_best"] = (ranks == 1).mean(axis=0)
+    table["p_front"] = _on_front(draws, usd.reindex(fit.recipes).to_numpy(dtype=float))
     return table
+
+
+def _on_front(draws: Array, usd: Array) -> Array:
+    """Return how often each recipe is better than all that cost at most as much."""
+    found: Array = np.full(len(usd), np.nan)
+    for recipe in np.flatnonzero(~np.isnan(usd)):
+        rivals = usd <= usd[recipe]
+        found[recipe] = (draws[:, rivals].max(axis=1) <= draws[:, recipe]).mean()
+    return found
 
 
 def _draws(effects: Array, variance: Array, df: int) -> Array:

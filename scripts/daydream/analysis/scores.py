@@ -31,7 +31,7 @@ from daydream.errors import Problems, nearest
 
 CODE = "scores"
 IDENTITY = ("gen_id", "parent_gen_id", "combo_id")
-NUMBERS = ("score", "score_min", "score_max", "parent_chars")
+NUMBERS = ("score", "score_min", "score_max", "parent_chars", "parent_usd")
 NEEDED = (*IDENTITY, *NUMBERS, "error", "slice")
 # In place of the model and the further dimensions of a stage that took over its parent's text: the
 # text is the work of none of them, and copies under several models are one recipe.
@@ -119,14 +119,16 @@ def lacking(stages: Sequence[Scores]) -> str:
 def cells(scores: Scores) -> pd.DataFrame:
     """Return the scores by parent and judge, over the replicates of the evaluation.
 
-    Columns: ``parent, judge, combo_id, root, chars``; the means ``value``, ``share`` and ``score``
-    (on the judge's own scale); ``score_low, score_high, n``. A cell without any score has no row.
+    Columns: ``parent, judge, combo_id, root, chars, usd``; the means ``value``, ``share`` and
+    ``score`` (on the judge's own scale); ``score_low, score_high, n``. A cell without any score has
+    no row.
     """
     groups = scores.scored.groupby(["parent", "judge"], sort=False)
     return groups.agg(
         combo_id=("combo_id", "first"),
         root=("root", "first"),
         chars=("parent_chars", "first"),
+        usd=("parent_usd", "first"),
         value=("value", "mean"),
         score=("score", "mean"),
         share=("share", "mean"),

@@ -9,7 +9,10 @@ from daydream.conditions import is_comparison, matching, wanted
 from daydream.errors import Problems, nearest
 
 # Columns of numbers, where 7 is 7.0, and where no value can be missed that another run may give.
-NUMBERS = ("score", "score_min", "score_max", "usd", "prompt_tokens", "completion_tokens")
+NUMBERS = (
+    *("score", "score_min", "score_max", "parent_chars", "parent_usd"),
+    *("usd", "prompt_tokens", "completion_tokens"),
+)
 
 
 def union_columns(cohort_columns: Iterable[str]) -> list[str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 # does without.
 FIGURES = (
     "leaderboard",
+    "cost_quality",
     "score_distributions",
     "template_judge",
     "judge_agreement",

@@ -83,9 +83,13 @@ def _finding(rows: pd.DataFrame, part: pd.DataFrame, groups: int) -> str:
     return f"Any of {best} of {plural(len(rows), 'recipe')} may be the best"
 
 
-def _described(scores: Scores, rows: pd.DataFrame) -> pd.DataFrame:
+def recipe_labels(scores: Scores, rows: pd.DataFrame) -> list[str]:
+    """Return a name for each row's recipe: what differs between recipes."""
     varying = [name for name in scores.recipe if rows[name].nunique() > 1] or scores.recipe[:1]
-    labels = [" · ".join(cells) for cells in rows[varying].itertuples(index=False, name=None)]
+    return [" · ".join(cells) for cells in rows[varying].itertuples(index=False, name=None)]
+
+
+def _described(scores: Scores, rows: pd.DataFrame) -> pd.DataFrame:
     texts = [
         plural(texts, "text") if pd.isna(low) else f"rank {low:.0f}–{high:.0f}, best {p:.0%}"
         for texts, low, high, p in zip(
@@ -93,7 +97,7 @@ def _described(scores: Scores, rows: pd.DataFrame) -> pd.DataFrame:
         )
     ]
     return rows.assign(
-        label=labels or [""] * len(rows),
+        label=recipe_labels(scores, rows),
         value=rows["adjusted_mean"],
         text=texts,
         note="",

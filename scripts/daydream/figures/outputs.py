@@ -17,6 +17,7 @@ from markupsafe import Markup
 from daydream.figures.agreement import judge_agreement
 from daydream.figures.calls import calls
 from daydream.figures.comparisons import comparisons
+from daydream.figures.cost import cost_quality
 from daydream.figures.distributions import score_distributions
 from daydream.figures.failures import failures
 from daydream.figures.heatmap import template_judge
@@ -30,6 +31,7 @@ Figure = Callable[[Tables], alt.VConcatChart]
 
 DRAWN: Mapping[str, Figure] = {
     "leaderboard": leaderboard,
+    "cost_quality": cost_quality,
     "score_distributions": score_distributions,
     "template_judge": template_judge,
     "judge_agreement": judge_agreement,

@@ -21,7 +21,7 @@ COLUMNS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (),
         (
             *("group", "parents", "adjusted_mean", "ci_low", "ci_high"),
-            *("rank_low", "rank_high", "p_best"),
+            *("rank_low", "rank_high", "p_best", "shrunk_mean", "p_front", "usd_per_text"),
         ),
     ),
     "writer_judge": (

@@ -8,6 +8,7 @@ scored stage itself (whose id is `gen_id`), then
     score                  number between score_min and score_max; empty if there is none
     score_min, score_max   the scale of the evaluation's template
     parent_chars           the number of characters of what was judged; empty if it has no text
+    parent_usd             what the calls that made it cost in USD; empty if one is not known
     error                  why there is no score; empty if there is one
     edited                 the stages of which a text was changed by hand, with spaces between
     usd                    price of this evaluation's own call in USD; empty if unknown
@@ -38,6 +39,7 @@ OUTCOME = (
     "score_min",
     "score_max",
     "parent_chars",
+    "parent_usd",
     "error",
     "edited",
     "usd",
@@ -83,6 +85,7 @@ def score_row(
     row["score_min"], row["score_max"] = template.score_min, template.score_max
     if len(lineage) > 1 and accounts[lineage[-2].gen_id].complete:
         row["parent_chars"] = _length(lineage[-2].stage, lineage[-2].gen_id)
+        row["parent_usd"] = _usd(experiment, lineage[:-1])
     if accounts[generation.gen_id].raw.kind == "current":
         row.update(_cost(experiment, generation))
     row["edited"] = " ".join(link.stage for link in lineage if accounts[link.gen_id].edited)
@@ -93,6 +96,14 @@ def score_row(
 @lru_cache(maxsize=1024)
 def _length(stage: str, gen_id: str) -> int:
     return len(read_text(generation_file(stage, gen_id, "parsed.txt")))
+
+
+def _usd(experiment: Experiment, lineage: list[Generation]) -> float | None:
+    """Return what the calls of a text's lineage cost; None if the cost of one is not known."""
+    calls = [link for link in lineage if not recipes.is_copy(experiment, link)]
+    costs = [_cost(experiment, link)["usd"] for link in calls]
+    known = [cost for cost in costs if isinstance(cost, (int, float))]
+    return sum(known) if len(known) == len(costs) else None
 
 
 def _cost(experiment: Experiment, generation: Generation) -> dict[str, object]:
