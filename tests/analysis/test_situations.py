@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from daydream.analysis.agreement import judge_agreement
+from daydream.analysis.allocation import allocation
 from daydream.analysis.comparisons import comparisons
 from daydream.analysis.groups import connected
 from daydream.analysis.leaderboard import leaderboard
@@ -215,6 +216,45 @@ def test_adjusted_means_equal_a_regression() -> None:
     expected = found[: combos.shape[1]].mean() + found[combos.shape[1] :]
     table = leaderboard(scored(frame)).set_index("draft_template")["adjusted_mean"]
     assert table[templates.columns].tolist() == pytest.approx(expected.tolist())
+
+
+def test_the_widths_of_a_larger_design_are_foretold() -> None:
+    """From 12 combos with one text per level, for 24 combos with four: as wide as they turn out."""
+
+    def experiment(seed: int, combos: int, texts: int) -> Scores:
+        rng = np.random.default_rng(seed)
+        own = rng.normal(0, 0.4, (combos, 2))
+
+        def effect(rows: pd.DataFrame) -> pd.Series:
+            combo = rows["combo_id"].str[5:].astype(int)
+            return pd.Series(own[combo, rows["draft_template"].str[2:].astype(int)])
+
+        levels = {
+            **ONE,
+            "combo_id": combos,
+            "draft_template": 2,
+            "draft_replicate": texts,
+            "evaluation_llm": 3,
+        }
+        sd = {"combo_id": 1, "draft": 0.6, "residual": 0.7}
+        frame = simulated(rng, levels=levels, sd=sd, fixed=effect)
+        return scored(frame.assign(usd="0.002"))
+
+    foretold, actual = [], []
+    for seed in range(15):
+        table = allocation(experiment(seed, 12, 2))
+        row = table.query("combos == 24 and texts == 4 and replicates == 1").iloc[0]
+        foretold.append(row["half_width"])
+        assert row["evaluations"] == 24 * 4 * 2 * 3
+        assert row["usd"] == pytest.approx(24 * 4 * 2 * (0.01 + 3 * 0.002))
+        assert row["detectable"] > row["half_width"]
+        made = comparisons(experiment(100 + seed, 24, 4)).set_index("dimension")
+        ends = made.loc["draft_template", ["ci_low", "ci_high"]].astype(float)
+        actual.append((ends["ci_high"] - ends["ci_low"]) / 2)
+    assert np.mean(foretold) == pytest.approx(np.mean(actual), rel=0.15)
+    widths = table.set_index(["combos", "texts", "replicates"])["half_width"]
+    assert widths[(24, 1, 1)] < widths[(12, 1, 1)]
+    assert widths[(12, 8, 1)] < widths[(12, 1, 1)]
 
 
 def test_the_front_of_cost_and_quality() -> None:

@@ -18,6 +18,7 @@ FOLDERS: Mapping[str, str] = {
     "perfect_scores": "summary",
     "leaderboard": "summary",
     "variance": "analysis",
+    "allocation": "analysis",
     "judge_agreement": "analysis",
     "writer_judge": "analysis",
     "comparisons": "analysis",

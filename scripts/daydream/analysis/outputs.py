@@ -9,6 +9,7 @@ import pandas as pd
 
 from daydream.analysis import union
 from daydream.analysis.agreement import judge_agreement
+from daydream.analysis.allocation import allocation
 from daydream.analysis.comparisons import comparisons
 from daydream.analysis.coverage import coverage
 from daydream.analysis.frames import csv_of
@@ -34,6 +35,7 @@ TABLES: Mapping[str, Table] = {
     "perfect_scores": perfect_scores,
     "leaderboard": leaderboard,
     "variance": variance,
+    "allocation": allocation,
     "judge_agreement": judge_agreement,
     "writer_judge": writer_judge,
     "comparisons": comparisons,

@@ -52,7 +52,8 @@ class StageColumns:
     replicate: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+# Two are the same only if they are one: comparing their rows says nothing.
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Scores:
     """The evaluations of one scored stage; `stages` is the chain that leads to it, itself last.
 

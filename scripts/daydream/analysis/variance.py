@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -34,11 +35,17 @@ COLUMNS = ["component", "levels", "df", "variance", "ci_low", "ci_high", "share"
 
 def variance(scores: Scores) -> pd.DataFrame:
     """Return a row per component, its variance in squared points of the scale of `value`."""
-    rows = scores.scored
-    table = components(rows["value"].to_numpy(dtype=float), _factors(scores, rows))
+    table = _estimated(scores)
     # Nothing on a bounded scale varies more than half of it at one end, half at the other.
-    table["ci_high"] = table["ci_high"].clip(upper=(scores.high - scores.low) ** 2 / 4)
-    return table.assign(score_min=scores.low, score_max=scores.high)
+    high = table["ci_high"].clip(upper=(scores.high - scores.low) ** 2 / 4)
+    return table.assign(ci_high=high, score_min=scores.low, score_max=scores.high)
+
+
+# Two tables need it, and for 100,000 scores it takes most of the time of all tables.
+@lru_cache(maxsize=2)
+def _estimated(scores: Scores) -> pd.DataFrame:
+    rows = scores.scored
+    return components(rows["value"].to_numpy(dtype=float), _factors(scores, rows))
 
 
 def _factors(scores: Scores, rows: pd.DataFrame) -> dict[str, Codes]:
