@@ -162,7 +162,7 @@ def test_an_answer_that_nobody_can_use_is_asked_for_once(project: Project) -> No
         for _ in range(2):
             output = project.snakemake("drafts", *ONE, code=1)
             assert "which is not JSON, which is kept in data/gens/draft/" in output
-            assert "ask for a new sample" in output
+            assert "ask again with --config refresh=true" in output
             assert "Traceback" not in output
             assert len(server.history) == 1
         project.snakemake("plan", *ONE)

@@ -413,6 +413,16 @@ def test_all_that_cohorts_use_and_cannot_is_said_at_once(project: Project) -> No
     ]
 
 
+@pytest.mark.parametrize("file", ["parsing/calls.csv", "summary/leaderboard.csv"])
+def test_a_report_of_a_cohort_that_is_not_configured(project: Project, file: str) -> None:
+    """One line with the nearest name, and how to add it."""
+    output = project.snakemake(f"data/cohorts/c2/reports/{file}", code=1)
+    assert "data/cohorts/c2 is not one of the configured cohorts" in output.replace(":", "")
+    assert "known: 'c1'; or add it with --config 'cohorts=[c2]'" in output
+    assert "Traceback" not in output
+    assert "KeyError" not in output
+
+
 def test_an_unknown_generation_names_the_cohorts_searched(project: Project) -> None:
     """A file of no configured cohort is refused, before and after the membership exists."""
     for _ in range(2):

@@ -41,6 +41,13 @@ def test_from_a_ranking_to_a_cohort(project: Project) -> None:
     output = project.snakemake("top", "--config", "count=3")
     assert [row["gen_id"] for row in ranking(project) if row["selected"]] == [chosen]
     assert "  place  gen_id              shrunk_mean  beginning\n      1  e_" in output
+    # A mark stays, even below a shorter list.
+    place = int(ranking(project)[-1]["place"])
+    last = ranking(project)[-1]["gen_id"]
+    project.edit(TOP, f",{place},{last}", f"yes,{place},{last}")
+    project.snakemake("top", "--config", "count=1")
+    assert {row["gen_id"] for row in ranking(project) if row["selected"]} == {chosen, last}
+    project.edit(TOP, f"yes,{place},{last}", f",{place},{last}")
     project.write("data/cohorts/best/spec/top.csv", project.read(TOP))
     project.write("data/cohorts/best/spec/config.yaml", SPEC)
     calls = project.calls()

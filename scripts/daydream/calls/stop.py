@@ -12,11 +12,16 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from daydream.errors import StoppedError
+
+# Signals that come so close together, in seconds, are one: a program such as uv passes on what the
+# terminal, or a kill of the whole process group, has sent to this process as well.
+ONE_WISH = 0.5
 
 
 class Stop:
@@ -28,7 +33,7 @@ class Stop:
         self.by_signal = False
         self._lock = threading.Lock()
         self._in_flight = 0
-        self._signals = 0
+        self._signalled_at: float | None = None
         self._end_scheduler: Callable[[], None] = lambda: None
 
     def request(self, reason: str) -> None:
@@ -80,9 +85,12 @@ class Stop:
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        self._signals += 1
+        now = time.monotonic()
+        first, self._signalled_at = self._signalled_at is None, self._signalled_at or now
         name = signal.Signals(number).name
-        if self._signals > 1:
+        if not first and now - self._signalled_at < ONE_WISH:
+            return
+        if not first:
             os.write(2, f"Stopped at once by a second signal ({name}).\n".encode())
             os._exit(128 + number)
         # Not here, because the interrupted code may hold the lock.

@@ -20,6 +20,8 @@ from typing import Any, Protocol
 from daydream.errors import CallError
 from daydream.llm.usage import Usage, read_usage
 
+ASK_AGAIN = "ask again with --config refresh=true and a `where` that selects it"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
@@ -151,10 +153,10 @@ class Response:
 
     def _no_text(self, message: Mapping[str, Any]) -> str:
         if self.problem:
-            return f"the provider {self.problem}; ask for a new sample"
+            return f"the provider {self.problem}; {ASK_AGAIN}"
         who = f"the answer of model {self.model!r} holds no text"
         if not self._choice:
-            return f"{who}: it has no choices; ask for a new sample"
+            return f"{who}: it has no choices; {ASK_AGAIN}"
         if message.get("refusal"):
             return f"{who} but the refusal {one_line(message['refusal'])}; change the prompt"
         if self.truncated:

@@ -54,18 +54,23 @@ def write_top(experiment: Experiment, cohort: str, scores: str, *, count: int, b
             damaged.
     """
     names, rows = read_records(scores)
-    ranked = _ranked(rows, names, by, scores)[:count]
     path = COHORTS / cohort / "top.csv"
     marks = _marks(path)
+    ranked = [
+        (place, row)
+        for place, row in enumerate(_ranked(rows, names, by, scores), start=1)
+        # What the user has marked stays, wherever it stands now.
+        if place <= count or marks.get(row["parent_gen_id"])
+    ]
     columns = [name for name in names if name not in ("stage", "parent_gen_id", "slice", by)]
     cells = []
-    for place, row in enumerate(ranked, start=1):
+    for place, row in ranked:
         gen_id = row["parent_gen_id"]
         own = [marks.get(gen_id, ""), str(place), gen_id, row[by], _beginning(experiment, gen_id)]
         cells.append([*own, *(row[name] for name in columns)])
     header = [*OWN, by, "beginning", *columns]
     write_text(path, csv_text(header, cells))
-    stage = experiment.generation_of(ranked[0]["parent_gen_id"]).stage if ranked else "essay"
+    stage = experiment.generation_of(ranked[0][1]["parent_gen_id"]).stage if ranked else "essay"
     # Rank, id, score and first words.
     best = table([row[1:5] for row in (header, *cells[:SHOWN])], left=(1, 3), indent=2)
     return (

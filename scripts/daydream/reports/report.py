@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from daydream.errors import StoreError
+from daydream.errors import Problems, StoreError, nearest
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account, accounts
 from daydream.files import file_sha256, parse_json, read_text, write_text
@@ -45,8 +45,20 @@ class Report:
 
 
 def covered(experiment: Experiment, cohort: str) -> list[Generation]:
-    """Return the selected generations of a cohort, in membership order."""
-    return [row for row in experiment.memberships[cohort] if row.gen_id in experiment.selected]
+    """Return the selected generations of a cohort, in membership order.
+
+    Raises:
+        InputError: it is not one of the configured cohorts.
+    """
+    found = experiment.memberships.get(cohort)
+    if found is None:
+        problems = Problems("cohort")
+        known = nearest(cohort, experiment.memberships)
+        remedy = f"{known}; or add it with --config 'cohorts=[{cohort}]'"
+        problems.add(f"{COHORTS}/{cohort}", "is not one of the configured cohorts", remedy)
+        problems.check()
+        return []
+    return [row for row in found if row.gen_id in experiment.selected]
 
 
 def scored(experiment: Experiment, cohort: str) -> list[Generation]:

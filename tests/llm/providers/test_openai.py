@@ -160,7 +160,7 @@ def test_a_broken_answer_is_kept(server: ProviderServer, connect: Open) -> None:
     assert (got.body, got.attempts) == ({}, 1)
     assert got.raw is not None
     assert got.raw.content == content
-    with pytest.raises(CallError, match="which is not JSON; ask for a new sample"):
+    with pytest.raises(CallError, match="which is not JSON; ask again with --config refresh=true"):
         _ = got.text
 
 
