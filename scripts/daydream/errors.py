@@ -108,9 +108,13 @@ class CallError(DaydreamError):
 
 
 class BudgetError(DaydreamError):
-    """A call that the budget does not allow."""
+    """A call that the budget does not allow; `may_fit`: it may, when calls in flight have ended."""
 
     code = "budget"
+
+    def __init__(self, message: str, *, may_fit: bool = False) -> None:
+        super().__init__(message)
+        self.may_fit = may_fit
 
 
 class StoppedError(DaydreamError):

@@ -110,6 +110,26 @@ def test_answers_that_do_not_tell_what_they_took(project: Project, usage: object
         assert len(server.history) > asked
 
 
+def test_calls_wait_for_what_those_in_flight_leave(project: Project) -> None:
+    """All answers together cost half of the budget, the most of 16 at once more than it."""
+    money(project, 40, usd=0.008)
+    with ProviderServer(latency=0.2) as server:
+        project.serve(server.url)
+        run(project, code=0)
+        assert len(server.history) == 40
+        assert server.max_in_flight < 16
+    lines = [json.loads(line) for line in project.read("data/ledger.jsonl").splitlines()]
+    open_: dict[str, float] = {}
+    spent = 0.0
+    for line in lines:
+        if line["event"] == "begin":
+            open_[line["call"]] = line["usd"]
+        else:
+            del open_[line["call"]]
+            spent += line["usd"]
+        assert spent + sum(open_.values()) <= 0.008
+
+
 @pytest.mark.parametrize(
     "reply", [failure(500), failure(429, retry_after=0), reset(), html(), slow(2)], ids=repr
 )

@@ -35,6 +35,8 @@ from daydream.store.layout import generation_file
 
 # The packages that make the calls of a type of provider.
 _CLIENTS = {"openai": "openai", "local": "xllamacpp"}
+# Seconds until a call that waits for room in the budget looks again.
+LOOK_AGAIN = 0.25
 
 
 class Calls:
@@ -161,19 +163,24 @@ class _Meter:
 
     def _begin(self) -> str:
         generation, request = self._generation, self._request
-        try:
-            return self._ledger.begin(
-                cohort=generation.cohort_id,
-                most=self._most,
-                stage=generation.stage,
-                gen_id=generation.gen_id,
-                request_sha256=request.sha256,
-                provider=request.provider,
-                model=request.model,
-            )
-        except BudgetError as error:
-            self._stop.request(error.args[0])
-            raise StoppedError(error.args[0]) from error
+        while True:
+            try:
+                return self._ledger.begin(
+                    cohort=generation.cohort_id,
+                    most=self._most,
+                    stage=generation.stage,
+                    gen_id=generation.gen_id,
+                    request_sha256=request.sha256,
+                    provider=request.provider,
+                    model=request.model,
+                )
+            except BudgetError as error:
+                if not error.may_fit:
+                    self._stop.request(error.args[0])
+                    raise StoppedError(error.args[0]) from error
+                # Calls in flight are charged with their most. Most of them will cost much less.
+                self._stop.event.wait(LOOK_AGAIN)
+                self._stop.check()
 
     def _close(self, event: str, reason: str) -> None:
         self._ledger.close(self._last, event, cohort=self._generation.cohort_id, reason=reason)

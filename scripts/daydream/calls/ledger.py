@@ -54,6 +54,8 @@ class Ledger:
         self._offset = 0
         self._lines = 0
         self._known: set[int] = set()
+        # The attempts of this process that are in flight, by name.
+        self._own: dict[str, Reservation] = {}
         self._runs: dict[str, Spent] = {}
         self._cohorts: dict[str, Spent] = {}
 
@@ -61,7 +63,8 @@ class Ledger:
         """Enter an attempt that is about to be sent, and return its name.
 
         Raises:
-            BudgetError: it could break a budget, or there is a budget in USD and no price.
+            BudgetError: it could break a budget, or there is a budget in USD and no price. It says
+                if attempts of this process that are in flight may yet leave room (`may_fit`).
             StoreError: the ledger cannot be written.
         """
         if most.usd is None and (self._budget.usd, self._cohort_budget.usd) != (None, None):
@@ -76,10 +79,15 @@ class Ledger:
             ):
                 limit = spent.exceeded(budget, most)
                 if limit:
-                    raise BudgetError(f"the budget of {whose}, {limit}, allows no further call")
+                    own = list(self._own.values())
+                    raise BudgetError(
+                        f"the budget of {whose}, {limit}, allows no further call",
+                        may_fit=bool(own) and not spent.exceeded(budget, most, without=own),
+                    )
             call = f"{self._run}-{os.getpid()}-{next(_NUMBERS)}"
             head = self._head("begin", call, cohort)
             self._append(file, {**head, **details, "tokens": most.tokens, "usd": most.usd})
+            self._own[call] = most
             return call
 
     def end(self, call: str, *, cohort: str, cost: Cost, usage: Usage, attempts: int) -> None:
@@ -94,6 +102,7 @@ class Ledger:
             "price_source": cost.source,
         }
         with self._entry() as file:
+            self._own.pop(call, None)
             self._append(file, entry)
         try:
             # Outside the lock, so that others can enter meanwhile.
@@ -104,6 +113,7 @@ class Ledger:
     def close(self, call: str, event: str, *, cohort: str, reason: str) -> None:
         """Enter that an attempt was not answered: `event` is ``reject``, ``lose`` or ``fail``."""
         with self._entry() as file:
+            self._own.pop(call, None)
             self._append(file, {**self._head(event, call, cohort), "reason": reason})
 
     def spent(self, cohort: str | None = None) -> Spent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -88,13 +89,24 @@ class Spent:
         open_tokens = sum(reservation.tokens for reservation in self.open.values())
         return self.tokens + self.uncertain_tokens + open_tokens
 
-    def exceeded(self, budget: Budget, wanted: Reservation) -> str:
-        """Return the limit that one more attempt could break; empty if there is none."""
+    def exceeded(
+        self, budget: Budget, wanted: Reservation, *, without: Collection[Reservation] = ()
+    ) -> str:
+        """Return the limit that one more attempt could break; empty if there is none.
+
+        The attempts `without`, which are open, count as if they were to cost nothing.
+        """
+        freed_usd = sum(each.usd or 0.0 for each in without)
+        freed_tokens = sum(each.tokens for each in without)
         if budget.calls is not None and self.attempts + 1 > budget.calls:
             return f"{budget.calls} calls"
-        if budget.usd is not None and self.most_usd + (wanted.usd or 0.0) > budget.usd:
+        if budget.usd is not None and (
+            self.most_usd - freed_usd + (wanted.usd or 0.0) > budget.usd
+        ):
             return f"{budget.usd:g} USD"
-        if budget.tokens is not None and self.most_tokens + wanted.tokens > budget.tokens:
+        if budget.tokens is not None and (
+            self.most_tokens - freed_tokens + wanted.tokens > budget.tokens
+        ):
             return f"{budget.tokens} tokens"
         return ""
 
