@@ -25,7 +25,7 @@ from workload import Run, Server, experiment, floor, run, serve
 SIZES = (300, 1_000, 3_000, 10_000)
 JOBS_AT_ONCE = 16
 CORES = ("--cores", str(JOBS_AT_ONCE))
-# All generations and their scores: the statistics and figures are no part of the floor.
+# All generations and their scores: the statistics and figures are not part of the floor.
 TARGETS = ("scores", "evaluations")
 
 

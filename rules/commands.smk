@@ -28,7 +28,7 @@ rule check:
             print(check(experiment, "data/check.csv"))
 
 
-# The table of combos is an input of the workflow, which grows by this: it is no output.
+# The table of combos is an input of the workflow that this extends, so it is not an output.
 rule combos:
     log:
         "logs/combos.log",

@@ -353,7 +353,7 @@ def test_a_view_is_what_matches(frame: pd.DataFrame) -> None:
     ],
 )
 def test_a_view_of_scores(frame: pd.DataFrame, condition: object, kept: set[float]) -> None:
-    """As numbers, one or a list, or by comparison; none that matches is no mistake."""
+    """As numbers, one or a list, or by comparison; it may match no row."""
     rows = union([lose(frame, frame.index == 3)])
     found = view(rows, where={"score": condition}, exclude={}, source="views.v")
     assert set(found["score"]) == kept

@@ -1,4 +1,4 @@
-"""Prompts: values go in unchanged, and whatever a template may not do is one clear line."""
+"""Prompts: values go in unchanged, and everything a template may not do is one clear line."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def test_the_order_of_relations_does_not_matter(design: Design, random) -> None:
 
 @given(designs())
 def test_the_relations_of_a_conflict_suffice_for_it(design: Design) -> None:
-    """The relations that a conflict names leave no row, whatever the others say."""
+    """The relations that a conflict names leave no row, with or without the others."""
     names = design.conflict()
     if names:
         culprits = tuple(part for part in design.relations if part.name in names)

@@ -220,7 +220,7 @@ def test_two_generations_side_by_side(page: Page, cohort: Cohort) -> None:
 
 
 def test_deep_links(page: Page, cohort: Cohort) -> None:
-    """A link opens its generation, whatever hides it, or two; an unknown one says so."""
+    """A link opens its generation even if it is hidden, or two; an unknown one says so."""
     leaf = cohort.of("evaluation")[-1]
     goto(page, cohort, f"#{leaf.gen_id}")
     expect(page.locator("#pane a.id")).to_have_text(leaf.gen_id)

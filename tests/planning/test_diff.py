@@ -211,7 +211,7 @@ class Shelf(Store):
 def test_holes_and_calls_are_those_of_a_walk(
     design: list[tuple[str, ...]], data: st.DataObject
 ) -> None:
-    """Counted without one they are no fewer; and the same, if all that is there is answered."""
+    """Counting without a walk gives at least as many, and as many if all is answered."""
     rows = generations_of_design(design, AXES, cohort="c", stages=STAGES.values())
     ids = [row.gen_id for row in rows]
     answered = data.draw(st.sets(st.sampled_from(ids)) | st.just(set(ids)))

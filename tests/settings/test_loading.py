@@ -177,7 +177,7 @@ def test_null_takes_a_sampling_setting_away(load: Load) -> None:
 
 
 def test_the_order_of_stages_follows_from_parent(load: Load) -> None:
-    """However they are written; what is no matter of parents stays as it is written."""
+    """In any order; what does not depend on parents keeps the order in which it is written."""
     stages = {
         "judge": {"prefix": "j", "parent": "essay"},
         "essay": {"prefix": "e", "parent": "draft"},

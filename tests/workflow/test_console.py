@@ -1,4 +1,4 @@
-"""A failure is one line, whoever prints it; what is no error of the library is left as it is."""
+"""A failure is one line, wherever it is printed; errors that are not the library's stay unchanged."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_each_failure_is_told_once(project: Project, profile: tuple[str, ...]) -
     lines = [line for line in output.splitlines() if "not today" in line]
     told = [line for line in lines if line.startswith("[call] ")]
     assert len(told) == 40
-    assert len(lines) == 41, "the summary has it once more"
+    assert len(lines) == 41, "the summary has it again"
     named = {re.search(r"\(draft (d_\w+)\)$", line)[1] for line in told}  # type: ignore[index]
     assert len(named) == 40
     for noise in ("Traceback", "Logfile", "Log file:", "RuleException", "Look above", "At least"):

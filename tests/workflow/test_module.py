@@ -125,7 +125,7 @@ def test_an_unknown_setting_is_refused_there_too(importer: Project) -> None:
 
 
 def test_a_rule_that_is_imported_with_changes(importer: Project) -> None:
-    """`use rule … with` runs the workflow once more; it is the same experiment."""
+    """`use rule … with` runs the workflow again; it is the same experiment."""
     changed = """
 use rule generate_raw from daydream as daydream_generate_raw with:
     threads: 2

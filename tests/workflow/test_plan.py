@@ -62,7 +62,7 @@ def settings_changed(project: Project) -> list[str]:
 
 
 def resampled(project: Project) -> list[str]:
-    """Every score is refused now, and asked for once more."""
+    """Every score is refused now, and asked for again."""
     project.snakemake()
     project.edit("data/1_raw/evaluation_templates.csv", "llm,0,9", "llm,20,90")
     project.config["stages"]["evaluation"]["resample"] = 1

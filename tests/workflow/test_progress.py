@@ -74,7 +74,7 @@ def record(event: str, **fields: object) -> logging.LogRecord:
 
 
 def test_what_it_counts() -> None:
-    """A job that was tried again and made is no failure; a command makes no result."""
+    """A job that succeeded when tried again is not a failure; a command makes no result."""
     watch = Progress(lambda _: None)
     watch.emit(record("job_info", output=["data/plan.csv"]))
     assert not watch.worked

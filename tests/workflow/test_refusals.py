@@ -435,7 +435,7 @@ def test_an_unknown_generation_names_the_cohorts_searched(project: Project) -> N
 
 
 def test_an_id_of_another_stage_is_unknown(project: Project) -> None:
-    """A draft's id under essay/ is no essay."""
+    """A draft's id under essay/ is not an essay."""
     project.snakemake("membership")
     draft = project.membership()[0]["gen_id"]
     output = project.snakemake(f"data/gens/essay/{draft}/parsed.txt", code=1)

@@ -1,4 +1,4 @@
-"""Cohorts that share generations: one directory and one call, whoever names it first."""
+"""Cohorts that share generations: one directory and one call, in any order of the cohorts."""
 
 from __future__ import annotations
 

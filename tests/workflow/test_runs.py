@@ -138,7 +138,7 @@ def test_an_edited_template_calls_for_what_descends_from_it(project: Project) ->
 
 
 def test_an_edit_that_leaves_the_prompts_equal_calls_for_nothing(project: Project) -> None:
-    """A comment in a template is no part of the prompt."""
+    """A comment in a template is not part of the prompt."""
     project.snakemake()
     project.edit("data/1_raw/templates/essay/grow.txt", "Grow", "{# gently #}Grow")
     project.snakemake()

@@ -1,4 +1,4 @@
-"""What a run names and makes again: whatever is gone, stale, or was made from it."""
+"""What a run names and makes again: everything gone or stale, and what was made from it."""
 
 from __future__ import annotations
 

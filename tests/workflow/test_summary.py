@@ -70,7 +70,7 @@ def test_a_run_without_a_failure_is_a_table_and_where_its_results_are() -> None:
 
 
 def test_a_failed_generation_is_never_complete() -> None:
-    """Nor is what descends from it, whatever stands in its files and its account."""
+    """Nor is anything that descends from it, even if its files and its account say so."""
     rows = chain(3)
     failures = [Failure("[call] no; wait", "draft d_0", "d_0")]
     found = standings(rows, accounts(rows), failures)
@@ -83,7 +83,7 @@ def test_a_failed_generation_is_never_complete() -> None:
 
 
 def test_after_a_failure_both_command_lines_are_told() -> None:
-    """Those of the scores of what there is, and of the same run once more."""
+    """Commands for the scores of what exists, and for the same run again."""
     rows = chain(2)
     text = run_summary(
         rows,
@@ -200,7 +200,7 @@ def test_the_reports_that_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_the_command_lines_are_those_of_the_run(
     line: str, targets: list[str], again: str, partial: str
 ) -> None:
-    """With its settings, files and targets; what is asked again is not asked once more."""
+    """With its settings, files and targets; what was asked again is not asked a third time."""
     import shlex
 
     found = commands(["/x/bin/snakemake", *shlex.split(line)], targets=targets)

@@ -212,7 +212,7 @@ class _Check:
         try:
             return self.read(str(path)) or "\n"
         except InputError as error:
-            if not os.path.isfile(path):  # noqa: PTH113 - a name that is too long is no error here
+            if not os.path.isfile(path):  # noqa: PTH113 - a name that is too long is not an error here
                 return None
             self.problems.found += [
                 replace(problem, found=f"{problem.found} ({_uses(number)})")

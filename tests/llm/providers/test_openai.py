@@ -270,7 +270,7 @@ def test_a_packed_answer_is_an_answer(server: ProviderServer, connect: Open) -> 
 
 
 def test_no_server_is_one_line(connect: Open) -> None:
-    """Nobody listens at base_url, or it is no address at all."""
+    """Nobody listens at base_url, or it is not an address."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
