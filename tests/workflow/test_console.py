@@ -1,4 +1,4 @@
-"""A failure is one line, wherever it is printed; errors that are not the library's stay unchanged."""
+"""A failure is one line, wherever it is printed; errors not of the library stay unchanged."""
 
 from __future__ import annotations
 
