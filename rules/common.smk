@@ -95,8 +95,12 @@ def tell_the_plan():
     """Say at the end of a dry run what there is, and what a run would make."""
     with suppress(DaydreamError):
         found = own_scope()
+        stages = requested_stages() or experiment.settings.stages
+        rows = found.rows_of(stages)
+        made = {row.stage for row in rows.values()}
         forecasts = planned(experiment, found.accounts)
-        console.tell(dry_run_summary(found.rows, found.accounts, forecasts))
+        parts = [each for each in forecasts if each.stage in made]
+        console.tell(dry_run_summary(rows, found.accounts, parts))
 
 
 def tell_the_end():

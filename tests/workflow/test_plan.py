@@ -147,3 +147,17 @@ def test_the_estimate_says_where_it_comes_from(project: Project) -> None:
     assert float(rows["draft"]["usd"]) == pytest.approx(0.002)
     assert rows["evaluation"]["waiting"] == "2"
     assert {row["estimated_from"] for row in rows.values()} == {"finished calls"}
+
+
+def test_a_dry_run_of_a_stage_counts_that_stage_alone(project: Project) -> None:
+    """With the stages that it needs; what comes after it is not part of the run."""
+    output = project.snakemake("drafts", "-n")
+    assert "draft " in output
+    assert "evaluation " not in output
+    output = project.snakemake("essays", "-n")
+    table = output[output.index("generations") :]
+    assert [line.split()[0] for line in table.splitlines()[1:4]] == ["draft", "essay", "all"]
+    project.snakemake("drafts")
+    project.edit("data/1_raw/templates/evaluation/judge.txt", "Judge:", "Judge strictly:")
+    output = project.snakemake("drafts", "-n")
+    assert "evaluation" not in output

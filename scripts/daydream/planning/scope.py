@@ -60,11 +60,15 @@ class Scope:
         """The generations that Snakemake is to plan for."""
         return self.rows if self._experiment.settings.expand == "all" else self.waiting
 
+    def rows_of(self, stages: Collection[str]) -> dict[str, Generation]:
+        """Return the generations that targets of these stages cover: their ancestors, too."""
+        links = self._experiment.settings.stages
+        wanted = {link.name for name in stages for link in chain(links, name)}
+        return {name: row for name, row in self.rows.items() if row.stage in wanted}
+
     def workload(self, stages: Collection[str]) -> tuple[list[Generation], list[str]]:
         """Return what is to be made for the stages, and those of it that need an answer."""
-        links = self._experiment.settings.stages
-        stages = {link.name for name in stages for link in chain(links, name)}
-        rows = [row for row in self.waiting.values() if row.stage in stages]
+        rows = [row for name, row in self.rows_of(stages).items() if name in self.waiting]
         wanted = [
             row.gen_id
             for row in rows
