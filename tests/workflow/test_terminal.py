@@ -23,10 +23,10 @@ def share_on(screen: Terminal) -> tuple[int, int] | None:
     return None
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(24, 80), (40, 120)])
-def test_a_run_on_a_terminal(project: Project, rows: int, columns: int) -> None:
-    """300 answers, a fifth of the requests fails first: the share shown is that of the calls."""
-    project.spec["axes"] |= {"draft_replicate": 25, "evaluation_replicate": 2}
+@pytest.mark.parametrize(("rows", "columns", "drafts"), [(24, 80, 25), (40, 120, 10)])
+def test_a_run_on_a_terminal(project: Project, rows: int, columns: int, drafts: int) -> None:
+    """Up to 300 answers, a fifth of the requests fails first: the share shown is that of calls."""
+    project.spec["axes"] |= {"draft_replicate": drafts, "evaluation_replicate": 2}
     project.save()
     requests = whole = 0
 
@@ -39,7 +39,7 @@ def test_a_run_on_a_terminal(project: Project, rows: int, columns: int) -> None:
         return "Some words of an answer.\nSCORE: 5"
 
     with ProviderServer(latency=0.2, answer=answer) as server:
-        project.serve(server.url)
+        project.serve(server.url, max_attempts=30, first_wait=0.01)
         targets = ["scores", "drafts", "essays", "evaluations"]
         command = [sys.executable, "-m", "snakemake", "--cores", "4", "--", *targets]
         env = {**os.environ, "TEST_API_KEY": "sk-test-secret"}
@@ -47,20 +47,24 @@ def test_a_run_on_a_terminal(project: Project, rows: int, columns: int) -> None:
             command, directory=project.dir, env=env, rows=rows, columns=columns
         ) as screen:
             seen = []
+            counts = [0] * 8
             end = time.monotonic() + 100
             while screen.process.poll() is None and time.monotonic() < end:
                 time.sleep(0.25)
+                counts.append(whole)
                 found = share_on(screen)
-                if found and found[1] and whole > 30 + len(seen) * 60:
-                    seen.append((found, whole, screen.lines()))
+                if found and found[1] and whole > 2 * drafts * (len(seen) + 1):
+                    seen.append((found, (counts[-8], whole), screen.lines()))
             code = screen.wait()
             last = screen.lines()
     assert code == 0, "\n".join(last)
     assert len(seen) >= 3
     total = seen[-1][0][1]
     assert total == whole
-    for (done, expected), truth, lines in seen:
-        assert abs(done / expected - truth / total) <= 0.05, lines
+    for (done, expected), (earlier, now), lines in seen:
+        # The screen is drawn twice per second, later on a busy machine: it may be two seconds old.
+        share = done / expected
+        assert earlier / total - 0.05 <= share <= now / total + 0.05, lines
         panel = [line for line in lines if line.startswith(("╭", "│", "╰"))]
         assert len(panel) >= 3
         assert {len(line) for line in panel} == {columns}
