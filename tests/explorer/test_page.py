@@ -266,6 +266,17 @@ def test_a_filter_unfolds_what_it_finds(page: Page) -> None:
     assert not any(title.startswith("judge") for title in rows(page))
 
 
+def test_a_filter_during_a_search_hides_no_hit(page: Page) -> None:
+    """What a search has opened stays open; without the search, the filter opens what it finds."""
+    search(page, "SCORE")
+    page.locator("#stages button", has_text="Evaluations").click()
+    assert any(title.startswith("judge") for title in rows(page))
+    page.keyboard.press("Escape")
+    page.locator("#search").fill("")
+    page.wait_for_timeout(400)
+    assert any(title.startswith("judge") for title in rows(page))
+
+
 def test_back_after_a_walk_by_keys(page: Page, cohort: Cohort) -> None:
     """It goes to where the walk began, and does not leave the page."""
     first, second = (row.gen_id for row in cohort.of("draft")[:2])

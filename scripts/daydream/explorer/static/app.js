@@ -54,8 +54,8 @@ function rowHeight() {
   return twoLines() ? 50 : 31;
 }
 
-function arrange({ keep = true } = {}) {
-  matching = outline.matching(choice);
+function arrange({ keep = true, found = outline.matching(choice) } = {}) {
+  matching = found;
   shown = outline.arrange(matching, choice, (node) => closed.has(node));
   virtual.setOptions({ ...virtual.options, count: shown.length, estimateSize: rowHeight });
   virtual._willUpdate();
@@ -131,8 +131,9 @@ function secondLine(node) {
   }
   if (choice.view !== "list") return null;
   // Each part is shortened for itself, as paths differ anywhere.
-  return h("span.second.path", { title: outline.path(node).join(" › ") },
-    outline.path(node).map((part) => h("span", { dir: "auto" }, part)));
+  const path = outline.path(node);
+  return h("span.second.path", { title: path.join(" › ") },
+    path.map((part) => h("span", { dir: "auto" }, part)));
 }
 
 // What is selected
@@ -179,7 +180,7 @@ function currentTab() {
 
 async function chooseTab(tab) {
   if (!selected || selected.row < 0) return;
-  const focused = document.activeElement?.role === "tab" || document.activeElement?.getAttribute("role") === "tab";
+  const focused = document.activeElement?.matches("[role=tab]");
   tabs[outline.scored(selected) ? "scored" : "text"] = tab;
   await showSelected();
   if (focused) $("pane").querySelector("[role=tab][aria-selected=true]")?.focus();
@@ -293,9 +294,7 @@ async function search() {
   terms = queryTerms($("search").value);
   if (!terms.length) {
     choice.hits = null;
-    closed = folded;
-    arrange();
-    reveal(selected);
+    refilter();
     showSelected();
     return;
   }
@@ -324,17 +323,21 @@ function filtered() {
     || [...choice.filters.values()].some((levels) => levels.size);
 }
 
-// After a change of filters: open what hides a match that has no match above it.
-function refilter() {
-  closed = new Set(folded);
-  if (filtered()) {
-    const found = outline.matching(choice);
-    for (const node of found) {
-      if (found.has(node.parent)) continue;
-      for (let at = node.parent; at; at = at.parent) closed.delete(at);
-    }
+// The branches that stay shut so that each match, or a match above it, is in view.
+function shutAround(found) {
+  const shut = new Set(folded);
+  for (const node of found) {
+    if (found.has(node.parent)) continue;
+    for (let at = node.parent; at; at = at.parent) shut.delete(at);
   }
-  arrange();
+  return shut;
+}
+
+// After a change of filters. A search has opened all branches already.
+function refilter() {
+  const found = outline.matching(choice);
+  if (!choice.hits) closed = filtered() ? shutAround(found) : folded;
+  arrange({ found });
   reveal(selected);
 }
 

@@ -152,6 +152,7 @@ class Outline {
     return parts.join(" · ");
   }
 
+  // The titles of its ancestors, from the combo on.
   path(node) {
     const line = [];
     for (let at = node.parent; at; at = at.parent) line.unshift(this.title(at));
