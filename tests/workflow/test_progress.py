@@ -113,6 +113,11 @@ def test_a_failure_takes_what_comes_after_it_from_the_workload() -> None:
     load.settle("draft_2")
     load.fail("essay_2")
     assert (load.done, load.total) == (3, 5)
+    load.fail("essay_2")
+    assert (load.done, load.total) == (3, 5)
+    # A later attempt has made it: what comes after it is expected again.
+    load.recover("essay_2")
+    assert (load.done, load.total) == (3, 6)
 
 
 def test_it_tells_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:

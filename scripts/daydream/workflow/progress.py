@@ -1,6 +1,6 @@
 """How far a run is, and its results for the summary.
 
-    1 min 20 s: 204 of 3,000 answers (7 %); 8 in flight; 3.4 calls per second; 0.4312 USD of about
+    1 min 20 s: 204 of 3,000 answers (6 %); 8 in flight; 3.4 calls per second; 0.4312 USD of about
     6.34; 5 asked again; 2 failed; about 14 min left
 
 Without a terminal this is a line, at first every ten seconds, later less often; a terminal shows
@@ -98,10 +98,12 @@ class Progress(logging.Handler):
         if event == "progress":
             self._done, self._total = fields["done"], fields["total"]
         elif event == "job_finished":
-            self._failures.pop(fields["job_id"], None)
-            gen_id = self._asking.pop(fields["job_id"], None)
-            if gen_id and self._workload:
+            recovered = self._failures.pop(fields["job_id"], [])
+            gen_id = self._asking.pop(fields["job_id"], "")
+            if self._workload:
                 self._workload.settle(gen_id)
+                for failure in recovered:
+                    self._workload.recover(failure.gen_id)
         elif event == "job_info":
             self.worked = self.worked or any(map(_is_result, fields["output"]))
             if fields.get("rule_name", "").endswith(RULES["raw"]):
@@ -116,8 +118,7 @@ class Progress(logging.Handler):
     ) -> None:
         """Follow the run from now on, in a daemon thread; `tells`: report it in lines.
 
-        `workload` is asked for once, in that thread. The answers of a run without one, whose parts
-        are runs of their own, are its calls.
+        `workload` is asked for once, in that thread. A run without one counts its jobs.
         """
         self._spent, self._begin = spent, time.monotonic()
         self._moments.append(self._moment())

@@ -26,7 +26,9 @@ class Workload:
         rows = list(rows)
         self.divided = divided
         self._open = set(wanted)
-        self.total = len(self._open)
+        self._wanted = len(self._open)
+        self._failed: set[str] = set()
+        self._lost = 0
         self.done = 0
         # How many answers are to come after each generation.
         self._after: Counter[str] = Counter()
@@ -34,6 +36,11 @@ class Workload:
             if row.parent_gen_id:
                 own = row.gen_id in self._open
                 self._after[row.parent_gen_id] += self._after[row.gen_id] + own
+
+    @property
+    def total(self) -> int:
+        """The answers that are still expected, those that are there included."""
+        return self._wanted - self._lost
 
     def settle(self, gen_id: str) -> None:
         """Note that a generation has its answer, or failed to get one."""
@@ -44,4 +51,12 @@ class Workload:
     def fail(self, gen_id: str) -> None:
         """Note that a generation failed: nothing comes after it."""
         self.settle(gen_id)
-        self.total -= self._after.pop(gen_id, 0)
+        if gen_id not in self._failed:
+            self._failed.add(gen_id)
+            self._lost += self._after[gen_id]
+
+    def recover(self, gen_id: str) -> None:
+        """Note that a generation that had failed was made by a later attempt."""
+        if gen_id in self._failed:
+            self._failed.discard(gen_id)
+            self._lost -= self._after[gen_id]
