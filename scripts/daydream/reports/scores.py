@@ -19,7 +19,6 @@ scored stage itself (whose id is `gen_id`), then
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 
 from daydream.calls.prices import cost_of
@@ -83,9 +82,6 @@ def score_row(
             row[f"{link.stage}_{name}"] = value
     template = recipes.template_of(experiment, generation)
     row["score_min"], row["score_max"] = template.score_min, template.score_max
-    if len(lineage) > 1 and accounts[lineage[-2].gen_id].complete:
-        row["parent_chars"] = _length(lineage[-2].stage, lineage[-2].gen_id)
-        row["parent_usd"] = _usd(experiment, lineage[:-1])
     if accounts[generation.gen_id].raw.kind == "current":
         row.update(_cost(experiment, generation))
     row["edited"] = " ".join(link.stage for link in lineage if accounts[link.gen_id].edited)
@@ -93,9 +89,14 @@ def score_row(
     return row
 
 
-@lru_cache(maxsize=1024)
-def _length(stage: str, gen_id: str) -> int:
-    return len(read_text(generation_file(stage, gen_id, "parsed.txt")))
+def _of_parent(
+    experiment: Experiment, lineage: list[Generation], accounts: Mapping[str, Account]
+) -> dict[str, object]:
+    """Return the columns about what was judged, the last of the lineage; none if it is not made."""
+    if not lineage or not accounts[lineage[-1].gen_id].complete:
+        return {}
+    text = read_text(_file(lineage[-1], "parsed.txt"))
+    return {"parent_chars": len(text), "parent_usd": _usd(experiment, lineage)}
 
 
 def _usd(experiment: Experiment, lineage: list[Generation]) -> float | None:
@@ -154,6 +155,13 @@ def write_scores(
     header = list(
         dict.fromkeys(n for stage in stages for n in score_columns(experiment, stage.name))
     )
-    found = (score_row(experiment, row, accounts) for row in scored(experiment, cohort))
-    rows = ({**row, "slice": experiment.slice} for row in found)
+    judged: dict[str, dict[str, object]] = {}
+    rows = []
+    for generation in scored(experiment, cohort):
+        parent = generation.parent_gen_id
+        if parent not in judged:
+            lineage = experiment.lineage(generation)[:-1]
+            judged[parent] = _of_parent(experiment, lineage, accounts)
+        row = score_row(experiment, generation, accounts)
+        rows.append({**row, **judged[parent], "slice": experiment.slice})
     write_text(path, csv_text(header, ([row.get(name) for name in header] for row in rows)))
