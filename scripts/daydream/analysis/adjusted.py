@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from daydream.analysis.groups import connected
-from daydream.analysis.jackknife import NEGLIGIBLE, Array, Estimate
+from daydream.analysis.jackknife import Array, Estimate, estimated
 from daydream.analysis.judges import JudgeEffects
 
 # So small that no digit of a table shows it; without it a recipe of a single combo, which is left
@@ -83,8 +83,7 @@ def fit_recipes(texts: pd.DataFrame, found: pd.DataFrame, judges: JudgeEffects) 
     bias = judges.bias.fillna(0.0).to_numpy()
     without = judges.without[judges.combos.get_indexer(combos)]
     model = _Additive.of(present, value, share)
-    everything = np.zeros(shape[0])
-    effects, means = model.solved(bias, everything)
+    effects, means = model.solved(bias, np.zeros(shape[0]))
     left_out = np.empty((0, shape[1]))
     if shape[0] > 1:
         each = zip(without, np.eye(shape[0]), strict=True)
@@ -114,9 +113,8 @@ def _estimate(mean: float, without: Array, combos: int) -> Estimate:
     """Return a recipe's mean; only the `combos` that it has met tell how far it may be off."""
     if combos < 2:
         return Estimate(mean, 0.0, combos - 1)
-    error = float(np.sqrt((combos - 1) / combos * ((without - mean) ** 2).sum()))
-    rounding = NEGLIGIBLE * float(np.abs(without).max(initial=0.0))
-    return Estimate(mean, error if error > rounding else 0.0, combos - 1)
+    error = np.sqrt((combos - 1) / combos * ((without - mean) ** 2).sum())
+    return estimated(mean, float(error), combos - 1, of=without)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from daydream.analysis.influence import ranking_without
+from daydream.analysis.influence import rankings_without
 from daydream.analysis.jackknife import (
     FISHER,
     NO_INTERVAL,
@@ -109,15 +109,14 @@ def _deviations(scores: Scores, found: pd.DataFrame) -> Iterator[dict[str, objec
         yield _record("spread", rows, (rows["value"].std(), NO_INTERVAL), judge)
     for judge, rows in own.items():
         yield _record("length_slope", rows, length_slope(rows), judge)
-    for judge, rows in own.items():
-        tau = ranking_without(scores, found, judge)
-        yield _record("ranking_without", rows, (tau, NO_INTERVAL), judge)
+    for judge, tau in rankings_without(scores, found).items():
+        yield _record("ranking_without", own[judge], (tau, NO_INTERVAL), judge)
 
 
 def _correlations(scores: Scores, found: pd.DataFrame) -> Iterator[dict[str, object]]:
     wide = found.pivot(index="parent", columns="judge", values="value")
     wide = wide.reindex(columns=scores.judges)
-    origins = found.drop_duplicates("parent").set_index("parent")[["combo_id", "root"]]
+    origins = found.drop_duplicates("parent").set_index("parent")["combo_id"]
     for judge, other in combinations(scores.judges, 2):
         both = wide[[judge, other]].dropna().set_axis(["x", "y"], axis=1)
         shared = both.join(origins).reset_index()

@@ -11,14 +11,20 @@ from daydream.analysis.recipes import recipe_names
 from daydream.analysis.scores import Scores
 
 
-def ranking_without(scores: Scores, found: pd.DataFrame, judge: str) -> float:
-    """Return Kendall's tau of the recipes' adjusted means with and without a judge.
+def rankings_without(scores: Scores, found: pd.DataFrame) -> dict[str, float]:
+    """Return, by judge, Kendall's tau of the recipes' adjusted means with and without it.
 
     1: the same ranking. `found` are the `cells`. NaN for fewer than three recipes, and if the
     judges or recipes are in several groups.
     """
     everyone = _means(scores, found)
-    others = _means(scores, found[found["judge"] != judge])
+    return {
+        judge: _tau(everyone, _means(scores, found[found["judge"] != judge]))
+        for judge in scores.judges
+    }
+
+
+def _tau(everyone: pd.Series[float], others: pd.Series[float]) -> float:
     both = pd.concat([everyone, others], axis=1).dropna()
     if len(both) < 3:
         return float("nan")

@@ -81,6 +81,12 @@ class Estimate(NamedTuple):
         return float(2 * stats.t.sf(abs(self.value) / self.error, self.df))
 
 
+def estimated(value: float, error: float, df: int, *, of: Array) -> Estimate:
+    """Return an estimate `of` numbers; it has no error if this is only their rounding."""
+    rounding = NEGLIGIBLE * float(np.abs(of).max(initial=0.0))
+    return Estimate(value, error if error > rounding else 0.0, df)
+
+
 def cluster_sums(clusters: pd.Series[Any], columns: Sequence[Array]) -> Array:
     """Return the sums of each column per cluster: a row per column, a column per cluster."""
     codes, _ = pd.factorize(clusters)
@@ -112,9 +118,8 @@ def from_replicates(value: float, without: Array) -> Estimate:
     groups = len(without)
     if groups < MIN_COMBOS or not np.isfinite(without).all() or not np.isfinite(value):
         return Estimate(value, 0.0, groups - 1)
-    error = float(np.sqrt((groups - 1) / groups * ((without - without.mean()) ** 2).sum()))
-    rounding = NEGLIGIBLE * float(np.abs(without).max(initial=0.0))
-    return Estimate(value, error if error > rounding else 0.0, groups - 1)
+    error = np.sqrt((groups - 1) / groups * ((without - without.mean()) ** 2).sum())
+    return estimated(value, float(error), groups - 1, of=without)
 
 
 def mean_of(combos: pd.Series[Any], values: pd.Series[float]) -> Estimate:

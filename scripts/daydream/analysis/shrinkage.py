@@ -33,7 +33,7 @@ def _shrunk_group(found: pd.DataFrame, texts: pd.DataFrame) -> pd.Series[float]:
     luck = float((residual**2).sum()) / df / texts["size"]
     merit = max(0.0, float(mean.var()) - float(luck.mean()))
     if merit == 0:
-        return mean * 0 + mean.mean() if float(luck.sum()) > 0 else mean
+        return pd.Series(mean.mean(), index=mean.index)
     weight = merit / (merit + luck)
     centre = float(np.average(mean, weights=1 / (merit + luck)))
     return centre + weight * (mean - centre)

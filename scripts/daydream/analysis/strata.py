@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from daydream.analysis.jackknife import NEGLIGIBLE, Array, Estimate, cluster_sums
+from daydream.analysis.jackknife import Array, Estimate, cluster_sums, estimated
 
 
 def mean_within(
@@ -39,5 +39,4 @@ def mean_within(
         return Estimate(mean, 0.0, df)
     deviations = totals - counts * level[strata]
     error = np.sqrt(len(totals) * (deviations**2).sum() / df) / counts.sum()
-    rounding = NEGLIGIBLE * np.abs(numbers).max()
-    return Estimate(mean, float(error) if error > rounding else 0.0, df)
+    return estimated(mean, float(error), df, of=numbers)

@@ -120,7 +120,7 @@ def _fitted(values: Array, factors: list[Codes]) -> tuple[Array, Array]:
     errors = standard_errors(means, outer, found)
     part = error * float((1 / sizes).mean())
     own = np.sqrt(2 / df) * error
-    spread = np.hypot(errors[-1], own * part / error if error > 0 else 0.0)
+    spread = np.hypot(errors[-1], np.sqrt(2 / df) * part)
     variances = np.array([*found[:-1], max(0.0, found[-1] - part), error])
     return variances, np.array([*errors[:-1], spread, own])
 
