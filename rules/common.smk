@@ -97,10 +97,8 @@ def tell_the_plan():
         found = own_scope()
         stages = requested_stages() or experiment.settings.stages
         rows = found.rows_of(stages)
-        made = {row.stage for row in rows.values()}
-        forecasts = planned(experiment, found.accounts)
-        parts = [each for each in forecasts if each.stage in made]
-        console.tell(dry_run_summary(rows, found.accounts, parts))
+        forecasts = planned(experiment, found.accounts, rows.values())
+        console.tell(dry_run_summary(rows, found.accounts, forecasts))
 
 
 def tell_the_end():

@@ -180,9 +180,16 @@ class Row(NamedTuple):
     estimated_from: str
 
 
-def plan(experiment: Experiment, known: Mapping[str, Account]) -> list[Row]:
-    """Return a row per stage and model; tokens and USD are of the calls to come."""
-    found = forecasts(experiment, known)
+def plan(
+    experiment: Experiment,
+    known: Mapping[str, Account],
+    generations: Iterable[Generation] | None = None,
+) -> list[Row]:
+    """Return a row per stage and model; tokens and USD are of the calls to come.
+
+    `known` and `generations` are those of `forecasts`.
+    """
+    found = forecasts(experiment, known, generations)
     means = _means(found.values())
     groups: dict[tuple[str, str], list[Forecast]] = defaultdict(list)
     for forecast in found.values():
