@@ -3,8 +3,8 @@
     uv run python benchmarks/coverage.py [experiments]
 
 Simulated experiments with known truth (`tests/support/experiments.py`), analysed through the
-tables. Each share comes with its standard error. 400
-experiments take about ten minutes on two cores.
+tables. Each share comes with its standard error. 400 experiments take about ten minutes on two
+cores.
 """
 
 from __future__ import annotations

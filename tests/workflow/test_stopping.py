@@ -44,14 +44,20 @@ def journaled(project: Project) -> int:
     return len(list(project.path("data/gens").glob("*/*/responses/*.json")))
 
 
+def busy_run(project: Project, server: ProviderServer) -> Run:
+    """Return a run that has a call in flight on each of its cores."""
+    project.serve(server.url)
+    run = Run(project, "--cores", str(CORES))
+    until(lambda: server.in_flight == CORES)
+    return run
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_ends_the_run_well(project: Project, number: signal.Signals) -> None:
     """No new call; those in flight are answered and kept; one line says so."""
     widen(project, 40)
     with ProviderServer(latency=1.0) as server:
-        project.serve(server.url)
-        run = Run(project, "--cores", str(CORES))
-        until(lambda: server.in_flight == CORES)
+        run = busy_run(project, server)
         run.signal(number)
         output = run.wait()
         asked = len(server.history)
@@ -73,9 +79,7 @@ def test_one_wish_that_comes_twice_is_one(project: Project) -> None:
     """As where uv passes on what its whole process group was sent: no call in flight is lost."""
     widen(project, 20)
     with ProviderServer(latency=2.0) as server:
-        project.serve(server.url)
-        run = Run(project, "--cores", str(CORES))
-        until(lambda: server.in_flight == CORES)
+        run = busy_run(project, server)
         run.signal(signal.SIGINT)
         run.signal(signal.SIGINT)
         output = run.wait()
@@ -91,9 +95,7 @@ def test_a_second_signal_ends_it_at_once(project: Project) -> None:
     """And the next run goes on, without a word from the user."""
     widen(project, 20)
     with ProviderServer(latency=5.0) as server:
-        project.serve(server.url)
-        run = Run(project, "--cores", str(CORES))
-        until(lambda: server.in_flight == CORES)
+        run = busy_run(project, server)
         run.signal(signal.SIGINT)
         time.sleep(1)
         begin = time.monotonic()
@@ -110,9 +112,7 @@ def test_two_runs_at_once(project: Project) -> None:
     """The second says which one is there, and leaves it alone."""
     widen(project, 20)
     with ProviderServer(latency=1.0) as server:
-        project.serve(server.url)
-        run = Run(project, "--cores", str(CORES))
-        until(lambda: server.in_flight == CORES)
+        run = busy_run(project, server)
         output = project.snakemake(code=1)
         assert (
             f"[run] another run makes the same files here (process {run.process.pid} on" in output

@@ -86,17 +86,16 @@ class Stop:
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
-        first, self._signalled_at = self._signalled_at is None, self._signalled_at or now
         name = signal.Signals(number).name
-        if not first and now - self._signalled_at < ONE_WISH:
-            return
-        if not first:
+        if self._signalled_at is None:
+            self._signalled_at = now
+            self.by_signal = True
+            reason = f"{name} (a second one ends it at once)"
+            # Not here, because the interrupted code may hold the lock.
+            threading.Thread(target=self.request, args=(reason,), daemon=True).start()
+        elif now - self._signalled_at >= ONE_WISH:
             os.write(2, f"Stopped at once by a second signal ({name}).\n".encode())
             os._exit(128 + number)
-        # Not here, because the interrupted code may hold the lock.
-        self.by_signal = True
-        reason = f"{name} (a second one ends it at once)"
-        threading.Thread(target=self.request, args=(reason,), daemon=True).start()
 
 
 def _call(handler: Callable[[int, FrameType | None], object]) -> None:

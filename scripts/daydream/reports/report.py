@@ -50,15 +50,13 @@ def covered(experiment: Experiment, cohort: str) -> list[Generation]:
     Raises:
         InputError: it is not one of the configured cohorts.
     """
-    found = experiment.memberships.get(cohort)
-    if found is None:
+    if cohort not in experiment.memberships:
         problems = Problems("cohort")
         known = nearest(cohort, experiment.memberships)
         remedy = f"{known}; or add it with --config 'cohorts=[{cohort}]'"
         problems.add(f"{COHORTS}/{cohort}", "is not one of the configured cohorts", remedy)
         problems.check()
-        return []
-    return [row for row in found if row.gen_id in experiment.selected]
+    return [row for row in experiment.memberships[cohort] if row.gen_id in experiment.selected]
 
 
 def scored(experiment: Experiment, cohort: str) -> list[Generation]:
