@@ -15,6 +15,7 @@ rule plan:
 
         with job_log(log[0]):
             print(plan(experiment, "data/plan.csv"))
+            tell_obstacles(own_scope(), experiment.settings.stages)
 
 
 rule check:

@@ -11,7 +11,7 @@ from daydream.experiment.experiment import Experiment
 from daydream.files import write_text
 from daydream.planning.dry_run import dry_run_summary
 from daydream.planning.plan import plan as planned
-from daydream.planning.preflight import check_budget, check_providers, check_refresh
+from daydream.planning.preflight import check_budget, check_providers, check_refresh, obstacles
 from daydream.reports.report import is_report_file
 from daydream.reports.withdrawal import withdraw_outdated
 from daydream.settings import CONFIG, load_settings, read_file
@@ -99,6 +99,14 @@ def tell_the_plan():
         rows = found.rows_of(stages)
         forecasts = planned(experiment, found.accounts, rows.values())
         console.tell(dry_run_summary(rows, found.accounts, forecasts))
+        if forecasts:
+            tell_obstacles(found, stages)
+
+
+def tell_obstacles(found, stages):
+    """Say what would keep a run from its first job, such as a missing key."""
+    if lines := obstacles(experiment, found, stages):
+        console.tell("\n".join(["A run would end before its first job:", *lines]))
 
 
 def tell_the_end():

@@ -23,7 +23,8 @@ def rows(*counts: tuple[str, int]) -> dict[str, Generation]:
 
 
 def planned(stage: str, *, call: int, waiting: int, usd: float | None) -> Row:
-    return Row(stage, "m1", 0, 0, 0, call, waiting, 0, 0, 0, 1000 * call, 100 * call, usd, "")
+    tokens = (1000 * call, 100 * call)
+    return Row(stage, "m1", 0, 0, 0, call, waiting, 0, 0, 0, call + waiting, *tokens, usd, "")
 
 
 def test_by_stage_with_calls_and_prices() -> None:

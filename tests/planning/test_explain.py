@@ -48,7 +48,7 @@ def changes(found: list[Step]) -> list[Change]:
 
 
 def expected_calls(found: list[Step]) -> list[str]:
-    return [step.forecast.state for step in found if step.asks]
+    return [step.forecast.state for step in found if step.forecast.asks]
 
 
 def test_nothing_has_changed(made: Project) -> None:

@@ -161,3 +161,50 @@ def test_a_dry_run_of_a_stage_counts_that_stage_alone(project: Project) -> None:
     project.edit("data/1_raw/templates/evaluation/judge.txt", "Judge:", "Judge strictly:")
     output = project.snakemake("drafts", "-n")
     assert "evaluation" not in output
+
+
+def test_the_plan_says_how_often_refused_answers_are_asked_for_again(project: Project) -> None:
+    """The most is what a run asks whose judges are all refused; a dry run counts the same."""
+    project.edit("data/1_raw/evaluation_templates.csv", "llm,0,9", "llm,20,90")
+    project.config["stages"]["evaluation"]["resample"] = 2
+    project.save()
+    assert "; 16 at most, if answers are refused or cut" in project.snakemake("plan")
+    table = project.snakemake("-n")
+    (evaluations,) = (line for line in table.splitlines() if line.startswith("evaluation "))
+    assert evaluations.split()[4] == "12"
+    project.snakemake("--keep-going", code=None)
+    assert project.calls() == 16
+
+
+def test_the_plan_and_a_dry_run_say_that_a_key_is_missing(project: Project) -> None:
+    """What would end a run before its first job is said by those who only look."""
+    project.serve("http://127.0.0.1:9/v1", api_key_env="KEY_OF_NOBODY")
+    for look in ("plan", "-n"):
+        output = project.snakemake(look)
+        assert "A run would end before its first job:" in output
+        assert "KEY_OF_NOBODY" in output
+    assert project.calls() == 0
+
+
+def test_plan_and_explain_expect_the_same_price_after_an_edit(project: Project) -> None:
+    """Old calls of an edited template say what the new ones may take, in both."""
+    project.write(
+        "data/1_raw/llm_models.csv",
+        "id,model,provider,usd_per_mtok_in,usd_per_mtok_out\nm1,echo-1,echo,1,10\n",
+    )
+    project.write(
+        "echo.py",
+        "def complete(body):\n"
+        "    message = {'content': 'Yes.\\nSCORE: 5'}\n"
+        "    return {'choices': [{'message': message, 'finish_reason': 'stop'}],"
+        " 'usage': {'prompt_tokens': 1000, 'completion_tokens': 100}}\n",
+    )
+    project.snakemake()
+    project.edit("data/1_raw/templates/evaluation/judge.txt", "Judge:", "Judge strictly:")
+    planned(project)
+    with project.path("data/plan.csv").open(newline="") as file:
+        (row,) = (row for row in csv.DictReader(file) if row["stage"] == "evaluation")
+    assert float(row["usd"]) == pytest.approx(0.002 * int(row["call"]))
+    (judged, *_) = (row for row in project.membership() if row["stage"] == "evaluation")
+    output = project.snakemake("explain", "--config", f"gen_id={judged['gen_id']}")
+    assert "1 call, about 0.0020 USD" in output

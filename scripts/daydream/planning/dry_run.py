@@ -18,12 +18,8 @@ class Forecast(Protocol):
         """The stage."""
 
     @property
-    def call(self) -> int:
-        """How many are asked for."""
-
-    @property
-    def waiting(self) -> int:
-        """How many more are asked for if their parents' answers are new."""
+    def calls_at_most(self) -> int:
+        """How many answers are asked for, if all parents' answers are new and many are refused."""
 
     @property
     def prompt_tokens(self) -> int:
@@ -82,7 +78,7 @@ def _line(
     if forecasts is None:
         return [name, *(f"{count:,}" for count in counts)]
     counts += [
-        sum(part.call + part.waiting for part in forecasts),
+        sum(part.calls_at_most for part in forecasts),
         sum(part.prompt_tokens for part in forecasts),
         sum(part.completion_tokens for part in forecasts),
     ]

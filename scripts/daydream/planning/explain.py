@@ -8,26 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
-from daydream.calls.prices import cost_of
 from daydream.errors import Problems
 from daydream.experiment import recipes
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import FILES, PHASES, RULES, Account, Change, accounts
 from daydream.generations.row import Generation
-from daydream.llm.usage import Usage, read_usage
-from daydream.planning.plan import SAMPLE, Forecast, Means, call_tokens, forecasts, recipe
+from daydream.llm.usage import Usage
+from daydream.planning.estimate import call_tokens, kind_of, mean_tokens, usd_of
+from daydream.planning.plan import Forecast, forecasts
 from daydream.store.journal import journaled
-from daydream.store.layout import OUTPUTS, generation_file, read_json
+from daydream.store.layout import OUTPUTS, generation_file
 from daydream.text import Branch, table, tree
 
 _STATES = {
     "done": "the same answer",
     "journal": "an answer from the journal",
     "copy": "a copy of the parent's text",
-    "refused": "the journaled answer, which its parser rejects",
+    "refused": "the answer that is there, which is rejected",
     "blocked": "not possible as long as what it is made of cannot be made",
 }
 
@@ -44,11 +43,6 @@ class Step:
     def jobs(self) -> int:
         """The number of phases that a run makes."""
         return sum(state.kind != "current" for state in self.account)
-
-    @property
-    def asks(self) -> bool:
-        """Whether a run may ask the model; for certain, unless it waits for its parent."""
-        return self.forecast.state in ("call", "waiting")
 
 
 def steps(experiment: Experiment, gen_id: str) -> list[Step]:
@@ -180,7 +174,7 @@ def _work_cells(experiment: Experiment, step: Step) -> Iterator[tuple[str, str]]
 
 
 def _answer(experiment: Experiment, step: Step) -> str:
-    if not step.asks:
+    if not step.forecast.asks:
         return _STATES[step.forecast.state]
     calls = "1 call" if step.forecast.state == "call" else "1 call at most"
     return f"{calls}, {_money(_usd(experiment, step))}"
@@ -188,31 +182,12 @@ def _answer(experiment: Experiment, step: Step) -> str:
 
 def _usd(experiment: Experiment, step: Step) -> float | None:
     """Return what a call is expected to cost, by the finished ones of its template and model."""
-    means = _finished(experiment, step.generation)
-    prompt, completion, _ = call_tokens(experiment, step.forecast, means)
-    usage = Usage(prompt=round(prompt), completion=round(completion))
-    model = experiment.catalog.models[step.generation.llm_model_id]
-    return cost_of(usage, model, experiment.settings).usd
-
-
-def _finished(experiment: Experiment, generation: Generation) -> Means:
-    """Return the mean tokens of some finished calls of a generation's template and model."""
-    wanted = recipe(generation)
-    paths = (
-        Path(generation_file(row.stage, row.gen_id, "metadata.json"))
-        for row in experiment.generations.values()
-        if recipe(row) == wanted
-    )
-    told = (read_usage(read_json(path).get("usage")) for path in paths if path.exists())
-    counts = [
-        (usage.prompt, usage.completion)
-        for usage in islice(told, SAMPLE)
-        if usage.prompt is not None and usage.completion is not None
-    ]
-    if not counts:
-        return {}
-    prompts, completions = zip(*counts, strict=True)
-    return {wanted: (sum(prompts) / len(counts), sum(completions) / len(counts))}
+    generation = step.generation
+    kind = kind_of(generation)
+    alike = (row for row in experiment.generations.values() if kind_of(row) == kind)
+    tokens = call_tokens(experiment, generation, step.forecast.prompt, mean_tokens(alike))
+    usage = Usage(prompt=round(tokens.prompt), completion=round(tokens.completion))
+    return usd_of(experiment, generation.llm_model_id, usage)
 
 
 def _money(usd: float | None) -> str:
@@ -223,7 +198,7 @@ def _verdict(experiment: Experiment, found: Sequence[Step]) -> str:
     jobs = sum(step.jobs for step in found)
     if not jobs:
         return "Nothing has changed since; a run does nothing for it."
-    asked = [step for step in found if step.asks]
+    asked = [step for step in found if step.forecast.asks]
     certain = sum(step.forecast.state == "call" for step in asked)
     calls = f"{certain or 'no'} call{'s' if certain > 1 else ''}"
     if len(asked) > certain:

@@ -13,8 +13,7 @@ text is known or follows from the journal:
     refused    its answer exists, and its parser rejects it: there is no call
     blocked    its prompt cannot be made: its parent is rejected, or its template is wrong
 
-The tokens of a call are the mean of some finished calls of its template and model. Without these,
-they are a token per four characters of the prompt, and max_tokens for the answer.
+`daydream.planning.estimate` says what the calls may take.
 """
 
 from __future__ import annotations
@@ -25,8 +24,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from daydream.calls.bound import DEFAULT_MAX_TOKENS, answer_limit
-from daydream.calls.prices import cost_of
 from daydream.errors import CallError, DaydreamError, ParseError
 from daydream.experiment import recipes
 from daydream.experiment.answers import find_answer, parsed_text
@@ -35,17 +32,20 @@ from daydream.experiment.phases import is_edited, prompt_of
 from daydream.experiment.provenance import Account, accounts
 from daydream.files import read_text, text_sha256, write_text
 from daydream.generations.row import Generation
-from daydream.llm.usage import Usage, read_usage
+from daydream.llm.usage import Usage
+from daydream.planning.estimate import (
+    UNKNOWN,
+    Means,
+    call_tokens,
+    calls_at_most,
+    mean_tokens,
+    usd_of,
+)
 from daydream.store.layout import generation_file, read_json
 from daydream.tables import csv_text
 from daydream.text import table
 
-CHARACTERS_PER_TOKEN = 4
-# A mean is taken of at most so many finished calls.
-SAMPLE = 20
-UNKNOWN = Usage()
 STATES = ("done", "journal", "call", "waiting", "copy", "refused", "blocked")
-FINISHED, LENGTH = "finished calls", "prompt length and max_tokens"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,6 +57,11 @@ class Forecast:
     text: str | None = None
     prompt: str | None = None
     usage: Usage = UNKNOWN
+
+    @property
+    def asks(self) -> bool:
+        """Whether a run asks the model; for certain, unless it waits for its parent."""
+        return self.state in ("call", "waiting")
 
     def parsed(self) -> str | None:
         """Return the generation's parsed text, if it is known."""
@@ -174,6 +179,7 @@ class Row(NamedTuple):
     copy: int
     refused: int
     blocked: int
+    calls_at_most: int
     prompt_tokens: int
     completion_tokens: int
     usd: float | None
@@ -190,7 +196,8 @@ def plan(
     `known` and `generations` are those of `forecasts`.
     """
     found = forecasts(experiment, known, generations)
-    means = _means(found.values())
+    told = {name: forecast.usage for name, forecast in found.items()}
+    means = mean_tokens((forecast.generation for forecast in found.values()), told)
     groups: dict[tuple[str, str], list[Forecast]] = defaultdict(list)
     for forecast in found.values():
         generation = forecast.generation
@@ -198,88 +205,27 @@ def plan(
     return [_row(experiment, *names, group, means) for names, group in groups.items()]
 
 
-Means = Mapping[tuple[str, str, str], tuple[float, float]]
-
-
-def _means(found: Iterable[Forecast]) -> Means:
-    """Return the mean tokens of prompt and answer of finished calls by stage, template, model."""
-    usages: dict[tuple[str, str, str], list[tuple[int, int]]] = defaultdict(list)
-    for forecast in found:
-        counts = usages[recipe(forecast.generation)]
-        usage = _usage(forecast) if len(counts) < SAMPLE else UNKNOWN
-        if usage.prompt is not None and usage.completion is not None:
-            counts.append((usage.prompt, usage.completion))
-    return {
-        calls: (
-            sum(prompt for prompt, _ in counts) / len(counts),
-            sum(completion for _, completion in counts) / len(counts),
-        )
-        for calls, counts in usages.items()
-        if counts
-    }
-
-
-def _usage(forecast: Forecast) -> Usage:
-    if forecast.state != "done":
-        return forecast.usage
-    row = forecast.generation
-    metadata = read_json(generation_file(row.stage, row.gen_id, "metadata.json"))
-    return read_usage(metadata.get("usage"))
-
-
-def recipe(generation: Generation) -> tuple[str, str, str]:
-    """Return what calls of about the same size have in common."""
-    return generation.stage, generation.template_id, generation.llm_model_id
-
-
 def _row(
     experiment: Experiment, stage: str, model_id: str, group: list[Forecast], means: Means
 ) -> Row:
     counts = {state: sum(forecast.state == state for forecast in group) for state in STATES}
-    prompt_tokens = completion_tokens = 0.0
-    sources = set()
-    for forecast in group:
-        if forecast.state in ("call", "waiting"):
-            prompt, completion, source = call_tokens(experiment, forecast, means)
-            prompt_tokens += prompt
-            completion_tokens += completion
-            sources.add(source)
-    usage = Usage(prompt=round(prompt_tokens), completion=round(completion_tokens))
-    model = experiment.catalog.models.get(model_id)
-    usd = 0.0 if not sources else None
-    if sources and model is not None:
-        usd = cost_of(usage, model, experiment.settings).usd
+    asked = [forecast for forecast in group if forecast.asks]
+    tokens = [call_tokens(experiment, each.generation, each.prompt, means) for each in asked]
+    usage = Usage(
+        prompt=round(sum(each.prompt for each in tokens)),
+        completion=round(sum(each.completion for each in tokens)),
+    )
     return Row(
         stage=stage,
         llm_model_id=model_id,
         generations=len(group),
         **counts,
+        calls_at_most=sum(calls_at_most(experiment, each.generation) for each in asked),
         prompt_tokens=usage.prompt or 0,
         completion_tokens=usage.completion or 0,
-        usd=usd,
-        estimated_from=" and ".join(sorted(sources)),
+        usd=usd_of(experiment, model_id, usage) if asked else 0.0,
+        estimated_from=" and ".join(sorted({each.source for each in tokens})),
     )
-
-
-def call_tokens(
-    experiment: Experiment, forecast: Forecast, means: Means
-) -> tuple[float, float, str]:
-    """Return the tokens of a call's prompt and answer, and what they are estimated from."""
-    generation = forecast.generation
-    mean = means.get(recipe(generation))
-    if mean is not None:
-        return (*mean, FINISHED)
-    limit = _longest_answer(experiment, generation)
-    if forecast.prompt is not None:
-        return len(forecast.prompt) / CHARACTERS_PER_TOKEN, limit, LENGTH
-    template = len(recipes.template_text(experiment, generation))
-    parent = experiment.generations[generation.parent_gen_id]
-    answer = _longest_answer(experiment, parent)
-    return template / CHARACTERS_PER_TOKEN + answer, limit, LENGTH
-
-
-def _longest_answer(experiment: Experiment, generation: Generation) -> int:
-    return answer_limit(recipes.body_settings(experiment, generation)) or DEFAULT_MAX_TOKENS
 
 
 def report(experiment: Experiment, csv_path: str) -> str:
@@ -292,25 +238,39 @@ def report(experiment: Experiment, csv_path: str) -> str:
 
 def _lines(rows: list[Row], csv_path: str) -> Iterator[str]:
     names = ["stage", "model", "generations", *STATES, "tokens in", "tokens out", "USD"]
+    counts = [_counts(row) for row in rows]
     shown = [names]
-    for row in rows:
-        numbers = [f"{number:,}" for number in row[2:12]]
-        shown.append([row.stage, row.llm_model_id or "-", *numbers, _usd(row.usd)])
-    sums = [f"{sum(column):,}" for column in zip(*(row[2:12] for row in rows), strict=True)]
+    for row, numbers in zip(rows, counts, strict=True):
+        cells = [f"{number:,}" for number in numbers]
+        shown.append([row.stage, row.llm_model_id or "-", *cells, _usd(row.usd)])
+    sums = [f"{sum(column):,}" for column in zip(*counts, strict=True)]
     unpriced = any(row.usd is None for row in rows)
     usd = sum(row.usd or 0.0 for row in rows)
     shown.append(["all", "", *sums, f"{usd:.4f}{' + ?' if unpriced else ''}"])
     yield table(shown, left=(0, 1))
     yield ""
-    calls = sum(row.call for row in rows)
-    waiting = sum(row.waiting for row in rows)
-    yield f"A run makes {calls:,} calls, and {waiting:,} more when their parents are answered."
+    yield _calls(rows)
     sources = sorted({row.estimated_from for row in rows} - {""})
     if sources:
         yield f"Tokens are estimated from {'; '.join(sources)}."
     if unpriced:
         yield "?: no usd_per_mtok_in and usd_per_mtok_out in llm_models.csv."
     yield f"The same as a table: {csv_path}"
+
+
+def _counts(row: Row) -> list[int]:
+    """Return the numbers of a row that are shown: generations, their states, and tokens."""
+    states = [getattr(row, state) for state in STATES]
+    return [row.generations, *states, row.prompt_tokens, row.completion_tokens]
+
+
+def _calls(rows: list[Row]) -> str:
+    calls, waiting = sum(row.call for row in rows), sum(row.waiting for row in rows)
+    most = sum(row.calls_at_most for row in rows)
+    text = f"A run makes {calls:,} calls, and {waiting:,} more when their parents are answered"
+    if most > calls + waiting:
+        text += f"; {most:,} at most, if answers are refused or cut (resample, on_truncation)"
+    return f"{text}."
 
 
 def _usd(usd: float | None) -> str:

@@ -12,13 +12,24 @@ from collections.abc import Iterable, Iterator
 
 from daydream.calls.bound import answer_limit
 from daydream.calls.prices import most_of
-from daydream.errors import CallError, Problems
+from daydream.errors import CallError, InputError, Problems
 from daydream.experiment import recipes
 from daydream.experiment.experiment import Experiment
 from daydream.generations.row import Generation
 from daydream.llm.usage import Usage
 from daydream.planning.plan import forecasts
 from daydream.planning.scope import Scope
+
+
+def obstacles(experiment: Experiment, scope: Scope, stages: Iterable[str]) -> list[str]:
+    """Return what would keep a run of these stages from its first job: the errors' lines."""
+    wanted, found = list(stages), []
+    for check in (check_refresh, check_budget, check_providers):
+        try:
+            check(experiment, scope, wanted)
+        except InputError as error:
+            found += str(error).splitlines()
+    return found
 
 
 def check_refresh(experiment: Experiment, scope: Scope, stages: Iterable[str]) -> None:
