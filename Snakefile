@@ -25,6 +25,8 @@ include: "rules/commands.smk"
 include: "rules/cluster.smk"
 
 
+console.know_targets(target_names)
+
 reports = (
     rules.scores.input,
     rules.tables.input,

@@ -11,7 +11,12 @@ from daydream.experiment.experiment import Experiment
 from daydream.files import write_text
 from daydream.planning.dry_run import dry_run_summary
 from daydream.planning.plan import plan as planned
-from daydream.planning.preflight import check_budget, check_providers, check_refresh, obstacles
+from daydream.planning.preflight import (
+    check_budget,
+    check_providers,
+    check_refresh,
+    obstacles,
+)
 from daydream.reports.report import is_report_file
 from daydream.reports.withdrawal import withdraw_outdated
 from daydream.settings import CONFIG, load_settings, read_file
@@ -91,12 +96,18 @@ except DaydreamError as error:
 workflow.register_envvars(*experiment.settings.key_names & os.environ.keys())
 
 
+def covered_rows():
+    """Return the generations that the targets of this run cover."""
+    stages = requested_stages() or experiment.settings.stages
+    return own_scope().covered(stages, files=not target_rules())
+
+
 def tell_the_plan():
     """Say at the end of a dry run what there is, and what a run would make."""
     with suppress(DaydreamError):
         found = own_scope()
         stages = requested_stages() or experiment.settings.stages
-        rows = found.rows_of(stages)
+        rows = covered_rows()
         forecasts = planned(experiment, found.accounts, rows.values())
         console.tell(dry_run_summary(rows, found.accounts, forecasts))
         if forecasts:
@@ -120,6 +131,7 @@ def tell_the_end():
     console.tell(
         end_of_run(
             experiment,
+            covered=covered_rows,
             failures=progress.failures,
             stopped=progress.stopped,
             worked=progress.worked,
@@ -190,6 +202,11 @@ def check_start():
         except DaydreamError:
             withdraw_outdated(experiment, found.accounts)
             raise
+
+
+def target_names():
+    """Return what may be given as a target, besides files."""
+    return [rule.name for rule in workflow.rules if not rule.has_wildcards()]
 
 
 def stage_targets():

@@ -11,6 +11,9 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+# Stands in an error about an answer that is there, but is not one.
+ANSWER_KEPT = ", which is kept in "
+
 
 class DaydreamError(Exception):
     """Base of all errors of the library. `code` names the class of the failure."""
@@ -133,6 +136,13 @@ class StoreError(DaydreamError):
     """A file of the store that is missing, damaged or cannot be written."""
 
     code = "store"
+
+
+def misspelt(value: str, known: Iterable[str]) -> str:
+    """Return the known name that `value` most likely stands for; empty if none is close."""
+    names = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(value.casefold(), names, n=1, cutoff=0.8)
+    return names[close[0]] if close else ""
 
 
 def nearest(value: str, known: Iterable[str]) -> str:

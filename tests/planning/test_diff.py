@@ -108,7 +108,7 @@ def test_the_calls_are_those_that_the_full_design_makes(two: Project) -> None:
 
 
 def test_calls_that_holes_share_are_counted_once(two: Project) -> None:
-    """A deleted draft is paid for again once, a copy and a journaled answer cost nothing."""
+    """A deleted draft is paid for again once, and what is made of it then; a copy costs nothing."""
     (trio,) = (
         row
         for row in experiment(two).memberships["c1"]
@@ -117,14 +117,14 @@ def test_calls_that_holes_share_are_counted_once(two: Project) -> None:
     shutil.rmtree(f"data/gens/draft/{trio.gen_id}")
     text = flat(compare(experiment(two), left="c1", right="more"))
     assert "c1: cells of evaluation 2 combo_id × 2 essay_template full factorial 4" in text
-    assert "scored 2 unscored 2 1 call left out 0" in text
+    assert "scored 2 unscored 2 4 calls left out 0" in text
     for path in Path("data/gens/draft").glob("*/raw.txt"):
         path.unlink()
     text = flat(compare(experiment(two), left="c1", right="c1"))
-    assert "unscored 2 1 call" in text
+    assert "unscored 4 4 calls" in text, "the pair's texts are made from the journal"
     for path in Path("data/gens/draft").glob("*/parsed.txt"):
         path.unlink()
-    assert "scored 0 unscored 4 1 call" in flat(compare(experiment(two), left="c1", right="c1"))
+    assert "scored 0 unscored 4 4 calls" in flat(compare(experiment(two), left="c1", right="c1"))
 
 
 def test_a_text_that_is_no_number_is_no_score(two: Project) -> None:
@@ -247,3 +247,10 @@ def test_holes_and_calls_are_those_of_a_walk(
                 assert (one.left_out, one.unscored) == (other.left_out, other.unscored)
                 if answered == set(ids):
                     assert one.further == other.further
+
+
+def test_what_an_edit_outdates_is_a_hole(two: Project) -> None:
+    """The score table leaves it out, and the plan counts its calls."""
+    two.edit("data/1_raw/templates/evaluation/judge.txt", "Judge:", "Judge strictly:")
+    text = flat(compare(experiment(two), left="c1", right="c1"))
+    assert "scored 0 unscored 4 4 calls" in text

@@ -350,7 +350,7 @@ def test_json_with_tabs_and_a_byte_order_mark_are_taken(load: Load) -> None:
 
 def unknown(found: Settings) -> list[str]:
     try:
-        check_names(found, models=["m1", "m2"], pools=["free"])
+        check_names(found, models={"m1": "echo", "m2": "echo"}, pools=["free"])
     except InputError as refusal:
         return str(refusal).splitlines()
     return []

@@ -162,11 +162,11 @@ def test_the_reports_that_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (root / name).parent.mkdir(parents=True)
         (root / name).touch()
     os.utime(root / "explorer/index.html", (1000, 1000))
-    assert reports(["c1", "c2"], since=2000, lacking=["c2"]) == [
+    assert reports(["c1", "c2"], since=2000, outdated=["c2"]) == [
         f"{root}/parsing/aggregated_scores.csv",
         f"{root}/explorer/index.html",
     ]
-    assert reports(["c1"], since=2000, lacking=["c1"]) == [
+    assert reports(["c1"], since=2000, outdated=["c1"]) == [
         f"{root}/parsing/aggregated_scores.csv (partial)",
         f"{root}/explorer/index.html (of an earlier run)",
     ]
@@ -242,3 +242,71 @@ def test_commands_that_make_nothing_have_no_summary(project: Project) -> None:
     """Nor has the membership alone."""
     project.snakemake("membership")
     assert "complete" not in project.snakemake("plan").replace("complete jobs", "")
+
+
+def test_a_run_of_one_file_speaks_of_its_lineage(project: Project) -> None:
+    """Not of generations that it was not to make, nor of their failures."""
+    project.snakemake("membership")
+    (judged, *_) = (row for row in project.membership() if row["stage"] == "evaluation")
+    target = f"data/gens/evaluation/{judged['gen_id']}/parsed.txt"
+    output = project.snakemake(target)
+    assert "draft              1       0        0" in output
+    assert "all                3       0        0" in output
+
+
+def test_outdated_results_are_not_shown(project: Project) -> None:
+    """Where a level was added since, and only texts were asked for."""
+    project.snakemake()
+    spec = project.read("data/cohorts/c1/spec/config.yaml")
+    project.write(
+        "data/cohorts/c1/spec/config.yaml",
+        spec.replace("  evaluation_llm:", "  evaluation_replicate: [1, 2]\n  evaluation_llm:"),
+    )
+    output = project.snakemake("evaluations")
+    assert "all               14       0        0" in output
+    assert "Results" not in output
+    assert "aggregated_scores.csv\n" in project.snakemake()
+
+
+def test_a_refused_answer_is_refused_again(project: Project) -> None:
+    """To go on, something has to change first; the journal's other answers can be listed."""
+    project.config["stages"]["evaluation"]["resample"] = 1
+    project.write(
+        "echo.py",
+        "def complete(body):\n"
+        "    text = 'Yes.\\nSCORE: 5' if body.get('seed') else 'none'\n"
+        "    return {'choices': [{'message': {'content': text}, 'finish_reason': 'stop'}]}\n",
+    )
+    project.save()
+    output = project.snakemake(code=1)
+    assert "To go on" not in output
+    assert "What was refused is refused again until what the lines above name has changed" in output
+    assert "other answer" not in output, "both were tried"
+    del project.config["stages"]["evaluation"]["resample"]
+    project.save()
+    output = project.snakemake(code=1)
+    (judged, *_) = (row for row in project.membership() if row["stage"] == "evaluation")
+    command = f"restore --config gen_id={judged['gen_id']}"
+    assert "its journal has another answer, which `snakemake -c1 restore --config gen_id=" in output
+    output = project.snakemake(*command.split())
+    (first, second) = (line for line in output.splitlines() if "echo-1" in line)
+    assert first.split()[1] == "counts"
+    assert [line.split()[-1] for line in (first, second)] == ["none", "none"]
+
+
+def test_failures_name_their_models() -> None:
+    """Where there are several: one cause may be one model's."""
+    rows = {
+        name: generation("draft", name)._replace(llm_model_id=model)
+        for name, model in (("d_0", "big"), ("d_1", "small"), ("d_2", "small"))
+    }
+    known = {name: failed(f"[parse] draft {name}: no score; fix it") for name in rows}
+    text = run_summary(rows, known, spent=NOTHING)
+    assert "for example draft d_0; small 2 ×, big 1 ×" in text
+
+
+def test_a_misspelt_target_is_told_what_was_meant(project: Project) -> None:
+    """In one line, without Snakemake's guess at input functions."""
+    output = project.snakemake("scors", code=1)
+    assert "[target] found 'scors', which nothing here makes; did you mean 'scores'?" in output
+    assert "MissingRuleException" not in output

@@ -33,6 +33,7 @@ class Stop:
         self.by_signal = False
         self._lock = threading.Lock()
         self._in_flight = 0
+        self._own = threading.local()
         self._signalled_at: float | None = None
         self._end_scheduler: Callable[[], None] = lambda: None
 
@@ -43,8 +44,10 @@ class Stop:
                 return
             self.reason = reason
             self.event.set()
-            in_flight = self._in_flight
-        waits = f"waiting for {in_flight} calls in flight" if in_flight else "no call is in flight"
+            # What asks for the end from within a call does not wait for an answer any more.
+            in_flight = self._in_flight - getattr(self._own, "calls", 0)
+        calls = f"{in_flight} call{'s' if in_flight > 1 else ''} in flight"
+        waits = f"waiting for {calls}" if in_flight else "no call is in flight"
         print(f"Stopping: {reason}; {waits}, no new one begins.", file=sys.stderr)
         # In its own thread, because the interrupted code may hold the scheduler's lock.
         threading.Thread(target=self._end_scheduler, daemon=True).start()
@@ -68,9 +71,11 @@ class Stop:
         with self._lock:
             self.check()
             self._in_flight += 1
+        self._own.calls = 1
         try:
             yield
         finally:
+            self._own.calls = 0
             with self._lock:
                 self._in_flight -= 1
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, overload
 
 from daydream.calls.prices import cost_of
-from daydream.errors import CallError, ParseError
+from daydream.errors import ANSWER_KEPT, CallError, ParseError
 from daydream.experiment import recipes
 from daydream.experiment.experiment import Experiment
 from daydream.generations.row import Generation
 from daydream.llm.request import Request, Response, derive_seed
-from daydream.store.journal import find_response, read_entry
-from daydream.store.layout import RESPONSES
+from daydream.store.journal import find_response, journaled, read_entry
+from daydream.store.layout import RESPONSES, generation_file
 
 
 def build_request(
@@ -146,7 +146,7 @@ def refusal(
     return ""
 
 
-def text_of(answer: Answer, directory: Path) -> str:
+def text_of(generation: Generation, answer: Answer) -> str:
     """Return the text of an answer.
 
     Raises:
@@ -156,8 +156,25 @@ def text_of(answer: Answer, directory: Path) -> str:
         return answer.response.text
     except CallError as error:
         found, _, remedy = str(error.args[0]).rpartition("; ")
-        kept = directory / RESPONSES / f"{answer.request.sha256}.json"
-        raise CallError(f"{found}, which is kept in {kept}; {remedy}") from error
+        sha256 = answer.request.sha256
+        kept = generation_file(generation.stage, generation.gen_id, f"{RESPONSES}/{sha256}.json")
+        tried = [refused.request_sha256 for refused in answer.refused]
+        others = other_answers(generation, but=[sha256, *tried])
+        raise CallError(f"{found}{ANSWER_KEPT}{kept}; {remedy}{others}") from error
+
+
+def other_answers(generation: Generation, *, but: Collection[str]) -> str:
+    """Return what to say of answers in a generation's journal that a user may take instead.
+
+    It begins with "; ", and is empty if there is none besides those of the requests in `but`.
+    """
+    directory = Path(generation_file(generation.stage, generation.gen_id, ""))
+    others = len([name for name in journaled(directory) if name not in but])
+    if not others:
+        return ""
+    answers = "another answer" if others == 1 else f"{others} other answers"
+    command = f"snakemake -c1 restore --config gen_id={generation.gen_id}"
+    return f"; its journal has {answers}, which `{command}` lists"
 
 
 def restored_answer(
@@ -219,14 +236,20 @@ def parsed_text(
     stage = recipes.stage_of(experiment, generation)
     if metadata["truncated"] and not edited:
         limit = metadata["sampling"].get("max_tokens")
+        if limit and stage.on_truncation == "grow":
+            raise ParseError(
+                f"{where}: the answer was cut at max_tokens={limit}, the most that it may grow to; "
+                f"raise stages.{stage.name}.max_tokens_limit"
+            )
         if not limit:
             raise ParseError(
                 f"{where}: the answer was cut at the limit of the model or its provider; ask for a "
                 f"shorter one in the template, or set stages.{stage.name}.sampling.max_tokens"
             )
         raise ParseError(
-            f"{where}: the answer was cut at max_tokens={limit}; raise it under "
-            f"stages.{stage.name}.sampling"
+            f"{where}: the answer was cut at max_tokens={limit}; set "
+            f"stages.{stage.name}.on_truncation: grow and max_tokens_limit, which asks again only "
+            f"for what was cut; a larger sampling.max_tokens asks the whole stage again"
         )
     lines = sum(1 for line in raw.splitlines() if line.strip())
     if not lines:

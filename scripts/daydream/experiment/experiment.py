@@ -57,7 +57,7 @@ class Experiment:
         )
         check_names(
             settings,
-            models=self.catalog.models,
+            models={name: model.provider for name, model in self.catalog.models.items()},
             pools=[model.pool for model in self.catalog.models.values()],
         )
         self._texts: dict[str, str] = {}

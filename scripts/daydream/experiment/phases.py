@@ -11,8 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from daydream.catalog.prompts import PARENT_NAMES, PromptConcept, render
+from daydream.errors import ParseError
 from daydream.experiment import recipes
-from daydream.experiment.answers import call_record, find_answer, parsed_text, text_of
+from daydream.experiment.answers import (
+    call_record,
+    find_answer,
+    other_answers,
+    parsed_text,
+    text_of,
+)
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import of_parsed, of_prompt, of_raw
 from daydream.files import read_text, text_sha256, write_json, write_text
@@ -100,7 +107,7 @@ def generate_raw(
         known["mode"] = "copy"
     else:
         answer = find_answer(experiment, generation, text, directory, ask=experiment.calls.ask)
-        answer_text = text_of(answer, directory)
+        answer_text = text_of(generation, answer)
         known |= {"mode": "llm", **call_record(experiment, generation, answer)}
     of = of_raw(experiment, generation, prompt=text_sha256(text), parent=parent)
     record_made(directory, "raw", Made(of, text_sha256(answer_text)))
@@ -142,13 +149,14 @@ def parse_response(
     answer = read_text(raw)
     digest = text_sha256(answer)
     directory = Path(output).parent
-    parsed = parsed_text(
-        experiment,
-        generation,
-        answer,
-        read_json(metadata),
-        edited=is_edited(directory, "raw", digest),
-    )
+    told = read_json(metadata)
+    edited = is_edited(directory, "raw", digest)
+    try:
+        parsed = parsed_text(experiment, generation, answer, told, edited=edited)
+    except ParseError as error:
+        tried = [refused["request_sha256"] for refused in told.get("refused") or []]
+        others = other_answers(generation, but=[told.get("request_sha256", ""), *tried])
+        raise ParseError(f"{error.args[0]}{others}") from error
     made = Made(of_parsed(experiment, generation, raw=digest), text_sha256(parsed))
     record_made(directory, "parsed", made)
     write_text(output, parsed)

@@ -1,4 +1,4 @@
-"""`check`: whether the store, the ledger and the cohorts agree; it changes nothing."""
+"""`check`: whether the store, the ledger and the cohorts agree; none of them changes."""
 
 from __future__ import annotations
 

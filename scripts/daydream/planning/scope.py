@@ -34,15 +34,17 @@ class Scope:
     ) -> None:
         self._experiment = experiment
         self._makes_texts = makes_texts
-        named = list(named)
-        self.named = bool(named)
+        self._named = list(named)
+        self.named = bool(self._named)
         settings = experiment.settings
         rows = experiment.selected
         self._shards = shards_of(rows.values(), settings.shards)
         if settings.shard is not None:
             rows = {name: row for name, row in rows.items() if self._shards[name] == settings.shard}
         self.rows: Mapping[str, Generation] = rows
-        beside = [experiment.generations[name] for name in named if name in experiment.generations]
+        beside = [
+            experiment.generations[name] for name in self._named if name in experiment.generations
+        ]
         self._all = with_lineage(experiment, [*rows.values(), *beside])
 
     @cached_property
@@ -65,6 +67,19 @@ class Scope:
         links = self._experiment.settings.stages
         wanted = {link.name for name in stages for link in chain(links, name)}
         return {name: row for name, row in self.rows.items() if row.stage in wanted}
+
+    def covered(self, stages: Collection[str], *, files: bool) -> Mapping[str, Generation]:
+        """Return the generations that a run covers.
+
+        Args:
+            stages: those whose texts the targets are.
+            files: whether files of generations are the only targets.
+        """
+        if not (files and self.named):
+            return self.rows_of(stages)
+        generations = self._experiment.generations
+        beside = [generations[name] for name in self._named if name in generations]
+        return {row.gen_id: row for row in with_lineage(self._experiment, beside)}
 
     def workload(self, stages: Collection[str]) -> tuple[list[Generation], list[str]]:
         """Return what is to be made for the stages, and those of it that need an answer."""

@@ -73,6 +73,8 @@ def write_top(experiment: Experiment, cohort: str, scores: str, *, count: int, b
     stage = experiment.generation_of(ranked[0][1]["parent_gen_id"]).stage if ranked else "essay"
     # Rank, id, score and first words.
     best = table([row[1:5] for row in (header, *cells[:SHOWN])], left=(1, 3), indent=2)
+    if len(cells) > SHOWN:
+        best += f"\n  … and {len(cells) - SHOWN:,} more"
     return (
         f"{path}: {len(ranked)} of {len(rows)} texts by {by}\n"
         f"{best}\n"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from daydream.errors import Problems, nearest
+from daydream.errors import Problems, misspelt, nearest
 from daydream.settings.problems import add_problems
 from daydream.settings.sections import Settings
 from daydream.settings.sources import (
@@ -102,12 +102,15 @@ def _mappings(value: object) -> list[tuple[str, dict[str, Any]]]:
     return [(name, item) for name, item in items if isinstance(item, dict)]
 
 
-def check_names(settings: Settings, *, models: Iterable[str], pools: Iterable[str]) -> None:
+def check_names(settings: Settings, *, models: Mapping[str, str], pools: Iterable[str]) -> None:
     """Report settings of unknown models and pools, which would have no effect.
+
+    A model whose provider is not configured is answered by `default_provider`. That is reported if
+    the name looks like a misspelling, which would send paid prompts elsewhere.
 
     Args:
         settings: the settings of the run.
-        models: the ids of the catalog's models.
+        models: the providers that the catalog names, by the ids of its models.
         pools: the pools that the catalog names; those named after providers are known.
 
     A file's settings belong to the catalog that it, or a file before it, names with `raw_dir`. If a
@@ -133,4 +136,13 @@ def check_names(settings: Settings, *, models: Iterable[str], pools: Iterable[st
                     f"remove it, or correct the name; {nearest(name, known)}",
                     column=section,
                 )
+    for name, provider in models.items():
+        meant = misspelt(provider, settings.providers)
+        if provider not in settings.providers and meant:
+            problems.add(
+                table,
+                f"found the provider {provider!r} of {name}, which is not configured",
+                f"did you mean {meant!r}? Or leave it empty to use {settings.default_provider!r}",
+                column="provider",
+            )
     problems.check()

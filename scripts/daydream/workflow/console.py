@@ -18,12 +18,12 @@ import sys
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
-from daydream.errors import DaydreamError, StoppedError, StoreError
+from daydream.errors import DaydreamError, StoppedError, StoreError, nearest
 from daydream.files import read_text, write_text
 from daydream.store.layout import GENS
 from daydream.text import clipped
@@ -42,6 +42,8 @@ _SHARD, _STOPPING = "[shard] ", "Stopping: "
 _STOPPED = f"[{StoppedError.code}]"
 # What Snakemake says at the end of a run with a failed job.
 _FINAL = ("Exiting because a job execution failed", "At least one job did not complete")
+# What it says of a target that is neither a file nor a rule.
+_UNKNOWN_TARGET = re.compile(r"(?:MissingRuleException:\s*)?No rule to produce ([^\s/]+) \(")
 # The exception for a script's process, which only says that it failed.
 _SCRIPT = re.compile(
     r"(?:RuleException:\s*)?CalledProcessError in file [^\n]*:\s*"
@@ -245,6 +247,23 @@ class OtherRuns(logging.Filter):
         return True
 
 
+class UnknownTargets(logging.Filter):
+    """Says of a target that nothing makes which one may have been meant."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names_of: Callable[[], Iterable[str]] = tuple
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Replace the message that no rule makes a target; never drop it."""
+        found = _UNKNOWN_TARGET.match(record.getMessage().strip())
+        if record.levelno >= logging.ERROR and found:
+            names = nearest(found[1], self.names_of())
+            record.args = ()
+            record.msg = f"[target] found {found[1]!r}, which nothing here makes; {names}"
+        return True
+
+
 class DryRunJobs(logging.Filter):
     """Prints each job of a dry run as one line: rule, wildcards, reason.
 
@@ -295,6 +314,13 @@ def give_reasons(reason_of: Callable[[str, Mapping[str, str]], str]) -> None:
             each.reason_of = reason_of
 
 
+def know_targets(names_of: Callable[[], Iterable[str]]) -> None:
+    """Name the nearest target in the message about an unknown one."""
+    for each in LOGGER.filters:
+        if isinstance(each, UnknownTargets):
+            each.names_of = names_of
+
+
 def tell(text: str) -> None:
     """Print a message of the run, if there is one, after all earlier ones, and log it."""
     for each in LOGGER.filters:
@@ -315,6 +341,7 @@ def attach(*, dry_run: bool, others: Sequence[str], lists_jobs: bool) -> Progres
             return known
     LOGGER.addFilter(JobErrors(told_by_parent=_is_inner_process(sys.argv)))
     LOGGER.addFilter(ConciseErrors())
+    LOGGER.addFilter(UnknownTargets())
     if others:
         LOGGER.addFilter(OtherRuns(others))
     if dry_run and not lists_jobs:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from daydream.errors import ANSWER_KEPT, ParseError
+
 
 class Failure(NamedTuple):
     """A failed job: the line of its error, and what it makes, such as ``draft d_…``.
@@ -14,3 +16,8 @@ class Failure(NamedTuple):
     line: str
     place: str
     gen_id: str = ""
+
+    @property
+    def is_of_answer(self) -> bool:
+        """Whether an answer that is there was refused: the next run would refuse it again."""
+        return self.line.startswith(f"[{ParseError.code}]") or ANSWER_KEPT in self.line

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +20,8 @@ from daydream.experiment import provenance
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
 from daydream.generations.row import Generation
+from daydream.reports.report import SCORES, is_current, with_lineage
+from daydream.reports.report import covered as covered_by
 from daydream.text import table
 from daydream.workflow.commandline import Commands
 from daydream.workflow.failures import Failure
@@ -127,16 +129,24 @@ def _causes(
     ordered = sorted(groups.values(), key=len, reverse=True)
     if not ordered:
         return ""
+    several = len({row.llm_model_id for row in rows.values()}) > 1
     shown = []
     for group in ordered[:CAUSES]:
         shown.append((f"{len(group):,} ×", group[0].line))
-        shown.append(("", f"{'for example ' if len(group) > 1 else ''}{group[0].place}"))
+        models = f"; {_models(rows, group)}" if several else ""
+        shown.append(("", f"{'for example ' if len(group) > 1 else ''}{group[0].place}{models}"))
     lines = ["Failed, by cause:", table(shown, left=(1,), indent=2, gap=1)]
     if len(ordered) > CAUSES:
         rest = ordered[CAUSES:]
         causes = f"{len(rest):,} more cause{'s' if len(rest) > 1 else ''}"
         lines.append(f"  … and {causes} of {sum(map(len, rest)):,} failures")
     return "\n".join(lines)
+
+
+def _models(rows: Mapping[str, Generation], group: Iterable[Failure]) -> str:
+    """Return how many failures each model has, the most first."""
+    counts = Counter(rows[each.gen_id].llm_model_id for each in group if each.gen_id in rows)
+    return ", ".join(f"{name} {count:,} ×" for name, count in counts.most_common())
 
 
 def _without_place(failure: Failure) -> str:
@@ -171,15 +181,18 @@ def _how_to_go_on(
         yield "Scores of what there is:"
         yield f"  {commands.partial}"
     first = " (raise or remove `budget` first)" if "budget" in stopped else ""
-    yield f"To go on{first}; what was paid for is kept:"
+    if failures and not stopped and all(failure.is_of_answer for failure in failures):
+        yield "What was refused is refused again until what the lines above name has changed. Then:"
+    else:
+        yield f"To go on{first}; what was paid for is kept:"
     yield f"  {commands.again}"
 
 
-def reports(cohorts: Iterable[str], *, since: float, lacking: Collection[str]) -> list[str]:
+def reports(cohorts: Iterable[str], *, since: float, outdated: Collection[str]) -> list[str]:
     """Return the reports that there are of the cohorts.
 
-    Those of cohorts whose generations are not complete (`lacking`) say that they are partial, or
-    that they were made before the time `since`.
+    Those of cohorts whose scores are not of all that there is (`outdated`) say that they are
+    partial, or that they were made before the time `since`.
     """
     found = []
     for cohort in cohorts:
@@ -194,13 +207,14 @@ def reports(cohorts: Iterable[str], *, since: float, lacking: Collection[str]) -
             path = root / name / file
             if path.exists():
                 made = _PARTIAL if path.stat().st_mtime >= since else _EARLIER
-                found.append(f"{root}/{name}{made if cohort in lacking else ''}")
+                found.append(f"{root}/{name}{made if cohort in outdated else ''}")
     return found
 
 
 def end_of_run(
     experiment: Experiment,
     *,
+    covered: Callable[[], Mapping[str, Generation]],
     failures: Sequence[Failure],
     stopped: str,
     worked: bool,
@@ -209,8 +223,9 @@ def end_of_run(
 ) -> str:
     """Return what a run has to say at its end; empty if it has made nothing and nothing failed.
 
-    `stopped` is why a run within this one was ended before its end. `worked`: a job that makes part
-    of a generation or of a report was begun.
+    `covered` returns the generations that the run was to make, and their ancestors. `stopped` is
+    why a run within this one was ended before its end. `worked`: a job that makes part of a
+    generation or of a report was begun.
     """
     try:
         spent = experiment.calls.ledger.spent()
@@ -220,35 +235,38 @@ def end_of_run(
     stopped = experiment.stop.reason or stopped
     if not (worked or failures or stopped or spent):
         return ""
-    # A shard is a part of a run, which says the same of the whole.
-    shard = experiment.settings.shard is not None
+    if experiment.settings.shard is not None:
+        # A shard is a part of a run, which says the same of the whole.
+        return run_summary({}, {}, failures=failures, spent=spent, stopped=stopped)
     rows: Mapping[str, Generation] = {}
-    found: Mapping[str, Account] = {}
-    if not shard:
-        try:
-            rows = experiment.selected
-            found = provenance.accounts(experiment, rows.values())
-        except (DaydreamError, OSError):
-            # What keeps the memberships from being read is among the failures.
-            rows = {}
-    standing = standings(rows, found, failures)
-    lacking = {
-        cohort
-        for cohort in experiment.settings.cohorts
-        if not rows
-        or any(
-            standing.get(row.gen_id, "complete") != "complete"
-            for row in experiment.memberships[cohort]
+    known: Mapping[str, Account] = {}
+    cohorts = experiment.settings.cohorts
+    outdated: Collection[str] = cohorts
+    try:
+        rows = covered()
+        known = provenance.accounts(
+            experiment, with_lineage(experiment, [*experiment.selected.values(), *rows.values()])
         )
-    }
+        failed = {failure.gen_id for failure in failures}
+        outdated = [name for name in cohorts if _is_outdated(experiment, name, known, failed)]
+    except (DaydreamError, OSError):
+        # What keeps the memberships from being read is among the failures.
+        rows = {}
     return run_summary(
         rows,
-        found,
+        known,
         failures=failures,
         spent=spent,
         stopped=stopped,
-        results=[]
-        if shard
-        else reports(experiment.settings.cohorts, since=started_at, lacking=lacking),
-        commands=None if shard else commands,
+        results=reports(cohorts, since=started_at, outdated=outdated),
+        commands=commands,
     )
+
+
+def _is_outdated(
+    experiment: Experiment, cohort: str, known: Mapping[str, Account], failed: Collection[str]
+) -> bool:
+    """Tell whether a cohort's scores are not of all that there is and should be."""
+    if any(row.gen_id in failed for row in covered_by(experiment, cohort)):
+        return True
+    return not is_current(experiment, SCORES, cohort, known)

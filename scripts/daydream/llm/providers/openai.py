@@ -49,6 +49,9 @@ KEPT_HEADERS = frozenset(
 )
 KEPT_PREFIXES = ("anthropic-ratelimit-", "openai-", "x-ratelimit-", "x-request-id", "x-generation-")
 
+# The codes of an error that say that an account is empty, or may spend no more.
+NO_MONEY = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+
 _REMEDIES = {
     400: "change the sampling settings or the model",
     401: "check the key in {key}",
@@ -245,7 +248,10 @@ class OpenAIProvider:
 
     def _refused(self, error: openai.APIStatusError, request: Request) -> CallFailedError:
         status = error.status_code
-        remedy = _REMEDIES.get(status, "run snakemake again later").format(
+        # Some providers say with 429, as of too many requests, that the account is empty.
+        no_money = error.code in NO_MONEY
+        known_as = 402 if no_money else status
+        remedy = _REMEDIES.get(known_as, "run snakemake again later").format(
             key=self._api_key_env or "none (api_key_env is null)"
         )
         message = one_line(self._redaction.text(error_message(error.body)))
@@ -255,7 +261,7 @@ class OpenAIProvider:
         return CallFailedError(
             f"{request}: answered {status} {message}; {remedy}",
             status=status,
-            again=may_pass(status),
+            again=may_pass(status) and not no_money,
             retry_after=retry_after(error.response.headers),
             exhausted=exhausted(error.response.headers),
         )

@@ -4,15 +4,16 @@ A cell of a cohort is a combination of one level per axis. The axes are the comb
 model, replicate and further dimensions of each stage down to a scored one. A cohort's levels are
 those that occur in it, and all their combinations are its full factorial. Each cell is one of
 
-    scored     it is a generation of the cohort, and has a score
-    unscored   it is a generation of the cohort, and has no score yet
+    scored     it is a generation of the cohort, and has a score that is current
+    unscored   it is a generation of the cohort, and has none: not yet, or no longer after an edit
     left out   the design has no such generation
 
-The calls of a hole are those in its lineage that have not been made. Copies need no call, and
-neither does what is already answered, in the journal or in the store. A call that several holes
-share is counted once. The calls of the cells left out are counted in addition to those of the
-unscored ones. A factorial of more than `LIMIT` cells is counted without looking at each cell. Its
-calls are then an upper bound, because answers that other cohorts have are not looked up.
+The calls of a hole are those in its lineage that the plan counts (`planning.plan`), with those that
+wait for a parent. Copies need no call, and neither does what is already answered, in the journal or
+in the store. A call that several holes share is counted once. The calls of the cells left out are
+counted in addition to those of the unscored ones. A factorial of more than `LIMIT` cells is counted
+without looking at each cell. Its calls are then an upper bound, because answers that other cohorts
+have are not looked up.
 
 The table `data/cohorts/<left>/reports/diff/<right>.csv` has one row for
 

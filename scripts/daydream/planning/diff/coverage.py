@@ -11,13 +11,13 @@ from math import prod
 from pathlib import Path
 
 from daydream.experiment.experiment import Experiment
-from daydream.experiment.provenance import accounts
+from daydream.experiment.provenance import Account, accounts
 from daydream.files import read_text
 from daydream.generations.keys import gen_id
 from daydream.generations.row import Generation, codec, own_axes
-from daydream.planning.plan import forecasts
+from daydream.planning.plan import Forecast, forecasts
 from daydream.settings import Stage, chain
-from daydream.store.layout import RESPONSES, generation_file
+from daydream.store.layout import generation_file
 
 # At most so many cells are looked at one by one.
 LIMIT = 200_000
@@ -48,16 +48,23 @@ class Margin:
 
 
 class Store:
-    """What exists of each generation, looked up once."""
+    """What exists of each generation, as a run and its score table see it."""
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
-        self._parsed: dict[str, bool] = {}
-        self._calls: dict[str, bool] = {}
+
+    @cached_property
+    def _accounts(self) -> dict[str, Account]:
+        return accounts(self.experiment, self.experiment.generations.values())
+
+    @cached_property
+    def _forecasts(self) -> dict[str, Forecast]:
+        rows = self.experiment.generations.values()
+        return forecasts(self.experiment, self._accounts, rows)
 
     def has_score(self, generation: Generation) -> bool:
-        """Tell whether a scored generation has a number, and all its ancestors are parsed."""
-        if not all(map(self._is_parsed, self.experiment.lineage(generation))):
+        """Tell whether a scored generation is current, and has a number."""
+        if not self._accounts[generation.gen_id].complete:
             return False
         try:
             float(read_text(generation_file(generation.stage, generation.gen_id, "parsed.txt")))
@@ -65,30 +72,12 @@ class Store:
             return False
         return True
 
-    def _is_parsed(self, generation: Generation) -> bool:
-        if generation.gen_id not in self._parsed:
-            path = generation_file(generation.stage, generation.gen_id, "parsed.txt")
-            self._parsed[generation.gen_id] = Path(path).exists()
-        return self._parsed[generation.gen_id]
-
     def needs_call(self, generation: Generation) -> bool:
-        """Tell whether a generation still needs a call."""
-        if generation.gen_id not in self._calls:
-            self._calls[generation.gen_id] = self._needs_call(generation)
-        return self._calls[generation.gen_id]
-
-    def _needs_call(self, generation: Generation) -> bool:
-        if not self.unanswered(generation.stage, generation.template_id, generation.gen_id):
-            return False
-        if not Path(generation_file(generation.stage, generation.gen_id, RESPONSES)).exists():
-            return True
-        lineage = self.experiment.lineage(generation)
-        known = accounts(self.experiment, lineage)
-        expected = forecasts(self.experiment, known, lineage)
-        return expected[generation.gen_id].state in ("call", "waiting")
+        """Tell whether a run asks for a generation, or may do so when its parent is answered."""
+        return self._forecasts[generation.gen_id].asks
 
     def unanswered(self, stage: str, template_id: str, name: str) -> bool:
-        """Tell whether a generation calls a model and has no answer yet."""
+        """Tell whether a generation of no cohort calls a model and has no answer yet."""
         if self.experiment.catalog.templates[stage][template_id].generator == "copy":
             return False
         return not Path(generation_file(stage, name, "raw.txt")).exists()
