@@ -29,6 +29,17 @@ rule check:
             print(check(experiment, "data/check.csv"))
 
 
+rule allocate:
+    log:
+        "logs/allocate.log",
+    localrule: True
+    run:
+        from daydream.planning.allocate import allocate
+
+        with job_log(log[0]):
+            print(allocate(experiment, "data/allocate.csv"))
+
+
 # The table of combos is an input of the workflow that this extends, so it is not an output.
 rule combos:
     log:

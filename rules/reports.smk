@@ -164,6 +164,7 @@ rule draw_figures:
         leaderboard=rules.tabulate_scores.output.leaderboard,
         writer_judge=rules.tabulate_scores.output.writer_judge,
         variance=rules.tabulate_scores.output.variance,
+        allocation=rules.tabulate_scores.output.allocation,
         judge_agreement=rules.tabulate_scores.output.judge_agreement,
         comparisons=rules.tabulate_scores.output.comparisons,
     output:

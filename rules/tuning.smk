@@ -33,7 +33,7 @@ def name_here(rule):
 
 
 # Commands that read whole files, whatever else is going on: they take no lock.
-READERS = ("plan", "explain", "diff", "combos", "restore", "check")
+READERS = ("plan", "explain", "diff", "combos", "restore", "check", "allocate")
 
 MODE = (
     "job"

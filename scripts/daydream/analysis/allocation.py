@@ -1,13 +1,14 @@
-"""What a comparison could tell with more combos, texts or repeated judgements, and at what cost.
+"""What a comparison could tell with more combos, texts, judges or replicates, and at what cost.
 
 From the variance components of the scores (`variance`), the width of an interval for new combos
-follows for any number of combos, texts and replicates (a decision study: Brennan, Generalizability
-Theory, 2001). The difference of two levels of a dimension, for the judges at hand, has the variance
+follows for any design (a decision study: Brennan, Generalizability Theory, 2001). The difference of
+two levels of a dimension has the variance
 
-    2 · (combo × dimension + (text + (residual + replicate / replicates) / judges) / texts) / combos
+    2 · (combo + (text + (residual + replicate / replicates) / judges) / texts) / combos
+      + 2 · judge / judges, if other judges than those at hand are to be spoken of
 
-where ``text`` are the generations of the dimension's stage and of those after it: two levels start
-from the same text, so what was made before does not count. `texts` are those per level and combo.
+with the components of `Components`. Two levels start from the same text, so what was made before
+the dimension's stage does not count. `texts` are those per level and combo.
 
 What a difference must be to be found four times in five follows from the same standard error
 (Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988).
@@ -15,15 +16,17 @@ What a difference must be to be found four times in five follows from the same s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from daydream.analysis.jackknife import LEVEL, MIN_COMBOS
-from daydream.analysis.scores import Scores, StageColumns
+from daydream.analysis.scores import Scores
 from daydream.analysis.variance import variance
 
 POWER = 0.8
@@ -32,70 +35,212 @@ COMBOS = (1, 2, 4, 8)
 TEXTS = (1, 2, 4, 8)
 REPLICATES = (1, 2, 4)
 COLUMNS = [
-    *("dimension", "combos", "texts", "judges", "replicates", "half_width", "detectable"),
-    *("evaluations", "usd"),
+    *("dimension", "combos", "texts", "judges", "replicates", "at_hand"),
+    *("half_width", "detectable", "written", "evaluations", "usd"),
 ]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Components:
+    """The variances that a difference of two levels has part in, in squared points of the scale.
+
+    combo      how far the difference varies from combo to combo
+    text       how far texts of one combo and recipe differ
+    judge      how far the difference varies from judge to judge; 0 if only these judges count
+    residual   what a judge finds in a text beyond that
+    replicate  how far repeated judgements of a text by a judge differ
+    """
+
+    combo: float = 0.0
+    text: float = 0.0
+    judge: float = 0.0
+    residual: float = 0.0
+    replicate: float = 0.0
+
+
+class Costs(NamedTuple):
+    """USD per text, with its drafts, and per judgement; NaN if unknown."""
+
+    text: float = np.nan
+    judgement: float = np.nan
+
+
+class Design(NamedTuple):
+    """How much is made of each level: combos, texts per combo, judges, replicates of each judge."""
+
+    combos: int
+    texts: int
+    judges: int
+    replicates: int
+
+
+def half_width(components: Components, design: Design) -> float:
+    """Return half of the width to expect of the interval of a difference, in points."""
+    return _reach(design) * _error(components, design)
+
+
+def detectable(components: Components, design: Design) -> float:
+    """Return the difference that is found with a probability of 80 %, in points."""
+    power = float(stats.t.ppf(POWER, design.combos - 1))
+    return (_reach(design) + power) * _error(components, design)
+
+
+def _reach(design: Design) -> float:
+    return float(stats.t.ppf(0.5 + LEVEL / 2, design.combos - 1))
+
+
+def _error(components: Components, design: Design) -> float:
+    combos, texts, judges, replicates = design
+    noise = (components.residual + components.replicate / replicates) / judges
+    one = (components.combo + (components.text + noise) / texts) / combos
+    return float(np.sqrt(2 * (one + components.judge / judges)))
+
+
+def record(components: Components, costs: Costs, design: Design) -> dict[str, object]:
+    """Return a design with what it tells, and what a pair of levels needs."""
+    combos, texts, judges, replicates = design
+    written = 2 * combos * texts
+    judged = written * judges * replicates
+    return {
+        **design._asdict(),
+        "half_width": half_width(components, design),
+        "detectable": detectable(components, design),
+        "written": written,
+        "evaluations": judged,
+        "usd": written * costs.text + judged * costs.judgement,
+    }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    """What is known of the comparison of a dimension's levels; `at_hand` is the present design."""
+
+    dimension: str
+    components: Components
+    costs: Costs
+    at_hand: Design | None
+
+
+def comparisons_of(scores: Scores) -> list[Comparison]:
+    """Return the dimensions of the recipes that have two levels and any component, in order."""
+    table = variance(scores)
+    found = dict(zip(table["component"], table["variance"].astype(float), strict=True))
+    rows = scores.scored
+    texts = rows.drop_duplicates("parent")
+    costs = Costs(
+        text=float(texts["parent_usd"].mean()),
+        judgement=float(pd.to_numeric(rows["usd"], errors="coerce").mean()),
+    )
+    combos, judges = rows["combo_id"].nunique(), rows["judge"].nunique()
+    cells = len(rows[["parent", "judge"]].drop_duplicates())
+    known = []
+    for index, stage in enumerate(scores.stages[:-1]):
+        made = [later.name for later in scores.stages[index:-1]]
+        for dimension in stage.dimensions:
+            levels = rows[dimension].nunique()
+            names = [f"combo_id:{dimension}", *made, f"judge:{dimension}", "residual", "replicate"]
+            parts = {name: found.get(name, np.nan) for name in names}
+            if levels < 2 or all(np.isnan(value) for value in parts.values()):
+                continue
+            # A component that the design cannot tell from another is in that other one.
+            told = {name: 0.0 if np.isnan(value) else value for name, value in parts.items()}
+            known.append(
+                Comparison(
+                    dimension=dimension,
+                    components=Components(
+                        combo=told[f"combo_id:{dimension}"],
+                        text=sum(told[name] for name in made),
+                        judge=told[f"judge:{dimension}"],
+                        residual=told["residual"],
+                        replicate=told["replicate"],
+                    ),
+                    costs=costs,
+                    at_hand=Design(
+                        combos=combos,
+                        texts=max(1, round(len(texts) / (combos * levels))),
+                        judges=judges,
+                        replicates=max(1, round(len(rows) / cells)),
+                    ),
+                )
+            )
+    return known
 
 
 def allocation(scores: Scores) -> pd.DataFrame:
     """Return a row per dimension of the recipes and number of combos, texts and replicates.
 
-    `half_width` is half of the expected interval of the difference of two levels, `detectable` the
-    difference that is found with a probability of 80 %. `evaluations` and `usd` are those of one
-    pair of levels. Dimensions without two levels, or without a component for what combos and texts
-    contribute, have no rows.
+    The judges are those at hand. `half_width` is half of the expected interval of the difference of
+    two levels, `detectable` the difference that is found with a probability of 80 %. `written`
+    texts, `evaluations` and `usd` are those of one pair of levels. Dimensions without two levels,
+    or without a component for what combos and texts contribute, have no rows.
     """
-    table = variance(scores)
-    found = dict(zip(table["component"], table["variance"].astype(float), strict=True))
-    records = [
-        record
-        for index, stage in enumerate(scores.stages[:-1])
-        for dimension in stage.dimensions
-        if scores.scored[dimension].nunique() > 1
-        for record in _designs(scores, dimension, scores.stages[index:-1], found)
-    ]
+    records = [row for comparison in comparisons_of(scores) for row in _designs(comparison)]
     table = pd.DataFrame(records, columns=COLUMNS)
     return table.assign(score_min=scores.low, score_max=scores.high)
 
 
-def _designs(
-    scores: Scores,
-    dimension: str,
-    stages: tuple[StageColumns, ...],
-    found: Mapping[str, float],
-) -> Iterator[dict[str, object]]:
-    rows = scores.scored
-    here, judges = rows["combo_id"].nunique(), rows["judge"].nunique()
-    parts = {
-        "combo": found.get(f"combo_id:{dimension}", np.nan),
-        **{stage.name: found.get(stage.name, np.nan) for stage in stages},
-        "residual": found.get("residual", np.nan),
-        "replicate": found.get("replicate", np.nan),
-    }
-    # A component that the design cannot tell from another is in that other one.
-    known = {name: 0.0 if np.isnan(value) else value for name, value in parts.items()}
-    if all(np.isnan(value) for value in parts.values()):
+def _designs(comparison: Comparison) -> Iterator[dict[str, object]]:
+    here = comparison.at_hand
+    if here is None:
         return
-    text = sum(known[stage.name] for stage in stages)
-    made = rows.drop_duplicates("parent")["parent_usd"].mean()
-    judged = pd.to_numeric(rows["usd"], errors="coerce").mean()
-    for times, texts, replicates in product(COMBOS, TEXTS, REPLICATES):
-        combos = times * here
-        if combos < MIN_COMBOS:
-            continue
-        noise = (known["residual"] + known["replicate"] / replicates) / judges
-        error = np.sqrt(2 * (known["combo"] + (text + noise) / texts) / combos)
-        df = combos - 1
-        reach = stats.t.ppf(0.5 + LEVEL / 2, df)
-        each = combos * texts * 2
-        yield {
-            "dimension": dimension,
-            "combos": combos,
-            "texts": texts,
-            "judges": judges,
-            "replicates": replicates,
-            "half_width": reach * error,
-            "detectable": (reach + stats.t.ppf(POWER, df)) * error,
-            "evaluations": each * judges * replicates,
-            "usd": each * (made + judges * replicates * judged),
-        }
+    components = replace(comparison.components, judge=0.0)
+    for times, texts, replicates in product(
+        COMBOS, sorted({*TEXTS, here.texts}), sorted({*REPLICATES, here.replicates})
+    ):
+        design = Design(times * here.combos, texts, here.judges, replicates)
+        if design.combos >= MIN_COMBOS:
+            yield {
+                "dimension": comparison.dimension,
+                **record(components, comparison.costs, design),
+                "at_hand": "yes" if design == here else "",
+            }
+
+
+# More combos than this are not looked for.
+MOST_COMBOS = 10_000
+
+
+def cheapest(
+    components: Components,
+    costs: Costs,
+    *,
+    wanted: float,
+    judges: Sequence[int],
+    texts: Sequence[int] = (1, 2, 3, 4, 6, 8),
+    replicates: Sequence[int] = (1, 2, 3, 4),
+) -> list[dict[str, object]]:
+    """Return the designs whose interval is as narrow as `wanted`, the cheapest first.
+
+    For each number of texts, judges and replicates, that is the one with the fewest combos. Without
+    costs, the first is the one with the fewest calls.
+    """
+    records = []
+    for number in product(texts, judges, replicates):
+        combos = _combos_for(components, wanted, *number)
+        if combos is not None:
+            records.append(record(components, costs, Design(combos, *number)))
+    return sorted(records, key=_price)
+
+
+def _combos_for(
+    components: Components, wanted: float, texts: int, judges: int, replicates: int
+) -> int | None:
+    """Return the fewest combos for a half width; None if not even `MOST_COMBOS` are enough."""
+
+    def is_enough(combos: int) -> bool:
+        return half_width(components, Design(combos, texts, judges, replicates)) <= wanted
+
+    if not is_enough(MOST_COMBOS):
+        return None
+    low, high = MIN_COMBOS - 1, MOST_COMBOS
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if is_enough(middle) else (middle, high)
+    return high
+
+
+def _price(row: dict[str, object]) -> tuple[float, float, float]:
+    """Return what designs are sorted by: their cost, or else their calls."""
+    usd, written, judged = (float(str(row[name])) for name in ("usd", "written", "evaluations"))
+    calls = written + judged
+    return (calls if np.isnan(usd) else usd), calls, float(str(row["combos"]))

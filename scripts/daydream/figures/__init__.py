@@ -18,6 +18,7 @@ FIGURES = (
     "template_judge",
     "judge_agreement",
     "variance",
+    "allocation",
     "writer_judge",
     "comparisons",
     "calls",

@@ -15,6 +15,7 @@ import vl_convert
 from markupsafe import Markup
 
 from daydream.figures.agreement import judge_agreement
+from daydream.figures.allocation import allocation
 from daydream.figures.calls import calls
 from daydream.figures.comparisons import comparisons
 from daydream.figures.cost import cost_quality
@@ -36,6 +37,7 @@ DRAWN: Mapping[str, Figure] = {
     "template_judge": template_judge,
     "judge_agreement": judge_agreement,
     "variance": variance,
+    "allocation": allocation,
     "writer_judge": writer_judge,
     "comparisons": comparisons,
     "calls": calls,

@@ -32,6 +32,13 @@ COLUMNS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("component", "note"),
         ("levels", "variance", "ci_low", "ci_high", "share"),
     ),
+    "allocation": (
+        ("dimension", "at_hand"),
+        (
+            *("combos", "texts", "judges", "replicates"),
+            *("half_width", "detectable", "evaluations", "usd"),
+        ),
+    ),
     "judge_agreement": (
         ("measure", "judge", "other_judge"),
         ("value", "ci_low", "ci_high", "parents"),
@@ -60,6 +67,7 @@ class Tables:
     leaderboard: pd.DataFrame
     writer_judge: pd.DataFrame
     variance: pd.DataFrame
+    allocation: pd.DataFrame
     judge_agreement: pd.DataFrame
     comparisons: pd.DataFrame
     calls: pd.DataFrame

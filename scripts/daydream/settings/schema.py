@@ -25,7 +25,7 @@ from daydream.settings.providers import Command, Function, Local, OpenAI, Pool, 
 from daydream.settings.sampling import Sampling
 from daydream.settings.sections import ModelSettings, Settings
 from daydream.settings.stages import Stage
-from daydream.settings.targets import TargetOptions
+from daydream.settings.targets import Components, TargetOptions
 from daydream.settings.views import View
 
 SCHEMA = Path("config/schemas/config.schema.yaml")
@@ -35,6 +35,7 @@ _HEADER = "# Made by `python -m daydream.settings.schema` from scripts/daydream/
 _TABLES: Mapping[str, tuple[type[Section], type[Section] | None]] = {
     "settings": (Settings, TargetOptions),
     "targets": (TargetOptions, None),
+    "components": (Components, None),
     "budget": (RunBudget, None),
     "view": (View, None),
     "stage": (Stage, None),
@@ -51,6 +52,7 @@ _TABLES: Mapping[str, tuple[type[Section], type[Section] | None]] = {
 _MORE: Mapping[str, str] = {
     "where": "See [below](#slices)",
     "exclude": "See [below](#slices)",
+    "components": "See [below](#allocate)",
     "refresh": "See [below](#refresh-and-restore)",
     "expand": "See [below](#continuing-a-large-cohort)",
     "budget": "See [below](#budget)",

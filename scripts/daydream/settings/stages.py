@@ -30,6 +30,7 @@ COMMON = ("template", "llm", "replicate")
 RULES = (
     "aggregate_scores",
     "all",
+    "allocate",
     "build_explorer",
     "build_membership",
     "check",

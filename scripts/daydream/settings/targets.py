@@ -6,7 +6,43 @@ from typing import Annotated
 
 from pydantic import Field
 
-from daydream.settings.fields import Count, Flag, Id, Name, OneOrMany, Section, Text
+from daydream.settings.fields import (
+    Count,
+    Flag,
+    Id,
+    Name,
+    NumberFrom0,
+    OneOrMany,
+    Positive,
+    Section,
+    Text,
+)
+
+
+class Components(Section):
+    """Variances of the scores, in squared points of the scale."""
+
+    combo: NumberFrom0 = Field(
+        default=0, description="How far the difference of two levels varies from combo to combo."
+    )
+    text: NumberFrom0 = Field(
+        default=0, description="How far texts of one combo and recipe differ."
+    )
+    judge: NumberFrom0 = Field(
+        default=0,
+        description="How far the difference varies from judge to judge; 0 speaks of the judges "
+        "used alone.",
+    )
+    residual: NumberFrom0 = Field(
+        default=0, description="What a judge finds in a text beyond that."
+    )
+    replicate: NumberFrom0 = Field(
+        default=0, description="How far repeated judgements of a text by a judge differ."
+    )
+
+    def __bool__(self) -> bool:
+        """Tell whether any variance is stated."""
+        return any(self.model_dump().values())
 
 
 class TargetOptions(Section):
@@ -35,6 +71,22 @@ class TargetOptions(Section):
         default=None, description="`import_store`: the cohort that it becomes."
     )
     confirm: Flag = Field(default=False, description="`prune`: whether to put aside what it lists.")
+    half_width: Positive | None = Field(
+        default=None,
+        description="`allocate`: half of the widest interval of a difference that is enough, in "
+        "points of the scale.",
+    )
+    components: Components = Field(
+        default_factory=Components,
+        description="`allocate`: variances to plan with, instead of those of the scores.",
+    )
+    usd_per_text: NumberFrom0 | None = Field(
+        default=None,
+        description="`allocate`: what a text costs, with its drafts; with `components`.",
+    )
+    usd_per_judgement: NumberFrom0 | None = Field(
+        default=None, description="`allocate`: what a judgement costs; with `components`."
+    )
     count: Count = Field(default=30, description="`top`: how many texts to list.")
     by: Text = Field(
         default="shrunk_mean",
