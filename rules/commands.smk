@@ -11,11 +11,8 @@ rule plan:
         "logs/plan.log",
     localrule: True
     run:
-        from daydream.planning.plan import report as plan
-
         with job_log(log[0]):
-            print(plan(experiment, "data/plan.csv"))
-            tell_obstacles(own_scope(), experiment.settings.stages)
+            tell_whole_plan()
 
 
 rule check:

@@ -172,6 +172,14 @@ wildcard_constraints:
     gen_id="[A-Za-z0-9][A-Za-z0-9_-]*",
 
 
+def tell_whole_plan():
+    """Write the plan of a whole run, and print it with what would keep that from beginning."""
+    from daydream.planning.plan import report as plan
+
+    print(plan(experiment, "data/plan.csv"))
+    tell_obstacles(own_scope(), experiment.settings.stages)
+
+
 def expected_answers():
     """Return the answers that this run is to get; None if it was given single files, or commands."""
     found = own_scope()

@@ -5,8 +5,9 @@ from daydream.analysis.views import check_views, union_columns
 from daydream.explorer import write_explorer
 from daydream.figures import FIGURES, FORMATS
 from daydream.reports.calls import write_calls
-from daydream.reports.report import CALLS, EXPLORER, SCORES, make_report
+from daydream.reports.report import CALLS, EXPLORER, SCORES, TEXTS, make_report
 from daydream.reports.scores import score_columns, write_scores
+from daydream.reports.texts import write_texts
 
 # A view of what there is not is refused before the first job.
 try:
@@ -47,9 +48,26 @@ rule scores:
         expand(rules.aggregate_scores.output, cohort=experiment.settings.cohorts),
 
 
+# Where each text is, for what compares them.
+rule list_texts:
+    input:
+        membership=membership_of,
+        generations=needs(TEXTS),
+    output:
+        TEXTS.path("{cohort}"),
+    log:
+        "logs/texts/{cohort}.log",
+    run:
+        with job_log(log[0]):
+            make_report(
+                experiment, TEXTS, write_texts, **wildcards, output=output[0]
+            )
+
+
 rule tabulate_scores:
     input:
-        rules.aggregate_scores.output,
+        scores=rules.aggregate_scores.output[0],
+        texts=rules.list_texts.output[0],
     output:
         **{
             name: reported_table(
@@ -69,7 +87,10 @@ rule tabulate_scores:
 
 rule unite_scores:
     input:
-        expand(rules.aggregate_scores.output, cohort=experiment.settings.cohorts),
+        scores=expand(rules.aggregate_scores.output, cohort=experiment.settings.cohorts),
+        novelty=expand(
+            rules.tabulate_scores.output.novelty, cohort=experiment.settings.cohorts
+        ),
     output:
         rows=f"{CROSS}/scores.csv",
         template_model=reported_table(

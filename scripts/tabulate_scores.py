@@ -1,4 +1,4 @@
-"""Makes the tables of a cohort from its scores, for the rule `tabulate_scores`."""
+"""Makes the tables of a cohort from its scores and texts, for the rule `tabulate_scores`."""
 
 from daydream.analysis.outputs import write_tables
 from daydream.workflow.console import script_log
@@ -6,4 +6,4 @@ from daydream.workflow.console import script_log
 job = snakemake  # type: ignore[name-defined]  # noqa: F821 - Snakemake puts it here
 
 with script_log(job.log[0]):
-    write_tables(job.input[0], dict(job.output.items()))
+    write_tables(job.input.scores, dict(job.output.items()), texts=job.input.texts)

@@ -6,4 +6,4 @@ from daydream.workflow.console import script_log
 job = snakemake  # type: ignore[name-defined]  # noqa: F821 - Snakemake puts it here
 
 with script_log(job.log[0]):
-    write_union(list(job.input), **dict(job.output.items()))
+    write_union(job.input.scores, job.input.novelty, **dict(job.output.items()))

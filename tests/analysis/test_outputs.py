@@ -12,7 +12,14 @@ import pytest
 
 from daydream.analysis import FOLDERS
 from daydream.analysis.frames import csv_of, read_csv
-from daydream.analysis.outputs import TABLES, build, write_tables, write_union, write_view
+from daydream.analysis.outputs import (
+    TABLES,
+    TEXT_TABLES,
+    build,
+    write_tables,
+    write_union,
+    write_view,
+)
 from daydream.analysis.scores import read_scores, split_stages
 from daydream.analysis.union import template_model, union, view
 from daydream.analysis.views import check_views, union_columns
@@ -92,7 +99,7 @@ def test_every_column_is_described_and_every_description_is_of_a_column(
 def test_the_simulated_table_has_the_columns_of_the_real_one(frame: pd.DataFrame) -> None:
     """So that what is tested here holds for aggregated_scores.csv."""
     assert set(OUTCOME) <= set(frame)
-    assert list(FOLDERS) == list(TABLES)
+    assert list(FOLDERS) == [*TABLES, *TEXT_TABLES]
 
 
 def test_generation_scores(frame: pd.DataFrame) -> None:
@@ -435,7 +442,7 @@ def test_names_like_formulas_are_run_by_no_spreadsheet(frame: pd.DataFrame, tmp_
     lost = lose(named, named["gen_id"] == named["gen_id"][0], "@error\rof two lines")
     source = tmp_path / "scores.csv"
     source.write_text(csv_of(lost))
-    paths = {table: str(tmp_path / f"{table}.csv") for table in FOLDERS}
+    paths = {table: str(tmp_path / f"{table}.csv") for table in TABLES}
     write_tables(str(source), paths)
     cross = {name: str(tmp_path / f"{name}.union.csv") for name in ("rows", "template_model")}
     write_union([str(source)], **cross)

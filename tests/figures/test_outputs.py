@@ -12,8 +12,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser
 
-from daydream.analysis import FOLDERS
-from daydream.analysis.outputs import write_tables
+from daydream.analysis.outputs import TABLES, write_tables
 from daydream.errors import InputError
 from daydream.figures import FIGURES, FORMATS
 from daydream.figures.outputs import DRAWN, draw_figures
@@ -48,10 +47,10 @@ def calls_of(frame: pd.DataFrame, *, price: str = "0.01", mode: str = "llm") -> 
 
 def write(directory: Path, frame: pd.DataFrame, calls: pd.DataFrame) -> dict[str, str]:
     """Write the tables of a cohort with these scores; return their paths by name."""
-    paths = {name: str(directory / f"{name}.csv") for name in ("scores", "calls", *FOLDERS)}
+    paths = {name: str(directory / f"{name}.csv") for name in ("scores", "calls", *TABLES)}
     frame.to_csv(paths["scores"], index=False)
     calls.to_csv(paths["calls"], index=False)
-    write_tables(paths["scores"], {name: paths[name] for name in FOLDERS})
+    write_tables(paths["scores"], {name: paths[name] for name in TABLES})
     return paths
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+
 import pandas as pd
 
 from daydream.analysis import FOLDERS
@@ -52,3 +54,30 @@ def test_the_tables_of_a_run_and_their_report(project: Project) -> None:
 def test_every_table_has_a_caption(project: Project) -> None:
     """And every caption a table; other captions are other reports'."""
     assert {path.stem for path in project.path("report").glob("*.rst")} >= CAPTIONS
+
+
+def test_how_new_a_text_is_can_be_ranked_and_viewed(project: Project) -> None:
+    """The columns of novelty are in the ranking and in views; the copied essays are all draft."""
+    project.config["views"] = {"own": {"where": {"parent_share": "<0.5"}}}
+    project.write(
+        "echo.py",
+        "import random\n\n"
+        "def complete(body):\n"
+        "    rng = random.Random(str(body))\n"
+        "    words = ' '.join(rng.choice(['tide', 'loom', 'fog', 'salt']) for _ in range(60))\n"
+        "    text = f'{words}\\nSCORE: 5'\n"
+        "    return {'choices': [{'message': {'content': text}, 'finish_reason': 'stop'}]}\n",
+    )
+    project.save()
+    project.snakemake("tables")
+    with project.path("data/7_cross_experiment/views/own/scores.csv").open(newline="") as file:
+        kept = list(csv.DictReader(file))
+    assert {row["essay_template"] for row in kept} == {"grow"}
+    output = project.snakemake("top", "--config", "by=prompt_share")
+    assert "4 of 4 texts by prompt_share" in output
+    with project.path("data/cohorts/c1/top.csv").open(newline="") as file:
+        shares = [float(row["prompt_share"]) for row in csv.DictReader(file)]
+    assert shares == sorted(shares)
+    table = project.read("data/cohorts/c1/reports/analysis/diversity.csv")
+    assert "essay,essay_template,grow,2," not in table, "one text per combo has no diversity"
+    assert "draft,overall," in table

@@ -23,4 +23,6 @@ FOLDERS: Mapping[str, str] = {
     "writer_judge": "analysis",
     "comparisons": "analysis",
     "coverage": "analysis",
+    "novelty": "analysis",
+    "diversity": "analysis",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -12,8 +13,10 @@ from daydream.analysis.agreement import judge_agreement
 from daydream.analysis.allocation import allocation
 from daydream.analysis.comparisons import comparisons
 from daydream.analysis.coverage import coverage
-from daydream.analysis.frames import csv_of
+from daydream.analysis.diversity import diversity
+from daydream.analysis.frames import csv_of, read_csv
 from daydream.analysis.leaderboard import leaderboard
+from daydream.analysis.novelty import Texts, joined, novelty, read_texts
 from daydream.analysis.scores import Scores, lacking, read_frame, read_scores, split_stages
 from daydream.analysis.summary import (
     evaluation_model_template_pivot,
@@ -22,7 +25,9 @@ from daydream.analysis.summary import (
     perfect_scores,
 )
 from daydream.analysis.variance import variance
+from daydream.analysis.views import OF_TEXT, OF_TEXT_ALONE
 from daydream.analysis.writers import writer_judge
+from daydream.errors import Problems
 from daydream.files import write_text
 
 Table = Callable[[Scores], pd.DataFrame]
@@ -41,28 +46,52 @@ TABLES: Mapping[str, Table] = {
     "comparisons": comparisons,
     "coverage": coverage,
 }
+# The tables of a cohort's texts; each is a function of all of them.
+TEXT_TABLES: Mapping[str, Callable[[Texts], pd.DataFrame]] = {
+    "novelty": novelty,
+    "diversity": diversity,
+}
 # Their own columns say what is missing: `missing`, or `evaluations` and `scored` of every row.
 SAYING_IT: frozenset[Table] = frozenset({final_results, leaderboard, coverage})
 
 
-def write_tables(scores: str, output: Mapping[str, str]) -> None:
-    """Write the tables of a cohort: `output` has the path of each by its name in `TABLES`.
+def write_tables(scores: str, output: Mapping[str, str], *, texts: str = "") -> None:
+    """Write the tables of a cohort: `output` has the path of each by its name.
+
+    `scores` and `texts` are the paths of its scores and of the table of its texts. Without texts,
+    there are no tables of texts, and the others lack the columns that say how new each is.
 
     Raises:
         InputError: the scores cannot be read.
     """
     stages = read_scores(scores)
+    read = read_texts(texts) if texts else None
+    if read is not None:
+        known = read.novelty
+        stages = [replace(each, rows=joined(each.rows, known, OF_TEXT)) for each in stages]
     for name, path in output.items():
-        _write(build(TABLES[name], stages), path)
+        if read is not None and name in TEXT_TABLES:
+            _write(TEXT_TABLES[name](read), path)
+        else:
+            _write(build(TABLES[name], stages), path)
 
 
-def write_union(scores: Sequence[str], *, rows: str, template_model: str) -> None:
+def write_union(
+    scores: Sequence[str], novelty: Sequence[str] = (), *, rows: str, template_model: str
+) -> None:
     """Write the union of cohorts' score tables, and its table of templates and models.
+
+    `scores` and `novelty` are the paths of these tables of each cohort.
 
     Raises:
         InputError: a table cannot be read.
     """
-    _write_rows(union.union([read_frame(path) for path in scores]), rows, template_model)
+    found = union.union([read_frame(path) for path in scores])
+    if novelty:
+        problems = Problems("scores")
+        texts = pd.concat([read_csv(path, problems) for path in novelty], ignore_index=True)
+        found = joined(found, texts.drop_duplicates("gen_id"), OF_TEXT_ALONE)
+    _write_rows(found, rows, template_model)
 
 
 def write_view(

@@ -12,6 +12,7 @@ from daydream.analysis.judges import judge_effects
 from daydream.analysis.scores import Scores, cells
 from daydream.analysis.shrinkage import shrunk
 from daydream.analysis.strata import mean_within
+from daydream.analysis.views import OF_TEXT
 
 SPREAD = [
     *("dimension", "level", "count", "missing", "parents", "combos", "roots"),
@@ -48,6 +49,8 @@ def generation_scores(scores: Scores) -> pd.DataFrame:
     )
     table["rank"] = table.groupby("group")["shrunk_mean"].transform(ranks)
     table["score_min"], table["score_max"] = scores.low, scores.high
+    known = [name for name in OF_TEXT if name in scores.rows]
+    table = table.join(planned[known].first())
     by_judge = pd.DataFrame(_by_judge(scores, found), index=table.index)
     return table.join(by_judge.fillna({f"{judge}_n": 0 for judge in scores.judges}))
 

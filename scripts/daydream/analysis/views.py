@@ -8,17 +8,23 @@ from typing import Any
 from daydream.conditions import is_comparison, matching, wanted
 from daydream.errors import Problems, nearest
 
+# How new a judged text is (`novelty`), in the union of cohorts: what its own files say alone.
+OF_TEXT_ALONE = ("prompt_share", "parent_share", "compression")
+# The same in the tables of one cohort, with what the cohort's other texts say.
+OF_TEXT = (*OF_TEXT_ALONE, "sibling_share", "near_duplicates")
 # Columns of numbers, where 7 is 7.0, and where no value can be missed that another run may give.
 NUMBERS = (
     *("score", "score_min", "score_max", "parent_chars", "parent_usd"),
     *("usd", "prompt_tokens", "completion_tokens"),
+    *OF_TEXT_ALONE,
 )
 
 
 def union_columns(cohort_columns: Iterable[str]) -> list[str]:
     """Return the columns of the union of cohorts, from those of their score tables."""
     names = {"cohort_id": "cohorts"}
-    return list(dict.fromkeys(names.get(name, name) for name in cohort_columns))
+    own = (names.get(name, name) for name in cohort_columns)
+    return list(dict.fromkeys((*own, *OF_TEXT_ALONE)))
 
 
 def check_views(

@@ -19,7 +19,9 @@ from daydream.text import clipped, table
 
 BY = "shrunk_mean"
 # Columns in which the lowest value is the best.
-LEAST_FIRST = frozenset({"rank"})
+LEAST_FIRST = frozenset(
+    {"rank", "prompt_share", "parent_share", "sibling_share", "near_duplicates"}
+)
 OWN = ("selected", "place", "gen_id")
 BEGINNING = 80
 # How many rows of the table are printed.

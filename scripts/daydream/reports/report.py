@@ -65,10 +65,17 @@ def scored(experiment: Experiment, cohort: str) -> list[Generation]:
     return [row for row in covered(experiment, cohort) if stages[row.stage].scored]
 
 
+def unscored(experiment: Experiment, cohort: str) -> list[Generation]:
+    """Return the selected generations of a cohort whose texts are no scores, in that order."""
+    stages = experiment.settings.stages
+    return [row for row in covered(experiment, cohort) if not stages[row.stage].scored]
+
+
 SCORES = Report("scores", "parsing/aggregated_scores.csv", scored)
+TEXTS = Report("texts", "parsing/texts.csv", unscored)
 CALLS = Report("calls", "parsing/calls.csv", covered)
 EXPLORER = Report("explorer", "explorer/index.html", covered)
-REPORTS = (SCORES, CALLS, EXPLORER)
+REPORTS = (SCORES, TEXTS, CALLS, EXPLORER)
 
 
 def look(experiment: Experiment, cohort: str) -> dict[str, Account]:

@@ -44,6 +44,7 @@ RULES = (
     "filter_view",
     "generate_raw",
     "import_store",
+    "list_texts",
     "membership",
     "parse_response",
     "plan",
