@@ -188,6 +188,7 @@ rule draw_figures:
         allocation=rules.tabulate_scores.output.allocation,
         judge_agreement=rules.tabulate_scores.output.judge_agreement,
         comparisons=rules.tabulate_scores.output.comparisons,
+        diversity=rules.tabulate_scores.output.diversity,
     output:
         [reported_figure(name, form) for name in FIGURES for form in FORMATS],
     log:

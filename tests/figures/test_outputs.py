@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser
 
+from daydream.analysis.diversity import COLUMNS as DIVERSITY
 from daydream.analysis.outputs import TABLES, write_tables
 from daydream.errors import InputError
 from daydream.figures import FIGURES, FORMATS
@@ -45,12 +46,23 @@ def calls_of(frame: pd.DataFrame, *, price: str = "0.01", mode: str = "llm") -> 
     return table.reindex(columns=list(CALLS), fill_value="")
 
 
+def texts_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of diversity of drafts whose templates have the names of the scores'."""
+    templates = frame["draft_template"].unique()
+    table = pd.DataFrame({"dimension": "draft_template", "level": templates})
+    numbers = {"texts_per_combo": 4, "effective": 3.1, "ci_low": 2.6, "ci_high": 3.6}
+    table = table.assign(stage="draft", slice=frame["slice"].max(), prompt_share=0.2, **numbers)
+    return table.reindex(columns=DIVERSITY)
+
+
 def write(directory: Path, frame: pd.DataFrame, calls: pd.DataFrame) -> dict[str, str]:
     """Write the tables of a cohort with these scores; return their paths by name."""
     paths = {name: str(directory / f"{name}.csv") for name in ("scores", "calls", *TABLES)}
     frame.to_csv(paths["scores"], index=False)
     calls.to_csv(paths["calls"], index=False)
     write_tables(paths["scores"], {name: paths[name] for name in TABLES})
+    paths["diversity"] = str(directory / "diversity.csv")
+    texts_of(frame).to_csv(paths["diversity"], index=False)
     return paths
 
 

@@ -21,6 +21,7 @@ FIGURES = (
     "allocation",
     "writer_judge",
     "comparisons",
+    "novelty",
     "calls",
     "failures",
 )

@@ -23,6 +23,7 @@ from daydream.figures.distributions import score_distributions
 from daydream.figures.failures import failures
 from daydream.figures.heatmap import template_judge
 from daydream.figures.leaderboard import leaderboard
+from daydream.figures.novelty import novelty
 from daydream.figures.tables import Tables, read_tables
 from daydream.figures.variance import variance
 from daydream.figures.writers import writer_judge
@@ -40,6 +41,7 @@ DRAWN: Mapping[str, Figure] = {
     "allocation": allocation,
     "writer_judge": writer_judge,
     "comparisons": comparisons,
+    "novelty": novelty,
     "calls": calls,
     "failures": failures,
 }

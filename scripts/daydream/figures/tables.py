@@ -47,6 +47,10 @@ COLUMNS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("dimension", "level", "other_level"),
         ("cells", "difference", "ci_low", "ci_high", "p_holm"),
     ),
+    "diversity": (
+        ("dimension", "level"),
+        ("texts_per_combo", "effective", "ci_low", "ci_high", "prompt_share"),
+    ),
     "calls": (
         ("gen_id", "llm_model_id", "mode", "slice"),
         ("prompt_tokens", "completion_tokens", "cost_usd"),
@@ -70,6 +74,7 @@ class Tables:
     allocation: pd.DataFrame
     judge_agreement: pd.DataFrame
     comparisons: pd.DataFrame
+    diversity: pd.DataFrame
     calls: pd.DataFrame
 
 
