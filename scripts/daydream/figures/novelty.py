@@ -23,7 +23,7 @@ MOST = 30
 def novelty(tables: Tables) -> alt.VConcatChart:
     """Return two panels per stage of texts: distinct texts per combo, and shares of the prompt."""
     panels: list[Panel] = []
-    leaders: list[str] = []
+    found: list[str] = []
     for stage, rows in tables.diversity.groupby("stage", sort=False):
         shown = _labelled(rows)
         name = one_line(str(stage))
@@ -31,13 +31,18 @@ def novelty(tables: Tables) -> alt.VConcatChart:
         if several.empty:
             panels.append(message(f"{name}: no combo has two texts of one level."))
         else:
-            best = several[several["dimension"] != "overall"]["label"].head(1)
-            leaders += [f"{label} ({name})" for label in best]
+            of_all = several[several["dimension"] == "overall"]
+            found += [
+                f"{number:.3g} of {texts:.3g} ({name})"
+                for number, texts in zip(
+                    of_all["effective"], of_all["texts_per_combo"], strict=True
+                )
+            ]
             panels.append(_distinct(several, name))
         panels.append(_of_prompt(shown.nsmallest(MOST, "prompt_share"), name))
     if not panels:
         panels.append(message("there is no text yet."))
-    finding = f"Most different texts: {', '.join(leaders)}" if leaders else "How new the texts are"
+    finding = f"Distinct texts per combo: {', '.join(found)}" if found else "How new the texts are"
     return figure(
         panels,
         title=finding,
@@ -51,6 +56,9 @@ def novelty(tables: Tables) -> alt.VConcatChart:
 
 
 def _labelled(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with labels; a dimension with one level says what all texts say."""
+    levels = rows.groupby("dimension")["level"].transform("nunique")
+    rows = rows[(levels > 1) | (rows["dimension"] == "overall")]
     labels = [
         "all texts"
         if dimension == "overall"
