@@ -97,3 +97,9 @@ def test_config_yaml_that_cannot_be_read_is_one_line(project: Project) -> None:
     project.write(str(path), f"{text}cohorts: [c1]\n")
     [found] = refused(project)
     assert "found cohorts twice, first on line 1; keep one of them" in found
+
+
+def test_a_condition_without_a_space_says_so(project: Project) -> None:
+    """YAML reads `{a:b}` as a name without a value."""
+    output = project.snakemake("-n", "--config", "where={combo_id:pair}", code=1)
+    assert "give a value, with a space after the colon, as in {combo_id: pair}" in output

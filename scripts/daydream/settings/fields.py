@@ -123,6 +123,8 @@ def each_once(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _read_condition(value: object) -> str | list[str]:
+    if value is None:
+        raise invalid("give a value, with a space after the colon, as in {combo_id: pair}")
     if not isinstance(value, list | tuple):
         return read_text(value)
     if not value:
