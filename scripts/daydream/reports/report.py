@@ -72,7 +72,9 @@ def unscored(experiment: Experiment, cohort: str) -> list[Generation]:
 
 
 SCORES = Report("scores", "parsing/aggregated_scores.csv", scored)
-TEXTS = Report("texts", "parsing/texts.csv", unscored)
+# Of all rows, as all reports of a cohort are withdrawn together: one that did not wait for the
+# scores would not be made again.
+TEXTS = Report("texts", "parsing/texts.csv", covered)
 CALLS = Report("calls", "parsing/calls.csv", covered)
 EXPLORER = Report("explorer", "explorer/index.html", covered)
 REPORTS = (SCORES, TEXTS, CALLS, EXPLORER)
