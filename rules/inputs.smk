@@ -190,6 +190,18 @@ def made_texts(wildcards):
 # Reports
 
 
+def tables_of_criteria(wildcards):
+    """Return the tables of what judges give numbers on besides the score, of cohorts with such."""
+    if MODE == "job":
+        return []
+    return [
+        f"data/cohorts/{cohort}/reports/criteria/{name}.csv"
+        for cohort in experiment.settings.cohorts
+        if criteria(experiment, cohort)
+        for name in CRITERIA
+    ]
+
+
 def reported_table(path, name, subcategory):
     """Return an output that `snakemake --report` shows, captioned by report/<name>.rst."""
     return report(

@@ -1,11 +1,12 @@
 import re
 
-from daydream.analysis import FOLDERS
+from daydream.analysis import CRITERIA, FOLDERS
 from daydream.analysis.views import check_views, union_columns
 from daydream.explorer import write_explorer
 from daydream.figures import FIGURES, FORMATS
 from daydream.reports.calls import write_calls
 from daydream.reports.report import CALLS, EXPLORER, SCORES, TEXTS, make_report
+from daydream.reports.said import criteria
 from daydream.reports.scores import score_columns, write_scores
 from daydream.reports.texts import write_texts
 
@@ -85,6 +86,28 @@ rule tabulate_scores:
         "../scripts/tabulate_scores.py"
 
 
+rule tabulate_criteria:
+    input:
+        rules.aggregate_scores.output[0],
+    output:
+        **{
+            name: reported_table(
+                f"data/cohorts/{{cohort}}/reports/criteria/{name}.csv",
+                f"criteria/{name}",
+                "{cohort}",
+            )
+            for name in CRITERIA
+        },
+    log:
+        "logs/tables/{cohort}-criteria.log",
+    conda:
+        "../environment.yml"
+    params:
+        criteria=lambda wildcards: criteria(experiment, wildcards.cohort),
+    script:
+        "../scripts/tabulate_criteria.py"
+
+
 rule unite_scores:
     input:
         scores=expand(rules.aggregate_scores.output, cohort=experiment.settings.cohorts),
@@ -135,6 +158,7 @@ rule tables:
     input:
         rules.membership.input,
         expand(rules.tabulate_scores.output, cohort=experiment.settings.cohorts),
+        tables_of_criteria,
         rules.unite_scores.output,
         expand(rules.filter_view.output, view=experiment.settings.views),
 

@@ -20,6 +20,7 @@ HOSTILE = (
     "Before. </script><script>document.title='taken'</script> <img src=x onerror=\"document.title="
     "'taken'\"> <!-- <script> ]]> &lt;b&gt; \u2028 {{ 7 * 7 }} After the lighthouse."
 )
+IN_JSON = '{"reason": "Dry <b>but</b> true", "depth": {"points": 7}, "tags": ["dry"]}'
 LEFT = "The ferry left at dawn, and nobody waved."
 RIGHT = "The ferry came at dusk, and nobody waved."
 
@@ -35,6 +36,9 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     cohort.write(right, prompt="Go", raw=RIGHT, parsed=RIGHT)
     for number, row in enumerate(cohort.of("evaluation")):
         cohort.write(row, prompt="Judge", raw=f"SCORE: {number % 10}", parsed=str(number % 10))
+    essay = cohort.of("essay")[1].gen_id
+    judged = next(row for row in cohort.of("evaluation") if row.parent_gen_id == essay)
+    cohort.write(judged, prompt="Judge", raw=IN_JSON, parsed="7")
     cohort.build()
     return cohort
 
@@ -416,6 +420,16 @@ def test_judgements_stand_below_their_text(page: Page, cohort: Cohort) -> None:
         for row in judged
     ]
     assert sorted(shown) == sorted(expected)
+
+
+def test_a_judgement_in_json_is_shown_as_pairs(page: Page, cohort: Cohort) -> None:
+    """Paths and values, however deep; what is not JSON stays as it is."""
+    essay = cohort.of("essay")[1]
+    goto(page, cohort, f"#{essay.gen_id}")
+    said = page.locator(".judgements .said")
+    expect(said).to_have_count(1)
+    assert said.locator("dt").all_inner_texts() == ["reason", "depth.points", "tags.0"]
+    assert said.locator("dd").all_inner_texts() == ["Dry <b>but</b> true", "7", "dry"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -26,3 +26,14 @@ FOLDERS: Mapping[str, str] = {
     "novelty": "analysis",
     "diversity": "analysis",
 }
+# Those that are also made of each criterion on which judges give numbers besides the score, in the
+# folder `criteria`.
+CRITERIA = (
+    "final_results",
+    "leaderboard",
+    "variance",
+    "judge_agreement",
+    "writer_judge",
+    "comparisons",
+    "correlations",
+)

@@ -13,6 +13,7 @@ from daydream.analysis.agreement import judge_agreement
 from daydream.analysis.allocation import allocation
 from daydream.analysis.comparisons import comparisons
 from daydream.analysis.coverage import coverage
+from daydream.analysis.criteria import correlations, on_criterion
 from daydream.analysis.diversity import diversity
 from daydream.analysis.frames import csv_of, read_csv
 from daydream.analysis.leaderboard import leaderboard
@@ -51,6 +52,7 @@ TEXT_TABLES: Mapping[str, Callable[[Texts], pd.DataFrame]] = {
     "novelty": novelty,
     "diversity": diversity,
 }
+CORRELATIONS = "correlations"
 # Their own columns say what is missing: `missing`, or `evaluations` and `scored` of every row.
 SAYING_IT: frozenset[Table] = frozenset({final_results, leaderboard, coverage})
 
@@ -74,6 +76,35 @@ def write_tables(scores: str, output: Mapping[str, str], *, texts: str = "") -> 
             _write(TEXT_TABLES[name](read), path)
         else:
             _write(build(TABLES[name], stages), path)
+
+
+def write_criteria(
+    scores: str,
+    output: Mapping[str, str],
+    criteria: Mapping[str, Mapping[str, Mapping[str, tuple[float, float]]]],
+) -> None:
+    """Write the tables of a cohort of each criterion besides the score; `output` as before.
+
+    `criteria` are columns of the scores, with the ends of their scales by stage and template.
+
+    Raises:
+        InputError: the scores cannot be read.
+    """
+    rows = read_frame(scores)
+    parts = {
+        name.removeprefix("answer."): split_stages(on_criterion(rows, name, scales), scores)
+        for name, scales in criteria.items()
+    }
+    for table, path in output.items():
+        if table == CORRELATIONS:
+            _write(correlations(rows, list(criteria)), path)
+            continue
+        made = []
+        for criterion, stages in parts.items():
+            part = build(TABLES[table], stages)
+            part.insert(0, "criterion", criterion)
+            made.append(part)
+        _write(pd.concat(made, ignore_index=True), path)
 
 
 def write_union(

@@ -135,7 +135,16 @@ class _Loader:
         path = templates_table_of(self.root, stage)
         if not path.exists():
             return {}
-        optional = ("template_name", "description", "parser", "generator", "score_min", "score_max")
+        optional = (
+            "template_name",
+            "description",
+            "parser",
+            "generator",
+            "score_min",
+            "score_max",
+            "schema",
+            "json_path",
+        )
         rows = self._scan(path, required=("template_id",), optional=optional)
         by_id = self._by_id(path, "template_id", rows, name_files=True)
         directory = self.root / "templates" / stage
@@ -147,6 +156,10 @@ class _Loader:
                 remedy = nearest(row.values["generator"], _GENERATORS)
                 self._refuse(path, row, "generator", "which is not a generator", remedy)
             score_min, score_max = self._scale(path, row)
+            schema = row.values["schema"]
+            if not is_file_name(schema):
+                remedy = "write the name of a file in schemas/, without .json"
+                self._refuse(path, row, "schema", "which cannot name a file", remedy)
             templates[name] = Template(
                 stage=stage,
                 template_id=name,
@@ -157,6 +170,8 @@ class _Loader:
                 score_min=score_min,
                 score_max=score_max,
                 path=text if generator != "copy" or _is_there(text) else None,
+                schema=schema,
+                json_path=row.values["json_path"],
                 line=row.line,
             )
         return templates

@@ -5,6 +5,7 @@
     <combo_mappings>                                      combo_id, concept_id, description_level
     <root>/<stage>_templates.csv                          template_id, parser, generator, ...
     <root>/templates/<stage>/<template_id>.txt
+    <root>/schemas/<schema>.json                          JSON Schemas of answers (optional)
     <root>/llm_models.csv                                 id, model, provider, ...
     <root>/replication_config.csv                         stage, replicates (optional)
     <items>                                               item_id, and whatever templates name
@@ -32,6 +33,7 @@ ITEM = "item_id"
 Generator = Literal["llm", "copy"]
 LEVEL_DIRECTORY = "descriptions-"
 MODELS_TABLE = "llm_models.csv"
+SCHEMAS = "schemas"
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -56,7 +58,9 @@ class Combo:
 class Template:
     """A template of a stage; `score_min` and `score_max` bound what a score may be.
 
-    `path` is None for a copy without a text of its own, whose prompt is its parent's text.
+    `path` is None for a copy without a text of its own, whose prompt is its parent's text. `schema`
+    names the JSON Schema of its answers, and `json_path` says where in them the score or the text
+    is; both are empty if the catalog does not tell.
     """
 
     stage: str
@@ -68,6 +72,8 @@ class Template:
     score_min: float
     score_max: float
     path: Path | None
+    schema: str = ""
+    json_path: str = ""
     line: int = field(default=0, compare=False)
 
 
@@ -121,6 +127,10 @@ class Catalog:
             for directory in directories
             if (directory / f"{concept_id}.txt").is_file()
         )
+
+    def schema_path(self, name: str) -> Path:
+        """Return the file of a JSON Schema of answers."""
+        return self.root / SCHEMAS / f"{name}.json"
 
     def templates_table(self, stage: str) -> Path:
         """Return the table of a stage's templates, which may be missing if no cohort uses it."""

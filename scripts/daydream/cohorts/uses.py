@@ -18,6 +18,7 @@ from pathlib import Path
 
 from daydream.catalog.prompts import PARENT_NAMES, check, undefined
 from daydream.catalog.records import Catalog, Combo, Template, is_file_name
+from daydream.cohorts.schemas import schema_problems
 from daydream.errors import InputError, Problems, TemplateError, nearest
 from daydream.generations.row import Generation
 from daydream.parsers import Parsers
@@ -34,13 +35,18 @@ _call_of = itemgetter(*map(Generation._fields.index, ("stage", "template_id", "l
 
 
 def texts(rows: Iterable[Generation], catalog: Catalog) -> list[Path]:
-    """Return the texts that rows are made of, templates' and concepts', each once and sorted."""
+    """Return the texts that rows are made of, each once and sorted.
+
+    They are those of templates, of the schemas of their answers, and of concepts.
+    """
     templates, combos = set(), set()
     for row in rows:
         templates.add(_template_of(row))
         if not row.parent_gen_id:
             combos.add(row.combo_id)
-    found = {catalog.templates[stage][name].path for stage, name in templates}
+    used = [catalog.templates[stage][name] for stage, name in templates]
+    found = {template.path for template in used}
+    found |= {catalog.schema_path(template.schema) for template in used if template.schema}
     for name in combos & catalog.combos.keys():
         found |= {catalog.concept_path(*concept) for concept in catalog.combos[name].concepts}
     return sorted(path for path in found if path is not None)
@@ -58,8 +64,8 @@ def check_uses(
 
     That is an unknown template, combo, item, concept, level of description, model or parser; a text
     that is missing, unreadable or blank; a template that is none, or that asks for a variable which
-    its stage never has; a copy that has nothing to copy. `read` returns a text by its path, or
-    raises InputError; who keeps texts gives it.
+    its stage never has; a copy that has nothing to copy; a schema or path that no answer can meet.
+    `read` returns a text by its path, or raises InputError; who keeps texts gives it.
 
     Raises:
         InputError: all of it, each once, with the number of rows that use it.
@@ -129,6 +135,16 @@ class _Check:
             )
             remedy = nearest(template.parser, self.parsers)
             self.problems.add(table, found, remedy, line=template.line, column="parser")
+        self.problems.found += [
+            replace(problem, found=f"{problem.found} ({_uses(number)})")
+            for problem in schema_problems(
+                template,
+                scored=stage.scored,
+                catalog=self.catalog,
+                parsers=self.parsers,
+                read=lambda path: self._text(path, number),
+            )
+        ]
         if template.path is None:
             return
         there = f"found {name!r}, but there is no {template.path} ({_uses(number)})"
@@ -136,10 +152,11 @@ class _Check:
         if text is None:
             self.problems.add(table, there, "write it", line=template.line, column="template_id")
         elif text and self._is_not_blank(template.path, text, number, template):
-            self._source(stage, str(template.path), text, number)
+            self._source(stage, template, text, number)
 
-    def _source(self, stage: Stage, path: str, text: str, number: int) -> None:
+    def _source(self, stage: Stage, template: Template, text: str, number: int) -> None:
         """Note what is wrong with a template's text."""
+        path = str(template.path)
         try:
             check(text, path)
         except TemplateError as error:
@@ -148,12 +165,14 @@ class _Check:
             return
         self.problems.found += [
             replace(problem, found=f"{problem.found} ({_uses(number)})")
-            for problem in undefined(text, self._variables(stage), name=path)
+            for problem in undefined(text, self._variables(stage, template), name=path)
         ]
 
-    def _variables(self, stage: Stage) -> dict[str, object]:
-        """Return the variables of a stage's templates; the members of those that are mappings."""
+    def _variables(self, stage: Stage, template: Template) -> dict[str, object]:
+        """Return the variables of a template; the members of those that are mappings."""
         variables: dict[str, object] = dict.fromkeys(stage.dimensions)
+        if template.schema:
+            variables["schema"] = None
         first_item = next(iter(self.catalog.items.values()), None)
         if first_item is not None:
             variables["item"] = first_item

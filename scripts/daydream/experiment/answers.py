@@ -38,7 +38,7 @@ def build_request(
         model=model.model,
         messages=tuple(messages),
         sampling=sampling,
-        extra_body=extra_body,
+        extra_body={**recipes.structured(experiment, generation), **extra_body},
         sample=sample,
     )
 
@@ -271,5 +271,8 @@ def parsed_text(
 def _parser(experiment: Experiment, generation: Generation) -> Callable[[str], str]:
     template = recipes.template_of(experiment, generation)
     return experiment.parsers.get(
-        template.parser, score_min=template.score_min, score_max=template.score_max
+        template.parser,
+        score_min=template.score_min,
+        score_max=template.score_max,
+        shape=recipes.shape_of(experiment, template),
     )

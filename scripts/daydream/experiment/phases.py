@@ -63,6 +63,7 @@ def prompt_of(experiment: Experiment, generation: Generation, ancestors: Mapping
     variables: dict[str, object] = {
         **recipes.dimensions(experiment, generation),
         **recipes.item_variables(experiment, generation),
+        **recipes.schema_variables(experiment, generation),
     }
     if ancestors:
         variables["ancestors"] = dict(ancestors)

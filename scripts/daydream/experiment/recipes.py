@@ -16,6 +16,9 @@ from daydream.catalog.records import Combo, Template
 from daydream.experiment.experiment import Experiment
 from daydream.files import text_sha256
 from daydream.generations.row import Generation
+from daydream.llm.structured import schema_fields
+from daydream.parsers import Shape
+from daydream.parsers.structured import default_path
 from daydream.settings import Stage
 from daydream.store.choices import FIRST
 from daydream.store.layout import generation_file
@@ -118,6 +121,7 @@ def prompt_variables(experiment: Experiment, generation: Generation) -> str:
     variables: dict[str, object] = {
         **dimensions(experiment, generation),
         **item_variables(experiment, generation),
+        **schema_variables(experiment, generation),
     }
     if not generation.parent_gen_id and experiment.settings.items is None:
         combo = experiment.catalog.combos[generation.combo_id]
@@ -162,7 +166,53 @@ def sampling_of(experiment: Experiment, generation: Generation) -> dict[str, Any
 def body_settings(experiment: Experiment, generation: Generation) -> dict[str, Any]:
     """Return the sampling settings of a generation's call as fields of what is sent."""
     sampling = sampling_of(experiment, generation)
-    return {**sampling, **sampling.pop("extra_body")}
+    extra_body = sampling.pop("extra_body")
+    return {**sampling, **structured(experiment, generation), **extra_body}
+
+
+# Answers in JSON
+
+
+def schema_text(experiment: Experiment, template: Template) -> str:
+    """Return the JSON Schema that a template names, as its file has it; empty if it names none.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    if not template.schema:
+        return ""
+    return experiment.text(str(experiment.catalog.schema_path(template.schema)))
+
+
+def shape_of(experiment: Experiment, template: Template) -> Shape:
+    """Return where in answers of JSON a template has its score or text, and which are valid."""
+    scored = experiment.settings.stages[template.stage].scored
+    source = schema_text(experiment, template)
+    return Shape(
+        path=template.json_path or default_path(scored=scored),
+        scored=scored,
+        schema=json.loads(source) if source else None,
+    )
+
+
+def structured(experiment: Experiment, generation: Generation) -> dict[str, Any]:
+    """Return the fields by which a call asks for JSON of its template's schema."""
+    template = template_of(experiment, generation)
+    source = schema_text(experiment, template)
+    if not source:
+        return {}
+    model = experiment.catalog.models[generation.llm_model_id]
+    settings = experiment.settings
+    provider = settings.providers[settings.provider_of(model.provider)]
+    return schema_fields(provider.structured, template.schema, json.loads(source))
+
+
+def schema_variables(experiment: Experiment, generation: Generation) -> dict[str, str]:
+    """Return the variable `schema` of a template that names it: the text of its schema."""
+    source = schema_text(experiment, template_of(experiment, generation))
+    if source and "schema" in template_text(experiment, generation):
+        return {"schema": source.strip()}
+    return {}
 
 
 def call_settings(experiment: Experiment, generation: Generation) -> str:
@@ -179,6 +229,7 @@ def call_settings(experiment: Experiment, generation: Generation) -> str:
             "model": model.model,
             **sampling,
             **_choice(experiment, generation),
+            **structured(experiment, generation),
             # What decides whether an answer is asked for again, if the stage ever does that.
             **({"resample": stage.resample} if stage.resample else {}),
             **({"limit": stage.max_tokens_limit} if stage.on_truncation == "grow" else {}),
@@ -203,12 +254,15 @@ def pool_of(experiment: Experiment, generation: Generation) -> str:
 def parser_settings(experiment: Experiment, generation: Generation) -> str:
     """Return what a parsed text depends on besides its input files: parser and scale."""
     template = template_of(experiment, generation)
+    reads_json = experiment.parsers.reads_json(template.parser)
     return _canonical(
         {
             "parser": template.parser,
             "source": experiment.parsers.digest(template.parser),
             "scale": [template.score_min, template.score_max],
             "min_lines": stage_of(experiment, generation).min_lines,
+            **({"path": template.json_path} if template.json_path else {}),
+            **({"schema": schema_text(experiment, template)} if reads_json else {}),
         }
     )
 

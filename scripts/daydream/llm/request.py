@@ -137,10 +137,15 @@ class Response:
     def text(self) -> str:
         """The exact text of the answer. If it comes in parts, its text parts are joined.
 
+        The arguments of a tool's call are an answer that a schema asked for.
+
         Raises:
             CallError: the answer holds no text.
         """
         message = self._choice.get("message")
+        arguments = _arguments(message)
+        if arguments:
+            return arguments
         content = message.get("content") if isinstance(message, Mapping) else None
         if isinstance(content, str):
             return content
@@ -200,6 +205,16 @@ class Response:
         if isinstance(choices, list) and choices and isinstance(choices[0], Mapping):
             return choices[0]
         return {}
+
+
+def _arguments(message: object) -> str:
+    """Return the arguments of the only tool that a message calls; empty if there is none."""
+    calls = message.get("tool_calls") if isinstance(message, Mapping) else None
+    if not (isinstance(calls, list) and len(calls) == 1 and isinstance(calls[0], Mapping)):
+        return ""
+    function = calls[0].get("function")
+    arguments = function.get("arguments") if isinstance(function, Mapping) else None
+    return arguments if isinstance(arguments, str) else ""
 
 
 class Provider(Protocol):

@@ -2,7 +2,7 @@ r"""Parsers: what turns a model's answer into the text that its children and the
 
 A parser is a function of one text, the raw answer, which returns the parsed text or raises
 `ParseError` with the reason. A parser of scores may also take the keyword `scale`, the bounds
-that the template's catalog row gives:
+that the template's catalog row gives; one of JSON also `shape`, its schema and path:
 
     from daydream.errors import ParseError
     from daydream.parsers import Scale, parser
@@ -24,11 +24,12 @@ its ends; the score parsers the shortest decimal form of the number and a line f
 
     registry   what a parser is: `Scale`, the decorator, `Parsers`
     texts      the built-in parsers of texts      scores   those of scores
+    structured   those of answers in JSON
     loading    `load_parsers`: the built-in ones, and those of the user's files
 """
 
 from daydream.parsers.loading import load_parsers
-from daydream.parsers.registry import Parser, Parsers, Scale, parser
+from daydream.parsers.registry import Parser, Parsers, Scale, Shape, parser
 from daydream.parsers.scores import in_last_line, three_scores_last_line
 from daydream.parsers.texts import essay_block, essay_block_lenient, essay_idea_last, identity
 
@@ -36,6 +37,7 @@ __all__ = [
     "Parser",
     "Parsers",
     "Scale",
+    "Shape",
     "essay_block",
     "essay_block_lenient",
     "essay_idea_last",

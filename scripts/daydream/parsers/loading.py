@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from daydream.errors import Problems
-from daydream.parsers import scores, texts
+from daydream.parsers import scores, structured, texts
 from daydream.parsers.registry import NOTES, Definition, Parsers, definitions, described
 from daydream.usercode import BrokenFileError, UnreadableFileError, digest, line_in, run_file
 
@@ -38,7 +38,7 @@ def load_parsers(paths: Sequence[Path] = ()) -> Parsers:
 
 
 def _built_in(problems: Problems) -> Iterator[Definition]:
-    for module in (texts, scores):
+    for module in (texts, scores, structured):
         source = Path(inspect.getfile(module))
         shown = "/".join(source.parts[-3:])
         yield from definitions(vars(module), shown, digest(source.read_bytes()), problems)

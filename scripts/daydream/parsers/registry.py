@@ -38,6 +38,23 @@ class Scale:
         return score + 0.0
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shape:
+    """Where in an answer of JSON the score or the text is, and which answers are valid.
+
+    `path` is that of `daydream.parsers.structured`; `schema` is a JSON Schema, None if there is
+    none. `scored`: a number is wanted, not a text.
+    """
+
+    path: str
+    scored: bool
+    schema: Mapping[str, Any] | None = None
+
+
+# What a parser may take besides the answer, by keyword: what the catalog says of its template.
+KEYWORDS = ("scale", "shape")
+
+
 @overload
 def parser(function: _Function, /) -> _Function: ...
 
@@ -65,16 +82,16 @@ def parser(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Definition:
-    """A parser and where it was noted. `scaled` ones take the keyword `scale`."""
+    """A parser and where it was noted; `takes` are those of `KEYWORDS` that it wants."""
 
     name: str
     function: Callable[..., str]
-    scaled: bool
+    takes: frozenset[str]
     file: str
     line: int
     digest: str
 
-    def __call__(self, answer: str, **keywords: Scale) -> str:
+    def __call__(self, answer: str, **keywords: Scale | Shape) -> str:
         """Return the function's result for an answer; any other outcome is a `ParseError`."""
         try:
             parsed: object = self.function(answer, **keywords)
@@ -117,8 +134,10 @@ class Parsers:
     def __iter__(self) -> Iterator[str]:
         return iter(self._definitions)
 
-    def get(self, name: str, *, score_min: float, score_max: float) -> Parser:
-        """Return a parser, bound to the template's score bounds if it takes them.
+    def get(
+        self, name: str, *, score_min: float, score_max: float, shape: Shape | None = None
+    ) -> Parser:
+        """Return a parser, bound to the template's score bounds and shape if it takes them.
 
         The function returned raises `ParseError` and nothing else.
 
@@ -126,9 +145,17 @@ class Parsers:
             InputError: there is no parser of that name.
         """
         definition = self._find(name)
-        if not definition.scaled:
-            return definition
-        return partial(definition, scale=Scale(minimum=score_min, maximum=score_max))
+        known: dict[str, Scale | Shape] = {
+            "scale": Scale(minimum=score_min, maximum=score_max),
+            "shape": shape or Shape(path="score", scored=True),
+        }
+        wanted = {keyword: known[keyword] for keyword in KEYWORDS if keyword in definition.takes}
+        function: Callable[..., str] = definition
+        return partial(function, **wanted) if wanted else definition
+
+    def reads_json(self, name: str) -> bool:
+        """Tell whether a parser looks for a place in an answer of JSON."""
+        return name in self and "shape" in self._definitions[name].takes
 
     def digest(self, name: str) -> str:
         """Return 16 hexadecimal digits of the SHA-256 of the file that defines a parser.
@@ -160,19 +187,19 @@ def definitions(
             continue
         try:
             signature = inspect.signature(function)
-            scaled = "scale" in list(signature.parameters)[1:]
-            signature.bind("", **{"scale": None} if scaled else {})
+            takes = frozenset(list(signature.parameters)[1:]) & frozenset(KEYWORDS)
+            signature.bind("", **dict.fromkeys(takes))
         except (TypeError, ValueError) as error:
             problems.add(
                 file,
                 f"found the parser {name!r}, which takes not just one text ({error})",
-                "let it take the answer alone, or the answer and the keyword scale",
+                "let it take the answer alone, or also the keywords scale and shape",
                 line=line,
             )
             continue
         found.append(
             Definition(
-                name=name, function=function, scaled=scaled, file=file, line=line, digest=digest
+                name=name, function=function, takes=takes, file=file, line=line, digest=digest
             )
         )
     return found

@@ -42,7 +42,7 @@ def in_last_line(answer: str, *, scale: Scale) -> str:
                 f"found {excerpt(line)}, but the scale ends at {scale.maximum:.15g}; state it in "
                 "the template, or set score_max"
             )
-        return _score_text(scale.check(float(found[1])))
+        return score_text(scale.check(float(found[1])))
     raise ParseError(
         f"no score in the last three lines, which end with {excerpt(answer[-60:])}; ask for a "
         "last line such as 'SCORE: 7' in the template"
@@ -64,7 +64,7 @@ def three_scores_last_line(answer: str, *, scale: Scale) -> str:
             f"no three scores in the last line {excerpt(line)}; ask for a last line such as "
             "'4 5 6' in the template"
         )
-    return _score_text(math.fsum(scale.check(float(part)) for part in parts) / 3)
+    return score_text(math.fsum(scale.check(float(part)) for part in parts) / 3)
 
 
 def _filled_lines(text: str) -> list[str]:
@@ -77,5 +77,6 @@ def _plain(line: str) -> str:
     return " ".join(words).strip("# ").removesuffix(".").rstrip()
 
 
-def _score_text(score: float) -> str:
+def score_text(score: float) -> str:
+    """Return the parsed text of a score."""
     return f"{score!r}\n"

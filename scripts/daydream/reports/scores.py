@@ -13,7 +13,11 @@ scored stage itself (whose id is `gen_id`), then
     edited                 the stages of which a text was changed by hand, with spaces between
     usd                    price of this evaluation's own call in USD; empty if unknown
     prompt_tokens, completion_tokens   as the provider counted them for that call
+    answer.<path>          what else the judge says, if its template has a schema (`reports.said`)
+    repaired               yes if the parser `json_lenient` had to repair the answer
     slice                  `where` and `exclude` of the run, if the table is not the whole cohort
+
+`answer.<path>` and `repaired` are there only if a judge of the table can have them.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ from daydream.files import read_text, write_text
 from daydream.generations.row import Generation
 from daydream.llm.usage import read_usage
 from daydream.reports.report import scored
+from daydream.reports.said import said, said_columns, templates_of
 from daydream.settings import chain
 from daydream.store.layout import generation_file, read_json
 from daydream.tables import csv_text
@@ -44,12 +49,17 @@ OUTCOME = (
     "usd",
     "prompt_tokens",
     "completion_tokens",
-    "slice",
 )
+SLICE = "slice"
 
 
 def score_columns(experiment: Experiment, stage: str) -> list[str]:
-    """Return the header of the score table of a scored stage."""
+    """Return the columns that the score table of a scored stage may have."""
+    templates = experiment.catalog.templates[stage].values()
+    return [*_fixed_columns(experiment, stage), *said_columns(experiment, templates), SLICE]
+
+
+def _fixed_columns(experiment: Experiment, stage: str) -> list[str]:
     names = ["gen_id", "parent_gen_id", "cohort_id", "combo_id"]
     for link in chain(experiment.settings.stages, stage):
         own = [f"{link.name}_{name}" for name in ("template", "llm", "replicate", *link.dimensions)]
@@ -86,6 +96,8 @@ def score_row(
         row.update(_cost(experiment, generation))
     row["edited"] = " ".join(link.stage for link in lineage if accounts[link.gen_id].edited)
     row.update(_outcome(lineage, accounts))
+    if "score" in row:
+        row.update(said(experiment, generation, read_text(_file(generation, "raw.txt"))))
     return row
 
 
@@ -151,17 +163,19 @@ def write_scores(
     experiment: Experiment, cohort: str, accounts: Mapping[str, Account], path: str
 ) -> None:
     """Write the scores of a cohort, in membership order."""
+    generations = scored(experiment, cohort)
     stages = [stage for stage in experiment.settings.stages.values() if stage.scored]
     header = list(
-        dict.fromkeys(n for stage in stages for n in score_columns(experiment, stage.name))
+        dict.fromkeys(n for stage in stages for n in _fixed_columns(experiment, stage.name))
     )
+    header += [*said_columns(experiment, templates_of(experiment, generations)), SLICE]
     judged: dict[str, dict[str, object]] = {}
     rows = []
-    for generation in scored(experiment, cohort):
+    for generation in generations:
         parent = generation.parent_gen_id
         if parent not in judged:
             lineage = experiment.lineage(generation)[:-1]
             judged[parent] = _of_parent(experiment, lineage, accounts)
         row = score_row(experiment, generation, accounts)
-        rows.append({**row, **judged[parent], "slice": experiment.slice})
+        rows.append({**row, **judged[parent], SLICE: experiment.slice})
     write_text(path, csv_text(header, ([row.get(name) for name in header] for row in rows)))

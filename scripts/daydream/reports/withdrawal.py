@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from daydream.analysis import FOLDERS
+from daydream.analysis import CRITERIA, FOLDERS
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
 from daydream.figures import FIGURES, FORMATS
@@ -75,6 +75,8 @@ def _files(reports: Path) -> Iterator[Path]:
         yield reports / report.file
     for table, folder in FOLDERS.items():
         yield reports / folder / f"{table}.csv"
+    for table in CRITERIA:
+        yield reports / "criteria" / f"{table}.csv"
     for figure in FIGURES:
         for form in FORMATS:
             yield reports / "figures" / f"{figure}.{form}"

@@ -8,8 +8,22 @@ from pydantic import BeforeValidator, Field
 
 from daydream.settings.fields import Count, NumberFrom0, Seconds, Section, Text, Words, read_whole
 
+# How a provider takes the JSON Schema of an answer (`daydream.llm.structured`).
+Structured = Literal["response_format", "json_object", "tool", "none"]
 
-class Remote(Section):
+
+class Asked(Section):
+    """The settings of every provider."""
+
+    structured: Structured = Field(
+        default="response_format",
+        description="How a template's [schema](#answers-in-json) is sent: as `response_format` "
+        "(OpenAI and most servers), as `json_object` (JSON of any shape), as a `tool` whose "
+        "arguments are the answer, or not at all: `none`.",
+    )
+
+
+class Remote(Asked):
     """The settings of every provider that is called over a connection."""
 
     connect_timeout: Seconds = Field(
@@ -60,7 +74,7 @@ class Command(Remote):
 Context = Annotated[int, Field(ge=256), BeforeValidator(read_whole)]
 
 
-class Local(Section):
+class Local(Asked):
     """The bundled SmolLM2-135M-Instruct, or another GGUF file, in this process.
 
     The same request gives the same text on the same machine.
@@ -78,7 +92,7 @@ class Local(Section):
     )
 
 
-class Function(Section):
+class Function(Asked):
     """A Python function, which takes the body of the request.
 
     It returns the answer's text, or a whole chat completion object.

@@ -21,7 +21,7 @@ from pydantic_core import CoreSchema
 
 from daydream.settings.budget import RunBudget
 from daydream.settings.fields import Section
-from daydream.settings.providers import Command, Function, Local, OpenAI, Pool, Remote
+from daydream.settings.providers import Asked, Command, Function, Local, OpenAI, Pool, Remote
 from daydream.settings.sampling import Sampling
 from daydream.settings.sections import ModelSettings, Settings
 from daydream.settings.stages import Stage
@@ -43,9 +43,10 @@ _TABLES: Mapping[str, tuple[type[Section], type[Section] | None]] = {
     "model": (ModelSettings, None),
     "openai": (OpenAI, Remote),
     "command": (Command, Remote),
-    "remote": (Remote, None),
-    "local": (Local, None),
-    "function": (Function, None),
+    "remote": (Remote, Asked),
+    "asked": (Asked, None),
+    "local": (Local, Asked),
+    "function": (Function, Asked),
     "pool": (Pool, None),
 }
 # Where the manual says more about a setting.

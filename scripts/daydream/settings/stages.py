@@ -55,6 +55,7 @@ RULES = (
     "run_shard",
     "scores",
     "tables",
+    "tabulate_criteria",
     "tabulate_scores",
     "top",
     "unite_scores",

@@ -99,7 +99,7 @@ class Reader {
     const items = judged.map((child) => {
       const reason = h("div.text.reason", { dir: "auto" }, "…");
       this.texts.of(child.row).then(([, raw]) => {
-        reason.replaceChildren(raw === null ? "There is no current raw.txt." : raw);
+        reason.replaceChildren(raw === null ? "There is no current raw.txt." : structured(raw) ?? raw);
       });
       return h("li", {},
         h("h3", {}, h("strong.score", {}, outline.scoreText(child)),
@@ -353,4 +353,26 @@ function joined(parts) {
     else runs.push([tag, value]);
   }
   return runs.map(([tag, value]) => (tag ? h(tag, {}, value) : value));
+}
+
+// A judge's answer in JSON as paths and values; null if it is none.
+function structured(text) {
+  const fenced = /^```\w*\n([\s\S]*)\n```$/.exec(text.trim());
+  let value;
+  try {
+    value = JSON.parse(fenced ? fenced[1] : text);
+  } catch {
+    return null;
+  }
+  if (value === null || typeof value !== "object") return null;
+  return h("dl.said", {}, [...leaves(value, "")].map(([path, leaf]) =>
+    [h("dt", { dir: "auto" }, path), h("dd", { dir: "auto" }, String(leaf))]));
+}
+
+function* leaves(value, path) {
+  for (const [name, each] of Object.entries(value)) {
+    const here = path ? `${path}.${name}` : name;
+    if (each !== null && typeof each === "object") yield* leaves(each, here);
+    else yield [here, each];
+  }
 }
