@@ -1,7 +1,7 @@
 # Each command imports its own module: no run waits for those of the others.
 
 # Targets that answer a question, or do one thing to the store: no text is made for them.
-COMMANDS = (*READERS, "membership", "top", "import_store", "prune")
+COMMANDS = (*READERS, "batches", "membership", "top", "import_store", "prune")
 
 
 rule plan:
@@ -55,6 +55,19 @@ rule combos:
                     experiment.catalog, experiment.settings.combo_mappings, **params
                 )
             )
+
+
+rule batches:
+    log:
+        "logs/batches.log",
+    localrule: True
+    params:
+        cancel=config["cancel"],
+    run:
+        from daydream.planning.batches import batches
+
+        with job_log(log[0]):
+            print(batches(experiment, **params))
 
 
 rule diff:

@@ -146,7 +146,8 @@ def tell_the_end():
 
 
 def end_in_failure():
-    """Make the reports of what there is, and say how the run has ended."""
+    """Go on with what is ready, make the reports of what there is, and say how the run has ended."""
+    go_on_in_batches()
     report_failures()
     tell_the_end()
 
@@ -252,6 +253,32 @@ def inner_run(cores, *, targets=None, **settings):
         # Which answers are asked for again is decided once, here.
         settings={"refresh": False, **settings},
     )
+
+
+def go_on_in_batches():
+    """Ask in batches for what is ready, where a failed text has kept the batch of a stage waiting."""
+    waiting = {
+        str(file)
+        for file in open_outputs()
+        if file.startswith("data/batches/marks/") and file.endswith(".submitted")
+    }
+    tried = any("logs/batches/" in failure.place for failure in progress.failures)
+    if not waiting or tried or experiment.stop.event.is_set():
+        return
+    console.tell("Asking in batches for what is ready.")
+    try:
+        run_inner(
+            inner_run(
+                workflow.resource_settings.cores or 1,
+                targets=sorted(target_rules() & stage_targets().keys())
+                or list(stage_targets()),
+                skip_failed=True,
+                report_failures=False,
+            ),
+            log="logs/batches/ready.log",
+        )
+    except DaydreamError as error:
+        console.tell(str(error))
 
 
 def report_failures():

@@ -15,7 +15,7 @@ rule render_prompt:
 
 rule generate_raw:
     input:
-        unpack(of_generation(recipes.raw_inputs)),
+        unpack(of_generation(answer_inputs)),
     output:
         raw="data/gens/{stage}/{gen_id}/raw.txt",
         metadata="data/gens/{stage}/{gen_id}/metadata.json",

@@ -9,6 +9,7 @@ from daydream.experiment import recipes
 from daydream.files import holds
 from daydream.planning.scope import Scope
 from daydream.reports.withdrawal import Withdrawal
+from daydream.store.layout import generation_file
 
 withdrawal = Withdrawal(experiment)
 
@@ -139,6 +140,66 @@ def of_generation(question):
     # Kept with the function: Snakemake would find them out again at each call, four times a job.
     overwrite_function_params(answer, signature(answer).parameters)
     return answer
+
+
+def batch_mark(stage):
+    """Return the file that says that the batches of a stage have been collected in this run."""
+    return expand(f"{MARK}.collected", stage=stage)[0]
+
+
+def batch_rows(stage=None):
+    """Return the generations of a stage, or of all, that get their answers in batches in this run.
+
+    Single files are asked for directly.
+    """
+    if key not in in_batches:
+        found = own_scope()
+        rows, wanted = ([], [])
+        if MODE != "job" and not (found.named or found.is_divided or found.only_looks):
+            rows, wanted = found.workload(requested_stages())
+        needed = {*wanted}
+        in_batches[key] = {
+            row.gen_id: row
+            for row in batched(
+                experiment, [row for row in rows if row.gen_id in needed]
+            )
+        }
+        stages = {row.stage for row in in_batches[key].values()}
+        make_again(
+            file
+            for name in stages
+            for file in (
+                batch_mark(name),
+                batch_mark(name).replace(".collected", ".submitted"),
+            )
+        )
+    return [row for row in in_batches[key].values() if stage in (None, row.stage)]
+
+
+def chosen_rows(stage):
+    """Return the same of a stage, after a refresh of them has been written down."""
+    rows = batch_rows(stage)
+    for row in rows:
+        choose_answers(row)
+    return rows
+
+
+def prompts_of_batches(wildcards):
+    """Return the prompts of a stage that are sent in batches."""
+    return [
+        settled(generation_file(row.stage, row.gen_id, "prompt.txt"))
+        for row in batch_rows(wildcards.stage)
+    ]
+
+
+def answer_inputs(experiment, row):
+    """Return the files that an answer is made from, and the mark of the batches that may have it."""
+    inputs = recipes.raw_inputs(experiment, row)
+    if MODE != "job":
+        batch_rows()
+        if row.gen_id in in_batches[key]:
+            inputs["batches"] = batch_mark(row.stage)
+    return inputs
 
 
 def pool_resources():

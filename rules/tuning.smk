@@ -49,10 +49,10 @@ progress = console.attach(
 
 # A workflow that imports this one runs it again at each `use rule`. What holds for all of these:
 # by their settings, the experiments, what a run covers of them (and whether their memberships are
-# there), and the checkpoints; and the experiments whose end has been told.
-experiments, scopes, expanded, known_checkpoints, told = vars(workflow).setdefault(
-    "daydream", ({}, {}, set(), {}, set())
-)
+# there), the checkpoints, and what is asked in batches; and the experiments whose end has been told.
+experiments, scopes, expanded, known_checkpoints, told, in_batches = vars(
+    workflow
+).setdefault("daydream", ({}, {}, set(), {}, set(), {}))
 
 
 def is_main(settings):

@@ -120,6 +120,12 @@ class BudgetError(DaydreamError):
         self.may_fit = may_fit
 
 
+class BatchError(DaydreamError):
+    """Answers that are still to come in a batch, or that a batch did not give."""
+
+    code = "batch"
+
+
 class StoppedError(DaydreamError):
     """A call that did not begin because the run is ending."""
 

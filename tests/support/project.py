@@ -219,6 +219,11 @@ class Project:
         with self.path("data/cohorts/c1/membership.csv").open(newline="") as file:
             return list(csv.DictReader(file))
 
+    def first(self, stage: str, number: int = 0) -> str:
+        """Return the parsed text of a generation of a stage, as a target."""
+        rows = [row for row in self.membership() if row["stage"] == stage]
+        return f"data/gens/{stage}/{rows[number]['gen_id']}/parsed.txt"
+
     def scores(self) -> list[dict[str, str]]:
         import csv
 

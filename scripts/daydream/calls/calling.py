@@ -23,13 +23,14 @@ from daydream.calls.prices import Cost, cost_of, most_of
 from daydream.calls.spent import Reservation
 from daydream.calls.stop import Stop
 from daydream.catalog.records import Model
-from daydream.errors import BudgetError, StoppedError, StoreError
+from daydream.errors import BatchError, BudgetError, StoppedError, StoreError
 from daydream.files import ReservedFile
 from daydream.generations.row import Generation
 from daydream.llm import Providers
 from daydream.llm.failures import CallFailedError
 from daydream.llm.request import Request, Response
 from daydream.settings import Settings
+from daydream.store.batches import OpenRequests
 from daydream.store.journal import CLAIM_PAUSE_S, claim_entry, find_response, record_response
 from daydream.store.layout import generation_file
 
@@ -49,6 +50,7 @@ class Calls:
         self._models = models
         self.providers = providers
         self._stop = stop
+        self._open = OpenRequests()
         # Processes that a run starts, such as its shards, are part of it.
         self.run = os.environ.setdefault("DAYDREAM_RUN", f"{time.time_ns():x}-{os.getpid()}")
         self.ledger = Ledger(
@@ -74,6 +76,12 @@ class Calls:
             known = find_response(directory, request)
             if known is not None:
                 return known, True
+            if batch := self._open.holder(generation.gen_id, request):
+                raise BatchError(
+                    f"{generation.stage} {generation.gen_id}: its answer is under way in batch "
+                    f"{batch}; make it with the other texts of its stage, which collects it, or "
+                    f"cancel that batch with: snakemake -c1 batches --config cancel={batch}"
+                )
             with self._stop.call():
                 try:
                     return self._ask(generation, request, file), False

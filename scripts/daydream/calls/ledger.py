@@ -59,8 +59,11 @@ class Ledger:
         self._runs: dict[str, Spent] = {}
         self._cohorts: dict[str, Spent] = {}
 
-    def begin(self, *, cohort: str, most: Reservation, **details: object) -> str:
+    def begin(self, *, cohort: str, most: Reservation, call: str = "", **details: object) -> str:
         """Enter an attempt that is about to be sent, and return its name.
+
+        One in a batch has a name of its own, `call`, so that a run that goes on after a crash does
+        not enter it twice.
 
         Raises:
             BudgetError: it could break a budget, or there is a budget in USD and no price. It says
@@ -73,6 +76,8 @@ class Ledger:
                 f"kept; add usd_per_mtok_in and usd_per_mtok_out to llm_models.csv"
             )
         with self._entry() as file:
+            if call and self._knows("begin", call):
+                return call
             for spent, budget, whose in (
                 (self._of(self._runs, self._run), self._budget, "this run"),
                 (self._of(self._cohorts, cohort), self._cohort_budget, f"cohort {cohort!r}"),
@@ -84,16 +89,23 @@ class Ledger:
                         f"the budget of {whose}, {limit}, allows no further call",
                         may_fit=bool(own) and not spent.exceeded(budget, most, without=own),
                     )
-            call = f"{self._run}-{os.getpid()}-{next(_NUMBERS)}"
-            head = self._head("begin", call, cohort)
+            name = call or f"{self._run}-{os.getpid()}-{next(_NUMBERS)}"
+            head = self._head("begin", name, cohort)
             self._append(file, {**head, **details, "tokens": most.tokens, "usd": most.usd})
-            self._own[call] = most
-            return call
+            if not call:
+                # What is in a batch leaves no room for hours: nothing waits for it.
+                self._own[name] = most
+            return name
 
-    def end(self, call: str, *, cohort: str, cost: Cost, usage: Usage, attempts: int) -> None:
-        """Enter that an attempt was answered; it is on disk when this returns."""
+    def end(
+        self, call: str, *, cohort: str, cost: Cost, usage: Usage, attempts: int, run: str = ""
+    ) -> None:
+        """Enter once that an attempt was answered; it is on disk when this returns.
+
+        `run` is the run that began it, if that is another one.
+        """
         entry = {
-            **self._head("end", call, cohort),
+            **self._head("end", call, cohort, run),
             "attempts": attempts,
             "prompt_tokens": usage.prompt,
             "completion_tokens": usage.completion,
@@ -103,6 +115,8 @@ class Ledger:
         }
         with self._entry() as file:
             self._own.pop(call, None)
+            if self._is_over(call):
+                return
             self._append(file, entry)
         try:
             # Outside the lock, so that others can enter meanwhile.
@@ -110,11 +124,12 @@ class Ledger:
         except OSError as error:
             raise self._cannot_be_written(error) from error
 
-    def close(self, call: str, event: str, *, cohort: str, reason: str) -> None:
-        """Enter that an attempt was not answered: `event` is ``reject``, ``lose`` or ``fail``."""
+    def close(self, call: str, event: str, *, cohort: str, reason: str, run: str = "") -> None:
+        """Enter once that an attempt was not answered: ``reject``, ``lose`` or ``fail``."""
         with self._entry() as file:
             self._own.pop(call, None)
-            self._append(file, {**self._head(event, call, cohort), "reason": reason})
+            if not self._is_over(call):
+                self._append(file, {**self._head(event, call, cohort, run), "reason": reason})
 
     def spent(self, cohort: str | None = None) -> Spent:
         """Return what this run has spent, or all runs for a cohort."""
@@ -125,9 +140,17 @@ class Ledger:
                 return self._of(self._runs, self._run)
             return self._of(self._cohorts, cohort)
 
-    def _head(self, event: str, call: str, cohort: str) -> dict[str, object]:
+    def _head(self, event: str, call: str, cohort: str, run: str = "") -> dict[str, object]:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        return {"event": event, "call": call, "time": now, "run": self._run, "cohort": cohort}
+        whose = run or self._run
+        return {"event": event, "call": call, "time": now, "run": whose, "cohort": cohort}
+
+    def _knows(self, event: str, call: str) -> bool:
+        return hash((event, call)) in self._known
+
+    def _is_over(self, call: str) -> bool:
+        """Tell whether the end of an attempt is entered already, as only one in a batch can be."""
+        return any(self._knows(event, call) for event in ("end", "reject", "lose", "fail"))
 
     @staticmethod
     def _of(table: dict[str, Spent], name: str) -> Spent:

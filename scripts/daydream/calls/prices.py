@@ -28,8 +28,8 @@ class Cost(NamedTuple):
     source: str = ""
 
 
-def cost_of(usage: Usage, model: Model, settings: Settings) -> Cost:
-    """Return what a call of a model costs.
+def cost_of(usage: Usage, model: Model, settings: Settings, *, batch: bool = False) -> Cost:
+    """Return what a call of a model costs, by itself or in a `batch`.
 
     Cached tokens and reasoning tokens have their own prices if the catalog gives them. Otherwise
     they cost as much as other tokens of the prompt and the answer.
@@ -38,20 +38,28 @@ def cost_of(usage: Usage, model: Model, settings: Settings) -> Cost:
         return Cost(usage.usd, PROVIDER)
     if usage.prompt is None or usage.completion is None:
         return Cost()
+    share = _batch_price(model, settings) if batch else 1
     if model.usd_per_mtok_in is not None and model.usd_per_mtok_out is not None:
-        return Cost(_by_catalog(usage, model), CATALOG)
+        return Cost(share * _by_catalog(usage, model), CATALOG)
     listed = _list_price(model.model, _address(model, settings))
     usd = None if listed is None else listed(usage)
-    return Cost() if usd is None else Cost(usd, LIST)
+    return Cost() if usd is None else Cost(share * usd, LIST)
 
 
-def most_of(usage: Usage, model: Model, settings: Settings) -> float | None:
+def _batch_price(model: Model, settings: Settings) -> float:
+    """Return the price of a call in a batch, as a share of the ordinary price."""
+    provider = settings.providers[settings.provider_of(model.provider)]
+    batch = provider.batch if isinstance(provider, OpenAI) else None
+    return 1 if batch is None else batch.price
+
+
+def most_of(usage: Usage, model: Model, settings: Settings, *, batch: bool = False) -> float | None:
     """Return the most that a call of these tokens can cost, or None if there is no price."""
     kinds = (
         usage,
         usage._replace(cached=usage.prompt, reasoning=usage.completion),
     )
-    prices = [cost_of(kind, model, settings).usd for kind in kinds]
+    prices = [cost_of(kind, model, settings, batch=batch).usd for kind in kinds]
     known = [price for price in prices if price is not None]
     return max(known, default=None)
 

@@ -193,7 +193,8 @@ def call_record(
     """Return the part of metadata.json that says what was asked, and how the answer came."""
     request, response, reused, refused = answer
     model = experiment.catalog.models[generation.llm_model_id]
-    cost = cost_of(response.counted, model, experiment.settings)
+    batch = bool(response.batch)
+    cost = cost_of(response.counted, model, experiment.settings, batch=batch)
     return {
         "request_sha256": request.sha256,
         "provider": request.provider,
@@ -210,6 +211,7 @@ def call_record(
         "duration_s": response.duration_s,
         "slurm_job_id": os.environ.get("SLURM_JOB_ID"),
         "sample": request.sample,
+        **({"batch": response.batch} if batch else {}),
         "reused": reused,
         "refused": [each._asdict() for each in refused],
     }

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from daydream.calls.batch.lane import Batching
 from daydream.calls.calling import Calls
 from daydream.calls.stop import Stop
 from daydream.catalog.loader import load_catalog
@@ -68,6 +69,14 @@ class Experiment:
             settings.providers, base_dir=Path(), pools=settings.pools, stop=self.stop.event
         )
         self.calls = Calls(settings, self.catalog.models, providers, self.stop)
+        self.batching = Batching(
+            settings,
+            self.catalog.models,
+            providers,
+            self.calls.ledger,
+            self.stop,
+            run=self.calls.run,
+        )
         self.mode = mode
 
     # Cohorts

@@ -88,10 +88,13 @@ def generate_raw(
     *,
     prompt: str,
     copied: str | None = None,
+    batches: str | None = None,
     raw: str,
     metadata: str,
 ) -> None:
     """Answer a prompt: from the journal, or else by a model call, which is journaled first.
+
+    `batches` says that the batches which may have the answer have been collected.
 
     Raises:
         CallError: there is no answer, or it has no text.

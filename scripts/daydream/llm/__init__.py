@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import cast
 
 from daydream.errors import CallError, nearest
+from daydream.llm.batches import BatchProvider
 from daydream.llm.deadline import Notices
 from daydream.llm.limits import Limits
 from daydream.llm.providers.function import FunctionProvider
 from daydream.llm.providers.local import LocalProvider
 from daydream.llm.providers.openai import OpenAIProvider
+from daydream.llm.providers.openai_batches import OpenAIBatches
 from daydream.llm.request import Provider, Request, Response, derive_seed
 from daydream.llm.retry import Attempt, RemoteProvider, Retrying
 from daydream.settings import Command, Function, Local, OpenAI, Pool, Remote
@@ -139,6 +141,17 @@ class Providers:
             response = provider.complete(request)
             told.append(response.counted)
         return response
+
+    def batches(self, name: str) -> BatchProvider:
+        """Return what answers the batches of a provider of that name.
+
+        Raises:
+            CallError: it has none.
+        """
+        provider = self[name]
+        if not isinstance(provider, OpenAIProvider):
+            raise CallError(f"provider {name!r} has no batches; leave its stages out of batch")
+        return OpenAIBatches(provider)
 
     def _limits_of(self, pool: str) -> Limits:
         with self._lock:

@@ -120,6 +120,8 @@ class Response:
     If the answer's bytes are not simply the JSON of `body`, `raw` holds them. If they hold no chat
     completion, `body` is empty and `problem` says why.
 
+    `batch` is the batch that it came in, empty for a call of its own.
+
     `headers` are those of the HTTP answer (none without HTTP). `attempts` is how many requests were
     sent until the answer came. `started_at` is when the answered one was sent (UTC, ISO 8601,
     milliseconds), and `duration_s` how many seconds it then took.
@@ -132,6 +134,7 @@ class Response:
     duration_s: float
     raw: RawAnswer | None = None
     problem: str = ""
+    batch: str = ""
 
     @property
     def text(self) -> str:

@@ -93,10 +93,24 @@ def _longest_answer(experiment: Experiment, generation: Generation) -> int:
     return answer_limit(recipes.body_settings(experiment, generation)) or DEFAULT_MAX_TOKENS
 
 
-def usd_of(experiment: Experiment, model_id: str, usage: Usage) -> float | None:
-    """Return the price of an expected usage; None if the model has none."""
+def usd_of(
+    experiment: Experiment,
+    stage: str,
+    model_id: str,
+    usage: Usage,
+    *,
+    batch: bool | None = None,
+) -> float | None:
+    """Return the price of an expected usage; None if the model has none.
+
+    Without `batch`, the settings say whether the stage asks in batches.
+    """
     model = experiment.catalog.models.get(model_id)
-    return None if model is None else cost_of(usage, model, experiment.settings).usd
+    if model is None:
+        return None
+    if batch is None:
+        batch = experiment.settings.batch.covers(stage)
+    return cost_of(usage, model, experiment.settings, batch=batch).usd
 
 
 def calls_at_most(experiment: Experiment, generation: Generation) -> int:

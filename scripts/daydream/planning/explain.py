@@ -187,7 +187,7 @@ def _usd(experiment: Experiment, step: Step) -> float | None:
     alike = (row for row in experiment.generations.values() if kind_of(row) == kind)
     tokens = call_tokens(experiment, generation, step.forecast.prompt, mean_tokens(alike))
     usage = Usage(prompt=round(tokens.prompt), completion=round(tokens.completion))
-    return usd_of(experiment, generation.llm_model_id, usage)
+    return usd_of(experiment, generation.stage, generation.llm_model_id, usage)
 
 
 def _money(usd: float | None) -> str:

@@ -183,6 +183,8 @@ class Row(NamedTuple):
     prompt_tokens: int
     completion_tokens: int
     usd: float | None
+    usd_direct: float | None
+    usd_batch: float | None
     estimated_from: str
 
 
@@ -215,6 +217,7 @@ def _row(
         prompt=round(sum(each.prompt for each in tokens)),
         completion=round(sum(each.completion for each in tokens)),
     )
+    prices = _prices(experiment, stage, model_id, usage) if asked else Prices(0.0, 0.0, 0.0)
     return Row(
         stage=stage,
         llm_model_id=model_id,
@@ -223,9 +226,26 @@ def _row(
         calls_at_most=sum(calls_at_most(experiment, each.generation) for each in asked),
         prompt_tokens=usage.prompt or 0,
         completion_tokens=usage.completion or 0,
-        usd=usd_of(experiment, model_id, usage) if asked else 0.0,
+        usd=prices.usd,
+        usd_direct=prices.direct,
+        usd_batch=prices.batch,
         estimated_from=" and ".join(sorted({each.source for each in tokens})),
     )
+
+
+class Prices(NamedTuple):
+    """The price of calls as the settings ask them, directly, and in batches; None: not known."""
+
+    usd: float | None
+    direct: float | None
+    batch: float | None
+
+
+def _prices(experiment: Experiment, stage: str, model_id: str, usage: Usage) -> Prices:
+    usd, direct, batch = (
+        usd_of(experiment, stage, model_id, usage, batch=way) for way in (None, False, True)
+    )
+    return Prices(usd, direct, None if experiment.batching.api(model_id) is None else batch)
 
 
 def report(experiment: Experiment, csv_path: str) -> str:
@@ -250,6 +270,7 @@ def _lines(rows: list[Row], csv_path: str) -> Iterator[str]:
     yield table(shown, left=(0, 1))
     yield ""
     yield _calls(rows)
+    yield from _other_price(rows)
     sources = sorted({row.estimated_from for row in rows} - {""})
     if sources:
         yield f"Tokens are estimated from {'; '.join(sources)}."
@@ -271,6 +292,22 @@ def _calls(rows: list[Row]) -> str:
     if most > calls + waiting:
         text += f"; {most:,} at most, if answers are refused or cut (resample, on_truncation)"
     return f"{text}."
+
+
+def _other_price(rows: list[Row]) -> Iterator[str]:
+    """Say what the calls would cost the other way: in batches, or without them."""
+    saved = [row for row in rows if row.usd_batch is not None and row.usd_direct]
+    if not saved:
+        return
+    now = sum(row.usd or 0.0 for row in rows)
+    direct = sum(row.usd_direct or 0.0 for row in rows)
+    if now < direct:
+        yield f"Without batches: {direct:.4f} USD."
+    else:
+        batch = sum(
+            (row.usd_direct if row.usd_batch is None else row.usd_batch) or 0.0 for row in rows
+        )
+        yield f"In batches, within a day (--config batch=true): {batch:.4f} USD."
 
 
 def _usd(usd: float | None) -> str:

@@ -46,6 +46,10 @@ class Scope:
             experiment.generations[name] for name in self._named if name in experiment.generations
         ]
         self._all = with_lineage(experiment, [*rows.values(), *beside])
+        if settings.skip_failed:
+            ends = ("failed", "blocked")
+            kept = {name: row for name, row in rows.items() if self.accounts[name].kind not in ends}
+            self.rows = kept
 
     @cached_property
     def accounts(self) -> dict[str, Account]:

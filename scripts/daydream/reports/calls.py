@@ -8,7 +8,7 @@ Columns, those of metadata.json:
     cost_usd             price of the call, by today's catalog if the provider did not tell; empty
                          if it is not known
     price_source         whose price that is: provider, llm_models.csv or genai-prices
-    duration_s           seconds that the call took
+    duration_s           seconds that the call took; empty if it was in a batch
     attempts             times it was sent until it was answered
     reused               true if the answer was in the journal already, else false
     edited               the texts changed by hand (prompt, raw, parsed), with spaces between
@@ -73,12 +73,14 @@ def _call(experiment: Experiment, generation: Generation) -> dict[str, Any]:
     usage = read_usage(metadata.get("usage"))
     model = experiment.catalog.models.get(generation.llm_model_id)
     reused = metadata.get("reused")
-    cost = Cost() if model is None else cost_of(usage, model, experiment.settings)
+    batch = bool(metadata.get("batch"))
+    cost = Cost() if model is None else cost_of(usage, model, experiment.settings, batch=batch)
     return {
         **metadata,
         "prompt_tokens": usage.prompt,
         "completion_tokens": usage.completion,
         "cost_usd": cost.usd,
         "price_source": cost.source,
+        "duration_s": "" if batch else metadata.get("duration_s"),
         "reused": "" if reused is None else str(reused).lower(),
     }

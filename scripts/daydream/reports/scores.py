@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from daydream.calls.prices import cost_of
+from daydream.calls.prices import Cost, cost_of
 from daydream.experiment import recipes
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
@@ -120,10 +120,12 @@ def _usd(experiment: Experiment, lineage: list[Generation]) -> float | None:
 
 
 def _cost(experiment: Experiment, generation: Generation) -> dict[str, object]:
-    usage = read_usage(read_json(_file(generation, "metadata.json")).get("usage"))
+    told = read_json(_file(generation, "metadata.json"))
+    usage, batch = read_usage(told.get("usage")), bool(told.get("batch"))
     model = experiment.catalog.models.get(generation.llm_model_id)
+    cost = Cost() if model is None else cost_of(usage, model, experiment.settings, batch=batch)
     return {
-        "usd": None if model is None else cost_of(usage, model, experiment.settings).usd,
+        "usd": cost.usd,
         "prompt_tokens": usage.prompt,
         "completion_tokens": usage.completion,
     }

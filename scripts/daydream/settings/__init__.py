@@ -11,6 +11,7 @@
 The package does not depend on Snakemake: everything in it can be tested on a plain mapping.
 """
 
+from daydream.settings.batch import BatchApi
 from daydream.settings.budget import Budget, RunBudget
 from daydream.settings.loading import CONFIG, check_names, load_settings
 from daydream.settings.providers import Command, Function, Local, OpenAI, Pool, Provider, Remote
@@ -22,6 +23,7 @@ from daydream.settings.views import View
 
 __all__ = [
     "CONFIG",
+    "BatchApi",
     "Budget",
     "Command",
     "Function",

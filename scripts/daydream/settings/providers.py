@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from daydream.settings.batch import BatchApi
 from daydream.settings.fields import Count, NumberFrom0, Seconds, Section, Text, Words, read_whole
 
 # How a provider takes the JSON Schema of an answer (`daydream.llm.structured`).
@@ -53,6 +54,10 @@ class OpenAI(Remote):
         default="OPENAI_API_KEY",
         description="The variable that holds the key, in the environment or in `.env`; `null` if "
         "no key is needed.",
+    )
+    batch: BatchApi | None = Field(
+        default_factory=BatchApi,
+        description="Its [batches](#batches); `null` if it has none.",
     )
 
 

@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from daydream.settings.batch import BatchApi
 from daydream.settings.budget import RunBudget
 from daydream.settings.fields import Section
 from daydream.settings.providers import Asked, Command, Function, Local, OpenAI, Pool, Remote
@@ -37,6 +38,7 @@ _TABLES: Mapping[str, tuple[type[Section], type[Section] | None]] = {
     "targets": (TargetOptions, None),
     "components": (Components, None),
     "budget": (RunBudget, None),
+    "batch": (BatchApi, None),
     "view": (View, None),
     "stage": (Stage, None),
     "sampling": (Sampling, None),
@@ -57,6 +59,7 @@ _MORE: Mapping[str, str] = {
     "refresh": "See [below](#refresh-and-restore)",
     "expand": "See [below](#continuing-a-large-cohort)",
     "budget": "See [below](#budget)",
+    "batch": "See [below](#batches)",
     "views": "See [below](#views)",
     "items": "See [below](#a-table-of-items)",
     "parsers": "See [below](#parsers)",

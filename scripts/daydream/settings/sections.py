@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     ModelWrapValidatorHandler,
     PrivateAttr,
@@ -16,6 +17,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from daydream.errors import nearest
+from daydream.settings.batch import ALL, Batch, read_batch
 from daydream.settings.budget import Budget, RunBudget
 from daydream.settings.fields import (
     Conditions,
@@ -87,6 +89,19 @@ class Settings(TargetOptions):
         description="`pending`: Snakemake plans only the generations that are not complete.",
     )
     budget: RunBudget = Field(default_factory=RunBudget, description="Spending limits.")
+    batch: Annotated[Batch, BeforeValidator(read_batch)] = Field(
+        default_factory=Batch,
+        description="The stages that ask in batches, at about half the price: `true` for all, or a "
+        "list.",
+    )
+    batch_wait: Flag = Field(
+        default=True,
+        description="`false`: a run does not wait for batches. A later one collects them.",
+    )
+    skip_failed: Flag = Field(
+        default=False,
+        description="`true`: leaves out what has failed before, and what comes after it.",
+    )
     views: Mapping[Key, View] = Field(
         default_factory=dict,
         description="Named parts of the score table of all cohorts, each with its own conditions.",
@@ -216,6 +231,15 @@ def _contradictions(data: Mapping[str, Any]) -> Iterator[Finding]:
                     f"found {stage!r}, which is not a stage",
                     nearest(stage, stages),
                 )
+    batch = read_batch(data.get("batch"))
+    named = batch.get("stages") if isinstance(batch, Mapping) else None
+    for stage in [named] if isinstance(named, str) else named or ():
+        if stages and isinstance(stage, str) and stage not in (*stages, ALL):
+            yield Finding(
+                ("batch", "stages"),
+                f"found {stage!r}, which is not a stage",
+                nearest(stage, [*stages, ALL]),
+            )
     provider = data.get("default_provider")
     if providers and isinstance(provider, str) and provider not in providers:
         yield Finding(

@@ -70,6 +70,10 @@ class TargetOptions(Section):
     cohort: Name | None = Field(
         default=None, description="`import_store`: the cohort that it becomes."
     )
+    cancel: Id | None = Field(
+        default=None,
+        description="`batches`: the batch to cancel, or `all`.",
+    )
     confirm: Flag = Field(default=False, description="`prune`: whether to put aside what it lists.")
     half_width: Positive | None = Field(
         default=None,

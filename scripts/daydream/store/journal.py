@@ -66,6 +66,7 @@ def read_entry(directory: Path, sha256: str) -> tuple[Request, Response] | None:
             duration_s=entry["duration_s"],
             raw=raw,
             problem="" if reading is None else reading.problem,
+            batch=entry.get("batch", ""),
         )
     except KeyError as error:
         raise StoreError(f"{path}: lacks {error}; restore it, or delete it") from error
@@ -166,6 +167,8 @@ def record_response(
     if response.raw is not None:
         content = base64.b64encode(response.raw.content).decode()
         entry["raw"] = {"content_type": response.raw.content_type, "base64": content}
+    if response.batch:
+        entry["batch"] = response.batch
     entry[CHECKSUM] = checksum_of(entry)
     text = json.dumps(entry, ensure_ascii=False, indent=1) + "\n"
     _largest[request.model] = max(_largest.get(request.model, 0), len(text.encode()))

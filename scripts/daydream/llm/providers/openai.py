@@ -103,7 +103,7 @@ class OpenAIProvider:
             CallError: no key, no connection, an error status, or or something that is not
                 the model's answer.
         """
-        client = self._connect()
+        client = self.connect()
         import httpx2  # noqa: PLC0415 - the SDK's HTTP library, 0.7 s with it
         import openai  # noqa: PLC0415
 
@@ -120,10 +120,10 @@ class OpenAIProvider:
                 again=False,
             ) from error
         except openai.APIStatusError as error:
-            raise self._refused(error, request) from error
+            raise self.refused(error, request) from error
         except openai.APIConnectionError as error:
             late = within is not None and clock.duration_s >= within
-            raise self._unreachable(error, request, within if late else None) from error
+            raise self.unreachable(error, request, within if late else None) from error
         return self._response(answer, request, clock)
 
     def check(self) -> None:
@@ -137,7 +137,7 @@ class OpenAIProvider:
         self._key()
         if connection_variables():
             # Only then can a client not be made, and the SDK is not imported for nothing.
-            self._connect()
+            self.connect()
         url = urlsplit(self._base_url or "")
         if not url.hostname or proxy_variable(self._base_url or ""):
             return
@@ -152,6 +152,9 @@ class OpenAIProvider:
         except OSError:
             return
 
+    def __str__(self) -> str:
+        return f"provider {self._name!r}"
+
     def close(self) -> None:
         """Close the connections."""
         with self._lock:
@@ -159,7 +162,12 @@ class OpenAIProvider:
                 self._client.close()
                 self._client = None
 
-    def _connect(self) -> openai.OpenAI:
+    def connect(self) -> openai.OpenAI:
+        """Return the SDK's client, which is made at the first call.
+
+        Raises:
+            CallError: there is no key, or no connection can be made.
+        """
         with self._lock:
             if self._client is None:
                 key = self._key()
@@ -246,7 +254,8 @@ class OpenAIProvider:
             problem=reading.problem,
         )
 
-    def _refused(self, error: openai.APIStatusError, request: Request) -> CallFailedError:
+    def refused(self, error: openai.APIStatusError, request: object) -> CallFailedError:
+        """Return the failure of a request that was answered with an error."""
         status = error.status_code
         # Some providers say with 429, as of too many requests, that the account is empty.
         no_money = error.code in NO_MONEY
@@ -266,9 +275,10 @@ class OpenAIProvider:
             exhausted=exhausted(error.response.headers),
         )
 
-    def _unreachable(
-        self, error: openai.APIConnectionError, request: Request, late: float | None
+    def unreachable(
+        self, error: openai.APIConnectionError, request: object, late: float | None
     ) -> CallFailedError:
+        """Return the failure of a request that was not answered, within `late` seconds if given."""
         if late is not None:
             return CallFailedError(
                 f"{request}: did not answer completely in the {late:.0f} s that were left of "

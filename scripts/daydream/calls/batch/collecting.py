@@ -1,0 +1,158 @@
+"""Collecting a batch: what came back goes into the journal and the ledger, each answer once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from daydream.calls.batch.items import call_name, give_up, note, tell
+from daydream.calls.batch.outcomes import Outcome, read_outcomes
+from daydream.calls.ledger import Ledger
+from daydream.calls.prices import Cost, cost_of
+from daydream.calls.stop import Stop
+from daydream.catalog.records import Model
+from daydream.errors import BatchError
+from daydream.llm import Providers
+from daydream.llm.batches import RemoteBatch
+from daydream.llm.failures import CallFailedError
+from daydream.llm.request import Request
+from daydream.settings import Settings
+from daydream.store.batches import ERRORS, OUTPUT, BatchRecord, Member
+from daydream.store.journal import CLAIM_PAUSE_S, claim_entry, find_response, record_response
+from daydream.store.layout import generation_file
+
+
+class Collector:
+    """Collects the batches of any run."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        models: Mapping[str, Model],
+        providers: Providers,
+        ledger: Ledger,
+        stop: Stop,
+    ) -> None:
+        self._settings = settings
+        self._models = models
+        self._providers = providers
+        self._ledger = ledger
+        self._stop = stop
+
+    def look(self, record: BatchRecord) -> bool:
+        """Ask how far a batch is; tell whether nothing more will come of it."""
+        if record.state != "submitted":
+            return record.state != "intended"
+        remote = self._providers.batches(record.provider).look(record.remote_id)
+        note(record, remote)
+        record.save()
+        return remote.over
+
+    def collect(self, record: BatchRecord) -> bool:
+        """Journal a batch's answers if it has ended, and tell whether it has.
+
+        Raises:
+            BatchError: it was refused as a whole, was cancelled, or its answers are gone.
+            CallFailedError: the provider cannot be asked.
+        """
+        if record.state == "submitted":
+            provider = self._providers.batches(record.provider)
+            remote = provider.look(record.remote_id)
+            note(record, remote)
+            if not remote.over:
+                record.save()
+                return False
+            if remote.state == "failed":
+                give_up(self._ledger, record, "refused", "reject", remote.problem)
+                raise BatchError(
+                    f"batch {record.batch_id} was refused as a whole: {remote.problem}; correct "
+                    "that and run snakemake again"
+                )
+            self._fetch(record, remote)
+            record.state = "ended"
+            record.save()
+        if record.state == "ended":
+            self._take_in(record)
+        if record.cancelled:
+            missing = len(record.members) - record.answered
+            raise BatchError(
+                f"batch {record.batch_id} was cancelled; {record.answered:,} of its answers are "
+                f"kept, {missing:,} are missing; run snakemake again to ask for these"
+            )
+        return True
+
+    def _fetch(self, record: BatchRecord, remote: RemoteBatch) -> None:
+        provider = self._providers.batches(record.provider)
+        for file, name in ((remote.output, OUTPUT), (remote.errors, ERRORS)):
+            if file is None:
+                continue
+            try:
+                provider.download(file, record.directory / name)
+            except CallFailedError as failure:
+                if failure.status not in (404, 410):
+                    raise
+                give_up(self._ledger, record, "lost", "lose", f"its answers {file} are gone")
+                raise BatchError(
+                    f"batch {record.batch_id}: the provider has ended it, but its answers are gone "
+                    "(most providers keep them for 30 days); run snakemake again to ask again"
+                ) from failure
+
+    def _take_in(self, record: BatchRecord) -> None:
+        """Journal what came back, and enter what each request took."""
+        requests = record.requests()
+        unfinished = record.remote_state != "completed"
+        outcomes = read_outcomes(record, unfinished=unfinished)
+        for name, member in record.members.items():
+            self._enter(record, member, requests[name], name, outcomes[name])
+        record.answered = sum(outcome.response is not None for outcome in outcomes.values())
+        record.refused = [name for name, outcome in outcomes.items() if outcome.for_good]
+        record.state = "collected"
+        record.save()
+        missing = len(record.members) - record.answered
+        text = f"Batch {record.batch_id}: {record.answered:,} answers"
+        tell(f"{text}, {missing:,} without one" if missing else text)
+
+    def _enter(
+        self, record: BatchRecord, member: Member, request: Request, name: str, outcome: Outcome
+    ) -> None:
+        call = call_name(record, name)
+        if outcome.response is None:
+            self._ledger.close(
+                call, outcome.event, cohort=member.cohort_id, reason=outcome.reason, run=record.run
+            )
+            return
+        directory = Path(generation_file(member.stage, member.gen_id, ""))
+        with claim_entry(directory, request, wait=self._wait_for_other) as file:
+            if find_response(directory, request) is None:
+                record_response(file, request, outcome.response, client=_client())
+        usage = outcome.response.counted
+        model = self._models.get(member.llm_model_id)
+        self._ledger.end(
+            call,
+            cohort=member.cohort_id,
+            cost=cost_of(usage, model, self._settings, batch=True) if model else Cost(),
+            usage=usage,
+            attempts=1,
+            run=record.run,
+        )
+
+    def _wait_for_other(self) -> None:
+        self._stop.event.wait(CLAIM_PAUSE_S)
+
+    def cancel(self, record: BatchRecord) -> None:
+        """Ask the provider to end a batch.
+
+        Raises:
+            CallError: it cannot be asked.
+        """
+        if record.state == "submitted":
+            note(record, self._providers.batches(record.provider).cancel(record.remote_id))
+        record.cancelled = True
+        record.save()
+
+
+@cache
+def _client() -> str:
+    return f"openai {version('openai')}"

@@ -1,0 +1,98 @@
+"""What the parts of the lane share: a request as an item, names and entries of a batch."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from daydream.calls.ledger import Ledger
+from daydream.files import write_text
+from daydream.generations.row import Generation
+from daydream.llm.batches import RemoteBatch
+from daydream.llm.providers.openai_batches import request_line
+from daydream.llm.request import Request
+from daydream.settings import BatchApi
+from daydream.store.batches import REQUESTS, BatchRecord, custom_id
+
+BYTES_PER_TOKEN = 3
+
+
+class Item(NamedTuple):
+    """A request that is to be asked for a generation."""
+
+    generation: Generation
+    request: Request
+
+    @property
+    def name(self) -> str:
+        """Its custom_id."""
+        return custom_id(self.generation.gen_id, self.request)
+
+
+def chunks(items: Iterable[Item], api: BatchApi, room: int | None) -> Iterator[list[Item]]:
+    """Yield the items in parts that a batch may hold; what `room` does not take waits."""
+    chunk: list[Item] = []
+    size = 0
+    for item in items:
+        own = len(request_line(item.name, item.request.body()).encode())
+        if room is not None:
+            room -= own // BYTES_PER_TOKEN
+            if room < 0:
+                break
+        if chunk and (len(chunk) == api.requests or size + own > api.bytes):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(item)
+        size += own
+    if chunk:
+        yield chunk
+
+
+def under_way(records: Sequence[BatchRecord]) -> str:
+    """Return how far batches are, in words."""
+    done = sum(record.completed + record.failed for record in records)
+    total = sum(len(record.members) for record in records)
+    hours = max(record.age_s for record in records) / 3600
+    age = f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.0f} min"
+    what = "1 batch is" if len(records) == 1 else f"{len(records)} batches are"
+    return f"{what} under way: {done:,} of {total:,} requests done, submitted {age} ago"
+
+
+def call_name(record: BatchRecord, name: str) -> str:
+    """Return the name of a request's attempt in the ledger."""
+    return f"{record.batch_id}/{name}"
+
+
+def note(record: BatchRecord, remote: RemoteBatch) -> None:
+    """Take over what the provider says of a batch."""
+    record.remote_state = remote.state
+    record.completed, record.failed = remote.completed, remote.failed
+    record.expires_at = remote.expires_at
+
+
+def write_requests(record: BatchRecord, requests: Mapping[str, Request]) -> None:
+    """Write the file of a batch's requests, durably."""
+    lines = (request_line(name, request.body()) for name, request in requests.items())
+    write_text(record.directory / REQUESTS, "".join(lines), durable=True)
+
+
+def give_up(
+    ledger: Ledger,
+    record: BatchRecord,
+    state: Literal["refused", "lost"],
+    event: str,
+    reason: str,
+) -> None:
+    """Enter that nothing will come of a batch; `event` is the ledger's word for its requests."""
+    for name, member in record.members.items():
+        ledger.close(
+            call_name(record, name), event, cohort=member.cohort_id, reason=reason, run=record.run
+        )
+    record.state, record.problem = state, reason
+    record.save()
+
+
+def tell(line: str) -> None:
+    """Say something about batches to whoever watches the run."""
+    print(f"{line}.", file=sys.stderr, flush=True)

@@ -1,0 +1,203 @@
+"""Asking in batches: at about half the price, with answers within a day.
+
+    open requests  ->  requests.jsonl, manifest.json (intended)  ->  ledger: begin  ->  upload
+        ->  create (submitted)  ->  look, look, …  ->  output.jsonl, errors.jsonl (ended)
+        ->  journal  ->  ledger: end, reject or lose  ->  manifest.json (collected)
+
+A batch fills the journal, and the rules then find their answers there. Each step can be repeated: a
+run that goes on after a crash asks the provider for its batches before it sends one again, and an
+answer is journaled and entered once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from daydream.calls.batch.collecting import Collector
+from daydream.calls.batch.items import BYTES_PER_TOKEN, Item, chunks, tell, under_way
+from daydream.calls.batch.sending import Sender
+from daydream.calls.ledger import Ledger
+from daydream.calls.stop import Stop
+from daydream.catalog.records import Model
+from daydream.errors import BatchError, BudgetError, StoppedError
+from daydream.llm import Providers
+from daydream.llm.failures import CallFailedError
+from daydream.settings import BatchApi, OpenAI, Settings
+from daydream.store.batches import REQUESTS, BatchRecord, read_records, sending
+
+# So many questions in a row may fail before a wait is given up.
+MOST_FAILURES = 30
+# Seconds between two reports of how far batches are.
+REPORT_S = 60.0
+
+
+class Batching:
+    """The batches of one run; threads share it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        models: Mapping[str, Model],
+        providers: Providers,
+        ledger: Ledger,
+        stop: Stop,
+        *,
+        run: str,
+    ) -> None:
+        self._settings = settings
+        self._models = models
+        self._stop = stop
+        self._sender = Sender(settings, models, providers, ledger, stop, run=run)
+        self._collector = Collector(settings, models, providers, ledger, stop)
+        # Asks how far a batch is, and asks for its end.
+        self.look, self.cancel = self._collector.look, self._collector.cancel
+        self._told_at = 0.0
+
+    def api(self, llm_model_id: str) -> BatchApi | None:
+        """Return the batches of a model's provider; None if it has none."""
+        model = self._models.get(llm_model_id)
+        if model is None:
+            return None
+        provider = self._settings.providers[self._settings.provider_of(model.provider)]
+        return provider.batch if isinstance(provider, OpenAI) else None
+
+    def answer(self, find: Callable[[], list[Item]], *, wait: bool) -> None:
+        """Have all requests that `find` gives answered in batches, as far as that is possible.
+
+        `find` leaves out what the journal has. What a provider refuses for good, or has failed to
+        answer several times, is left to be asked for directly.
+
+        Raises:
+            BatchError: batches are under way, and the run is not to wait for them; or one of them
+                was cancelled, refused as a whole, or its answers are gone.
+            StoppedError: the run is to end.
+            CallError: the provider cannot be asked.
+        """
+        while True:
+            items = self._worth_it(find())
+            if not items:
+                return
+            self.submit(items)
+            wanted = {item.name for item in items}
+            records = [
+                record
+                for record in read_records()
+                if record.is_open and not wanted.isdisjoint(record.members)
+            ]
+            self._wait_for_one(records, wait=wait)
+
+    def submit(self, items: Iterable[Item]) -> None:
+        """Send what is in no batch yet, in as many batches as the limits ask for.
+
+        Raises:
+            StoppedError: the budget allows nothing of it.
+            CallError: the provider does not take a batch.
+        """
+        with sending():
+            records = [record for record in read_records() if record.is_open]
+            for record in records:
+                if record.state == "intended":
+                    self._sender.send(record, adopt=True)
+            there = {name for record in records if record.is_open for name in record.members}
+            groups: dict[str, list[Item]] = defaultdict(list)
+            for item in {each.name: each for each in self._worth_it(items)}.values():
+                if item.name not in there:
+                    groups[item.request.provider].append(item)
+            try:
+                for provider, group in groups.items():
+                    mine = [record for record in records if record.provider == provider]
+                    self._send_all(provider, group, mine)
+            except BudgetError as error:
+                # What is under way may cost less than was set aside for it.
+                if not any(record.is_open for record in read_records()):
+                    self._stop.request(str(error.args[0]))
+                    raise StoppedError(str(error.args[0])) from error
+
+    def _send_all(
+        self, provider: str, items: Sequence[Item], others: Sequence[BatchRecord]
+    ) -> None:
+        """Send items in as many batches as the limits ask for, beside the `others` under way.
+
+        Raises:
+            BudgetError: the budget does not allow all of it.
+        """
+        api = self.api(items[0].generation.llm_model_id) or BatchApi()
+        for chunk in chunks(items, api, self._room(others, api)):
+            self._stop.check()
+            self._sender.begin(provider, chunk)
+
+    def _worth_it(self, items: Iterable[Item]) -> list[Item]:
+        """Return the items that another batch may answer."""
+        tries: dict[str, int] = defaultdict(int)
+        refused = set()
+        for record in read_records():
+            refused.update(record.refused)
+            for name in record.members:
+                tries[name] += not record.is_open
+        worth = []
+        for item in items:
+            api = self.api(item.generation.llm_model_id)
+            if api is not None and item.name not in refused and tries[item.name] < api.attempts:
+                worth.append(item)
+        return worth
+
+    def _room(self, records: Iterable[BatchRecord], api: BatchApi) -> int | None:
+        """Return the tokens of prompts that may still be put in batches; None: any number."""
+        if api.tokens is None:
+            return None
+        sizes = [
+            (record.directory / REQUESTS).stat().st_size for record in records if record.is_open
+        ]
+        return api.tokens - sum(size // BYTES_PER_TOKEN for size in sizes)
+
+    def _wait_for_one(self, records: list[BatchRecord], *, wait: bool) -> None:
+        """Wait until one of the batches has ended, and collect all that have.
+
+        Raises:
+            BatchError, StoppedError, CallError: as in `answer`.
+        """
+        failures = 0
+        while records:
+            pause = min(self._poll(record) for record in records)
+            ended = False
+            for record in records:
+                try:
+                    ended = self._collect(record) or ended
+                    failures = 0
+                except CallFailedError as failure:
+                    failures += 1
+                    if not failure.again or failures >= MOST_FAILURES:
+                        raise
+                    pause = max(pause, failure.retry_after or 0)
+            if ended:
+                return
+            if not wait:
+                raise BatchError(
+                    f"{under_way(records)}; run the same command again to collect them"
+                )
+            self._report(records)
+            if self._stop.event.wait(pause):
+                raise BatchError(
+                    f"{under_way(records)} and go on without this run; run it again to collect "
+                    "them, or cancel them with: snakemake -c1 batches --config cancel=all"
+                )
+
+    def _poll(self, record: BatchRecord) -> float:
+        provider = self._settings.providers[record.provider]
+        batch = provider.batch if isinstance(provider, OpenAI) else None
+        return (batch or BatchApi()).poll
+
+    def _report(self, records: Sequence[BatchRecord]) -> None:
+        if time.monotonic() - self._told_at > REPORT_S:
+            self._told_at = time.monotonic()
+            tell(under_way(records))
+
+    def _collect(self, record: BatchRecord) -> bool:
+        """Journal a batch's answers if it has ended, and tell whether it has."""
+        if record.state == "intended":
+            with sending():
+                self._sender.send(record, adopt=True)
+            return False
+        return self._collector.collect(record)

@@ -1,0 +1,113 @@
+"""What came of each request of a batch, from the files that its provider gave back.
+
+Rows may be missing, come twice or in any order, be damaged, or be those of nobody: each request of
+the batch gets exactly one outcome.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from daydream.files import parse_json
+from daydream.llm.failures import may_pass
+from daydream.llm.reading import read_answer
+from daydream.llm.request import RawAnswer, Response, error_message, one_line
+from daydream.store.batches import ERRORS, OUTPUT, BatchRecord
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """An answer, or why there is none.
+
+    `event` is the ledger's word for it: ``reject`` costs nothing, ``lose`` may have cost its most.
+    `for_good`: asking in another batch would not help.
+    """
+
+    response: Response | None = None
+    event: str = "end"
+    reason: str = ""
+    for_good: bool = False
+
+
+def read_outcomes(record: BatchRecord, *, unfinished: bool) -> dict[str, Outcome]:
+    """Return the outcome of each request of a batch by its custom_id.
+
+    An `unfinished` batch has expired or was cancelled: a request without a row was not answered,
+    and costs nothing.
+    """
+    found: dict[str, Outcome] = {}
+    strangers = 0
+    for name in (OUTPUT, ERRORS):
+        for row in _rows(record.directory / name):
+            key = row.get("custom_id")
+            if not isinstance(key, str) or key not in record.members:
+                strangers += 1
+                continue
+            outcome = _outcome(row, record)
+            if key not in found or found[key].response is None:
+                found[key] = outcome
+    if strangers:
+        _notice(f"{record.directory}: {strangers:,} rows are of no request of this batch")
+    missing = (
+        Outcome(event="reject", reason="not answered")
+        if unfinished
+        else Outcome(event="lose", reason="no row came back")
+    )
+    return {name: found.get(name, missing) for name in record.members}
+
+
+def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                value = parse_json(line)
+            except ValueError:
+                value = None
+            if isinstance(value, dict):
+                yield value
+            else:
+                _notice(f"{path}, line {number}: is not an answer; it is left alone")
+
+
+def _outcome(row: Mapping[str, Any], record: BatchRecord) -> Outcome:
+    answer, error = row.get("response"), row.get("error")
+    if not isinstance(answer, Mapping):
+        said = error_message(error) if error else "no answer"
+        return Outcome(event="reject", reason=one_line(said, limit=200))
+    status, body = answer.get("status_code"), answer.get("body")
+    if status != 200 and isinstance(status, int):
+        said = one_line(error_message(body) if body else error_message(error or ""), limit=200)
+        return Outcome(
+            event="reject" if status < 500 else "lose",
+            reason=f"{status} {said}",
+            for_good=not may_pass(status),
+        )
+    content = json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    reading = read_answer(content)
+    if not reading.answered:
+        return Outcome(event="lose", reason=one_line(reading.problem, limit=200))
+    return Outcome(
+        response=Response(
+            body=reading.body,
+            started_at=record.created_at,
+            duration_s=0.0,
+            raw=None if reading.verbatim else RawAnswer(content, JSON),
+            problem=reading.problem,
+            batch=record.batch_id,
+        )
+    )
+
+
+def _notice(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,67 @@
+"""The command `batches`: which batches there are, how far they are, and how to end one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from daydream.errors import CallError, Problems, nearest
+from daydream.experiment.experiment import Experiment
+from daydream.settings.batch import ALL
+from daydream.store.batches import BATCHES, BatchRecord, read_records
+from daydream.text import table
+
+HEADER = ("batch", "provider", "state", "requests", "done", "failed", "submitted", "expires")
+
+
+def batches(experiment: Experiment, *, cancel: str | None = None) -> str:
+    """Ask the providers how far their batches are, and return all batches as a table.
+
+    `cancel` is the id of a batch to end first, or ``all``.
+
+    Raises:
+        InputError: there is no such batch under way.
+    """
+    records = read_records()
+    lines = []
+    if cancel is not None:
+        for record in _chosen(records, cancel):
+            experiment.batching.cancel(record)
+            lines.append(
+                f"Batch {record.batch_id} is cancelled; the next run collects its answers."
+            )
+    for record in records:
+        if record.is_open:
+            try:
+                experiment.batching.look(record)
+            except CallError as error:
+                lines.append(f"{record.batch_id}: {error}")
+    if not records:
+        return "There are no batches."
+    rows = [list(HEADER), *map(_row, records)]
+    return "\n".join([*lines, table(rows, left=(0, 1, 2, 6, 7)), f"Their files are in {BATCHES}/."])
+
+
+def _chosen(records: Sequence[BatchRecord], cancel: str) -> list[BatchRecord]:
+    under_way = [record for record in records if record.is_open]
+    chosen = [record for record in under_way if cancel in (ALL, record.batch_id)]
+    if not chosen and cancel != ALL:
+        problems = Problems("batch")
+        known = [record.batch_id for record in under_way]
+        problems.add("cancel", f"found {cancel!r}, which is not under way", nearest(cancel, known))
+        problems.check()
+    return chosen
+
+
+def _row(record: BatchRecord) -> list[str]:
+    expires = record.expires_at if record.is_open else None
+    return [
+        record.batch_id,
+        record.provider,
+        record.remote_state if record.state == "submitted" else record.state,
+        f"{len(record.members):,}",
+        f"{record.answered or record.completed:,}",
+        f"{record.failed:,}",
+        record.created_at[:16].replace("T", " "),
+        "" if expires is None else f"{datetime.fromtimestamp(expires, UTC):%Y-%m-%d %H:%M}",
+    ]

@@ -1,0 +1,217 @@
+"""The records of batches, `data/batches/<batch_id>/`.
+
+manifest.json    what the batch is, how far it is, and whose requests it holds
+requests.jsonl   the requests, as they are sent
+output.jsonl, errors.jsonl   what came back, as it came
+
+The manifest is on the disk before anything is sent, so that a run that goes on after a crash knows
+what may have been sent, and asks the provider instead of sending it again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+from uuid import uuid4
+
+from daydream.errors import StoreError
+from daydream.files import parse_json, read_text, write_text
+from daydream.llm.request import Request
+from daydream.store.layout import read_json
+
+BATCHES = Path("data/batches")
+MANIFEST, REQUESTS, OUTPUT, ERRORS = (
+    "manifest.json",
+    "requests.jsonl",
+    "output.jsonl",
+    "errors.jsonl",
+)
+# intended: about to be sent; submitted: the provider has it; ended: its files are here; collected:
+# its answers are in the journal; refused: the provider did not take it; lost: its answers are gone.
+State = Literal["intended", "submitted", "ended", "collected", "refused", "lost"]
+OPEN = ("intended", "submitted", "ended")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Member:
+    """Whose answer a request of a batch is."""
+
+    stage: str
+    gen_id: str
+    cohort_id: str
+    llm_model_id: str
+    sample: int
+    request_sha256: str
+
+
+@dataclass(kw_only=True, slots=True)
+class BatchRecord:
+    """What is known of a batch.
+
+    `members` are by custom_id; `refused` are those that the provider will never answer. `run` is
+    the run that sent it. `file` and `remote_id` are the provider's names, empty if it has none yet;
+    `remote_state` is its word for how far it is, with the counts of requests.
+    """
+
+    batch_id: str
+    provider: str
+    run: str
+    created_at: str
+    members: dict[str, Member]
+    state: State = "intended"
+    file: str = ""
+    remote_id: str = ""
+    remote_state: str = ""
+    completed: int = 0
+    failed: int = 0
+    expires_at: float | None = None
+    cancelled: bool = False
+    problem: str = ""
+    answered: int = 0
+    refused: list[str] = field(default_factory=list)
+
+    @property
+    def directory(self) -> Path:
+        """Where its files are."""
+        return BATCHES / self.batch_id
+
+    @property
+    def is_open(self) -> bool:
+        """Whether answers may still come of it."""
+        return self.state in OPEN
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since it was made."""
+        return (datetime.now(UTC) - datetime.fromisoformat(self.created_at)).total_seconds()
+
+    def save(self) -> None:
+        """Write the manifest, durably."""
+        text = json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n"
+        write_text(self.directory / MANIFEST, text, durable=True)
+
+    def requests(self) -> dict[str, Request]:
+        """Return the requests by custom_id.
+
+        Raises:
+            StoreError: the file is missing or damaged.
+        """
+        path = self.directory / REQUESTS
+        found = {}
+        for line in read_text(path).split("\n"):
+            if not line:
+                continue
+            try:
+                value = parse_json(line)
+                body = dict(value["body"])
+                member = self.members[value["custom_id"]]
+                found[value["custom_id"]] = Request(
+                    provider=self.provider,
+                    model=body.pop("model"),
+                    messages=tuple(body.pop("messages")),
+                    sampling=body,
+                    sample=member.sample,
+                )
+            except (KeyError, TypeError, ValueError) as error:
+                raise StoreError(f"{path}: is damaged ({error}); restore it") from error
+        return found
+
+
+def new_record(provider: str, run: str, members: Mapping[str, Member]) -> BatchRecord:
+    """Return the record of a new batch, which is not written yet."""
+    now = datetime.now(UTC)
+    return BatchRecord(
+        batch_id=f"{now:%Y%m%dT%H%M%S}-{uuid4().hex[:8]}",
+        provider=provider,
+        run=run,
+        created_at=now.isoformat(timespec="milliseconds"),
+        members=dict(members),
+    )
+
+
+def read_records() -> list[BatchRecord]:
+    """Return the records of all batches, the oldest first.
+
+    Raises:
+        StoreError: one of them is damaged.
+    """
+    return [read_record(path) for path in sorted(BATCHES.glob(f"*/{MANIFEST}"))]
+
+
+def open_members() -> dict[str, Member]:
+    """Return whose requests are in batches that are under way, by custom_id."""
+    return {
+        name: member
+        for record in read_records()
+        if record.is_open
+        for name, member in record.members.items()
+    }
+
+
+class OpenRequests:
+    """Which batch holds a request and may still answer it; threads may share it.
+
+    Batches that other processes send are seen, as each makes a directory.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seen_ns = 0
+        self._batches: dict[str, Path] = {}
+
+    def holder(self, gen_id: str, request: Request) -> str:
+        """Return the id of the batch that a request is under way in; empty if there is none."""
+        try:
+            changed_ns = os.stat(BATCHES).st_mtime_ns  # noqa: PTH116 - at each call
+        except FileNotFoundError:
+            return ""
+        with self._lock:
+            if changed_ns != self._seen_ns:
+                self._batches = {
+                    name: record.directory / MANIFEST
+                    for record in read_records()
+                    if record.is_open
+                    for name in record.members
+                }
+                self._seen_ns = changed_ns
+            path = self._batches.get(custom_id(gen_id, request))
+        if path is None:
+            return ""
+        record = read_record(path)
+        return record.batch_id if record.is_open else ""
+
+
+def read_record(path: Path) -> BatchRecord:
+    """Return the record in a manifest.
+
+    Raises:
+        StoreError: it is damaged.
+    """
+    value: dict[str, Any] = read_json(path)
+    try:
+        members = {name: Member(**member) for name, member in value.pop("members").items()}
+        return BatchRecord(**value, members=members)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise StoreError(f"{path}: is not the manifest of a batch ({error}); restore it") from error
+
+
+def custom_id(gen_id: str, request: Request) -> str:
+    """Return the name of a generation's request in a batch: at most 64 letters, digits, - and _."""
+    return f"{gen_id}-{request.sha256[:32]}"
+
+
+@contextmanager
+def sending() -> Iterator[None]:
+    """Exclude all other threads and processes that send batches."""
+    BATCHES.mkdir(parents=True, exist_ok=True)
+    with (BATCHES / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,255 @@
+"""A provider with batches in OpenAI's shape: a real HTTP server on 127.0.0.1, faults included.
+
+    with BatchServer(answer=lambda body: "text") as server:
+        project.serve(server.url)
+        ...
+        assert server.sent == {custom_id: how often it was in a batch that began}
+
+A batch ends after it has been looked at `looks` times. `fault(custom_id, row)` may change the row
+that comes back: return it, or None to leave it out, or a list of rows. `refuse(method, path)` may
+return a status to answer with instead, ``"drop"`` to do what is asked and break the connection, or
+None. Its `bill` is what was answered: batches at half the price of direct calls.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+PROMPT_TOKENS, COMPLETION_TOKENS = 100, 10
+Row = dict[str, Any]
+
+
+def completion(text: str) -> dict[str, Any]:
+    """Return a chat completion of that text."""
+    return {
+        "id": "chatcmpl-test",
+        "object": "chat.completion",
+        "created": 1_700_000_000,
+        "model": "test-model",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": text},
+                "finish_reason": "stop",
+            }
+        ],
+        "usage": {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": COMPLETION_TOKENS},
+    }
+
+
+def failed(row: Row, status: int) -> Row:
+    """Return the row of a request that failed with that status."""
+    error = {"error": {"message": f"failed with {status}", "type": "test"}}
+    return {**row, "response": {"status_code": status, "body": error}}
+
+
+class BatchServer:
+    """The server; see the module's docstring."""
+
+    def __init__(
+        self,
+        *,
+        answer: Callable[[dict[str, Any]], str],
+        looks: int = 2,
+        fault: Callable[[str, Row], Row | list[Row] | None] = lambda _, row: row,
+        refuse: Callable[[str, str], int | str | None] = lambda _method, _path: None,
+        end: str = "completed",
+    ) -> None:
+        self.answer = answer
+        self.looks = looks
+        self.fault = fault
+        self.refuse = refuse
+        # The state in which batches end, and with "expired" half of the answers are there.
+        self.end = end
+        self.files: dict[str, bytes] = {}
+        self.batches: dict[str, dict[str, Any]] = {}
+        self.sent: Counter[str] = Counter()
+        self.direct: list[dict[str, Any]] = []
+        self.answered_rows = 0
+        self.requests: Counter[tuple[str, str]] = Counter()
+        self._lock = threading.RLock()
+        self._looked: Counter[str] = Counter()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.daemon_threads = True
+
+    @property
+    def url(self) -> str:
+        """The base_url."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+
+    def bill(self, usd_in: float, usd_out: float) -> float:
+        """Return what it charges, with prices per million tokens."""
+        each = (PROMPT_TOKENS * usd_in + COMPLETION_TOKENS * usd_out) / 1e6
+        return each * (len(self.direct) + self.answered_rows / 2)
+
+    def __enter__(self) -> BatchServer:
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def respond(self, method: str, path: str, body: bytes, query: Mapping[str, str]) -> Any:
+        """Return the value to send, bytes or JSON; None: there is no such thing."""
+        with self._lock:
+            if (method, path) == ("POST", "/v1/chat/completions"):
+                asked = json.loads(body)
+                self.direct.append(asked)
+                return completion(self.answer(asked))
+            if (method, path) == ("POST", "/v1/files"):
+                name = f"file-{len(self.files)}"
+                self.files[name] = _uploaded(body)
+                return {"id": name, "object": "file", "purpose": "batch"}
+            if (method, path) == ("POST", "/v1/batches"):
+                return self._create(json.loads(body))
+            if (method, path) == ("GET", "/v1/batches"):
+                return self._page(query)
+            return self._one(method, path)
+
+    def _one(self, method: str, path: str) -> Any:
+        if found := re.fullmatch(r"/v1/files/([^/]+)/content", path):
+            return self.files.get(found[1])
+        found = re.fullmatch(r"/v1/batches/([^/]+)(/cancel)?", path)
+        batch = self.batches.get(found[1]) if found else None
+        if batch is None or found is None:
+            return None
+        if found[2]:
+            self._finish(batch, "cancelled")
+        elif method == "GET":
+            self._looked[batch["id"]] += 1
+            if batch["status"] == "in_progress" and self._looked[batch["id"]] >= self.looks:
+                self._finish(batch, self.end)
+        return batch
+
+    def _create(self, asked: dict[str, Any]) -> dict[str, Any]:
+        name = f"batch-{len(self.batches)}"
+        lines = [json.loads(line) for line in self.files[asked["input_file_id"]].splitlines()]
+        self.sent.update(line["custom_id"] for line in lines)
+        self.batches[name] = {
+            "id": name,
+            "object": "batch",
+            "endpoint": asked["endpoint"],
+            "input_file_id": asked["input_file_id"],
+            "completion_window": asked["completion_window"],
+            "status": "in_progress",
+            "created_at": int(time.time()),
+            "expires_at": int(time.time()) + 86_400,
+            "metadata": asked.get("metadata"),
+            "request_counts": {"total": len(lines), "completed": 0, "failed": 0},
+        }
+        return self.batches[name]
+
+    def _page(self, query: Mapping[str, str]) -> dict[str, Any]:
+        names = list(self.batches)[::-1]
+        if "after" in query:
+            names = names[names.index(query["after"]) + 1 :]
+        limit = int(query.get("limit", "20"))
+        data = [self.batches[name] for name in names[:limit]]
+        return {"object": "list", "data": data, "has_more": len(names) > limit}
+
+    def _finish(self, batch: dict[str, Any], state: str) -> None:
+        batch["status"] = state
+        if state == "failed":
+            error = {"code": "invalid", "message": "the file is not valid", "line": 1}
+            batch["errors"] = {"object": "list", "data": [error]}
+            return
+        lines = [json.loads(line) for line in self.files[batch["input_file_id"]].splitlines()]
+        if state in ("expired", "cancelled"):
+            lines = lines[: len(lines) // 2]
+        answers: list[Row] = []
+        errors: list[Row] = []
+        for line in lines:
+            row: Row = {
+                "id": f"row-{line['custom_id']}",
+                "custom_id": line["custom_id"],
+                "response": {
+                    "status_code": 200,
+                    "request_id": "r",
+                    "body": completion(self.answer(line["body"])),
+                },
+                "error": None,
+            }
+            made = self.fault(line["custom_id"], row)
+            rows = [made] if isinstance(made, dict) else made or []
+            good = [each for each in rows if each["response"]["status_code"] == 200]
+            self.answered_rows += any("choices" in each["response"]["body"] for each in good)
+            answers += good
+            errors += [each for each in rows if each not in good]
+        random.Random(0).shuffle(answers)
+        for name, found in (("output", answers), ("error", errors)):
+            if found:
+                file = f"file-{name}-{batch['id']}"
+                self.files[file] = b"".join(json.dumps(row).encode() + b"\n" for row in found)
+                batch[f"{name}_file_id"] = file
+        batch["request_counts"] |= {"completed": len(answers), "failed": len(errors)}
+
+
+def _uploaded(body: bytes) -> bytes:
+    """Return the file in a form of multipart/form-data."""
+    boundary = body.partition(b"\r\n")[0]
+    for part in body.split(boundary):
+        head, _, content = part.partition(b"\r\n\r\n")
+        if b'name="file"' in head:
+            return content.removesuffix(b"\r\n")
+    raise ValueError(body[:100])
+
+
+def _handler(server: BatchServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self._serve("GET")
+
+        def do_POST(self) -> None:
+            self._serve("POST")
+
+        def _serve(self, method: str) -> None:
+            path, _, text = self.path.partition("?")
+            query = dict(pair.split("=", 1) for pair in text.split("&") if "=" in pair)
+            body = self._body()
+            server.requests[method, path] += 1
+            refusal = server.refuse(method, path)
+            if isinstance(refusal, int):
+                self._send(refusal, {"error": {"message": f"scripted {refusal}"}})
+                return
+            value = server.respond(method, path, body, query)
+            if refusal == "drop":
+                self.close_connection = True
+                return
+            self._send(404 if value is None else 200, {} if value is None else value)
+
+        def _body(self) -> bytes:
+            if self.headers.get("transfer-encoding", "") == "chunked":
+                parts = []
+                while size := int(self.rfile.readline(), 16):
+                    parts.append(self.rfile.read(size))
+                    self.rfile.readline()
+                self.rfile.readline()
+                return b"".join(parts)
+            return self.rfile.read(int(self.headers.get("content-length", 0)))
+
+        def _send(self, status: int, value: object) -> None:
+            data = value if isinstance(value, bytes) else json.dumps(value).encode()
+            try:
+                self.send_response(status)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+            except OSError:
+                self.close_connection = True
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    return Handler
