@@ -3,14 +3,25 @@
 # runs are slower or less tidy, and tests/workflow/test_internals.py says what is gone.
 import gc
 import sys
+from collections.abc import Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 
+import snakemake.common
+from snakemake.dag import DAG
 from snakemake.exceptions import WorkflowError
+from snakemake.io import is_flagged
 from snakemake.iocontainers import Params, Snakemake
-from snakemake.persistence import ParamsChange, PersistenceBase
+from snakemake.jobs import Job
+from snakemake.persistence import (
+    RECORD_FORMAT_VERSION,
+    MetadataRecord,
+    ParamsChange,
+    PersistenceBase,
+)
 from snakemake.persistence.file import FilePersistence
+from snakemake.scheduling.job_scheduler import JobScheduler
 from snakemake.settings.types import Batch, RerunTrigger
 from snakemake.sourcecache import LocalSourceFile
 
@@ -32,6 +43,8 @@ def name_here(rule):
     return workflow.modifier.avail_rulename(rule)
 
 
+# The rules that make the texts of generations, three for each: what they cost is what a run costs.
+TEXT_RULES = ("render_prompt", "generate_raw", "parse_response")
 # Commands that read whole files, whatever else is going on: they take no lock.
 READERS = ("plan", "explain", "diff", "combos", "restore", "check", "allocate")
 
@@ -176,6 +189,8 @@ def draws():
 def start_run(experiment):
     """Prepare a run, before its first job."""
     experiment.stop.install()
+    if logs_less():
+        console.log_less(progress)
     subrun.watch_parent(
         lambda: experiment.stop.request("the run that started this one has ended")
     )
@@ -290,6 +305,158 @@ def delete_own_locks(delete_all):
     return delete_locks
 
 
+@cache
+def text_rules():
+    """Return the names here of the rules that make texts."""
+    return set(map(name_here, TEXT_RULES))
+
+
+def makes_text(job):
+    """Tell whether a job makes a text of a generation, by one of the three rules that do."""
+    made_by = getattr(job, "rule", None)
+    return (
+        experiment.settings.tuning
+        and made_by is not None
+        and made_by.name in text_rules()
+    )
+
+
+def start_without_marks(started):
+    """A text takes its name when it is whole, so nothing needs to mark it as incomplete before."""
+
+    def start(self, job, *more):
+        if not makes_text(job):
+            started(self, job, *more)
+
+    return start
+
+
+def finish_without_records(finished):
+    """What a text is made of is in its own record (provenance.json), which alone counts here."""
+
+    async def finish(self, job):
+        if not makes_text(job):
+            await finished(self, job)
+
+    return finish
+
+
+def metadata_of_texts(metadata):
+    """Look for no record of a text; tell `--report` the rule that made it, and when."""
+    reports = any(word.split("=")[0] == "--report" for word in sys.argv)
+    makers = {"prompt.txt": "render_prompt", "parsed.txt": "parse_response"}
+
+    def of(self, path):
+        if not (experiment.settings.tuning and path.startswith("data/gens/")):
+            return metadata(self, path)
+        if not reports or not Path(path).exists():
+            return None
+        made_at = Path(path).stat().st_mtime
+        known = {"rule": name_here(makers.get(Path(path).name, "generate_raw"))}
+        return MetadataRecord(
+            **known,
+            job_hash=hash(str(path)),
+            record_format_version=RECORD_FORMAT_VERSION,
+            starttime=made_at,
+            endtime=made_at,
+        )
+
+    return of
+
+
+def log_of_failures(handle_log):
+    """No empty log for a text: its log is there if the last attempt failed."""
+
+    async def handle(self, job):
+        if not makes_text(job):
+            await handle_log(self, job)
+
+    return handle
+
+
+@cache
+def has_pipes():
+    """Tell whether any rule of the whole workflow has a pipe or a service as its output."""
+    return any(
+        is_flagged(file, flag)
+        for rule in workflow.rules
+        for file in rule.output
+        for flag in ("pipe", "service")
+    )
+
+
+def ask_for_pipes_if_any(is_pipe_or_service_input):
+    """Snakemake compares each input of a job with all jobs before it: n² steps for a report."""
+
+    def ask(self, path):
+        return has_pipes() and is_pipe_or_service_input(self, path)
+
+    return ask
+
+
+def log_info_of_others(log_info):
+    """A text's job is told to the progress alone; what is told of it cost more than starting it."""
+
+    def log(self, *more, **options):
+        if logs_less() and makes_text(self):
+            progress.begin(self.jobid, self.rule.name, self.wildcards_dict["gen_id"])
+        else:
+            log_info(self, *more, **options)
+
+    return log
+
+
+@cache
+def logs_less():
+    """Tell whether nobody reads what is logged of each job: no logger but ours, and not --verbose."""
+    given = workflow.output_settings
+    return (
+        MODE == "run"
+        and experiment.settings.tuning
+        and not (given.verbose or given.printshellcmds)
+        and set(given.log_handler_settings) <= {"rich"}
+    )
+
+
+def remember_params(get_function_params):
+    """Snakemake finds out the parameters of each resource's function again, three times a job."""
+    known = {}
+
+    def get(func):
+        own = getattr(func, "__func__", func)
+        key = own, own is func
+        if key not in known:
+            known[key] = get_function_params(func)
+        return known[key]
+
+    return get
+
+
+class Later(Sequence):
+    """A list that is made when somebody looks at it."""
+
+    def __init__(self, make):
+        self._make = make
+
+    def __getitem__(self, place):
+        return self._make()[place]
+
+    def __len__(self):
+        return len(self._make())
+
+
+def list_jobs_if_asked(remaining_jobs):
+    """Each round lists all jobs of the DAG for the scheduler; the greedy one does not look at them."""
+    return property(lambda self: Later(lambda: remaining_jobs.fget(self)))
+
+
+replace(PersistenceBase, started=start_without_marks, finished=finish_without_records)
+replace(PersistenceBase, metadata=metadata_of_texts)
+replace(DAG, handle_log=log_of_failures)
+replace(Job, is_pipe_or_service_input=ask_for_pipes_if_any)
+replace(Job, log_info=log_info_of_others)
+replace(snakemake.common, get_function_params=remember_params)
+replace(JobScheduler, remaining_jobs=list_jobs_if_asked)
 replace(PersistenceBase, _serialize_param_pandas=serialize_without_pandas)
 replace(Snakemake, _safely_store_params=store_without_pandas)
 replace(Batch, get_batch=refuse_batches)

@@ -11,9 +11,16 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import snakemake.api
+import snakemake.common
 from snakemake import iocontainers, persistence
+from snakemake.dag import DAG
+from snakemake.jobs import Job
 from snakemake.persistence.file import FilePersistence
+from snakemake.scheduling.job_scheduler import JobScheduler
 from snakemake.settings.types import Batch
+
+from support.project import Project
 
 TUNING = Path(__file__).parents[2] / "rules/tuning.smk"
 OWNERS = {
@@ -22,14 +29,18 @@ OWNERS = {
     "Batch": Batch,
     "FilePersistence": FilePersistence,
     "ParamsChange": persistence.ParamsChange,
+    "DAG": DAG,
+    "Job": Job,
+    "JobScheduler": JobScheduler,
+    "snakemake.common": snakemake.common,
 }
 
 
 def replaced() -> list[tuple[str, str]]:
     """Return each class and method that rules/tuning.smk replaces."""
-    calls = re.findall(r"^replace\((\w+), (\w+)=", TUNING.read_text(), re.MULTILINE)
+    calls = re.findall(r"^replace\(([\w.]+), (.*)\)$", TUNING.read_text(), re.MULTILINE)
     assert {owner for owner, _ in calls} == OWNERS.keys()
-    return calls
+    return [(owner, name) for owner, names in calls for name in re.findall(r"(\w+)=", names)]
 
 
 @pytest.mark.parametrize(("owner", "name"), replaced())
@@ -79,3 +90,77 @@ def test_other_runs_keep_their_locks(tmp_path: Path) -> None:
     make(lambda _: None)(SimpleNamespace(_lockfile={"input": str(own)}))
     assert not own.exists()
     assert other.exists()
+
+
+def files(project: Project, *places: str) -> list[str]:
+    """Return the files below some directories."""
+    return sorted(
+        str(path.relative_to(project.dir))
+        for place in places
+        for path in project.path(place).rglob("*")
+        if path.is_file()
+    )
+
+
+def test_with_and_without_tuning_the_store_is_the_same(
+    project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Without it Snakemake writes an empty log and a record for each text as well."""
+    other = Project(tmp_path_factory.mktemp("untuned"))
+    other.config["tuning"] = False
+    other.save()
+    for each in (project, other):
+        each.snakemake()
+    assert project.store() == other.store()
+    texts = len(project.store("*/*/prompt.txt"))
+    assert not [name for name in files(project, "logs") if "/draft/" in name]
+    assert len([name for name in files(other, "logs") if re.search("/[dev]_", name)]) == 3 * texts
+    assert len(files(project, ".snakemake/metadata")) + 4 * texts == len(
+        files(other, ".snakemake/metadata")
+    )
+    for each in (project, other):
+        calls = each.calls()
+        assert "Nothing to be done" in each.snakemake() or each.calls() == calls
+        assert each.calls() == calls
+
+
+def test_a_run_goes_on_from_a_store_made_without_tuning(project: Project) -> None:
+    """And the other way round; nothing is made again."""
+    project.config["tuning"] = False
+    project.save()
+    project.snakemake("drafts")
+    store, calls = project.store(), project.calls()
+    for tuning in (True, False):
+        project.config["tuning"] = tuning
+        project.save()
+        output = project.snakemake("drafts")
+        assert project.store() == store
+        assert project.calls() == calls
+        assert "render_prompt" not in output
+
+
+def test_the_log_of_a_failure_is_there_until_it_succeeds(project: Project) -> None:
+    """It is where the account of what has failed reads."""
+    project.edit("data/1_raw/evaluation_templates.csv", "in_last_line", "three_scores_last_line")
+    project.snakemake(code=1)
+    failed = files(project, "logs/evaluation")
+    assert len(failed) == 4
+    assert all(project.path(name).read_text().startswith("[parse] ") for name in failed)
+    project.edit("data/1_raw/evaluation_templates.csv", "three_scores_last_line", "in_last_line")
+    project.snakemake()
+    assert files(project, "logs/evaluation") == []
+
+
+def test_the_report_knows_the_texts(project: Project) -> None:
+    """Snakemake warns of no file without a record."""
+    project.snakemake("tables", "evaluations")
+    output = project.snakemake("tables", "evaluations", "--report", "report.html")
+    assert "Missing metadata" not in output
+    assert "generate_raw" in project.read("report.html")
+
+
+def test_verbose_runs_log_each_job(project: Project) -> None:
+    """Also those that make texts."""
+    project.snakemake("drafts", "--printshellcmds")
+    log = next(project.path(".snakemake/log").glob("*.log")).read_text()
+    assert "generate_raw" in log

@@ -322,7 +322,7 @@ def test_a_dry_run_after_an_edit_lists_the_jobs_of_the_run(
     before = content(finished)
     listed = jobs(finished, "evaluations")
     assert content(finished) == before
-    finished.snakemake("evaluations")
+    finished.snakemake("evaluations", "--printshellcmds")  # or nothing logs each job
     done = reading.of_generations(reading.done(finished.dir))
     assert done
     assert listed == done

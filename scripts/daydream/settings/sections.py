@@ -136,6 +136,11 @@ class Settings(TargetOptions):
         description="The number of this shard, from 1. A run with `shards` sets it for the runs "
         "that it starts.",
     )
+    tuning: Flag = Field(
+        default=True,
+        description="`false`: Snakemake logs and records each job of a generation, as it does "
+        "elsewhere. That takes half as long again, and twice the files.",
+    )
     stages: Annotated[Mapping[StageName, Stage], Field(min_length=1), AfterValidator(in_order)] = (
         Field(description="The chain of stages.")
     )

@@ -13,13 +13,14 @@ In a dry run, each job is one line with its reason. The logger plugin `rich` lea
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 import threading
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from typing import Any
 
@@ -91,6 +92,9 @@ def job_log(path: str) -> Iterator[None]:
     except Exception:
         write_text(path, traceback.format_exc())
         raise
+    with suppress(FileNotFoundError):
+        # What an earlier attempt said does not hold any more.
+        os.unlink(path)  # noqa: PTH108 - a Path takes ten times as long
 
 
 @contextmanager
@@ -328,6 +332,33 @@ def tell(text: str) -> None:
             each.flush()
     if text:
         LOGGER.info(f"\n{text}\n" if "\n" in text else text)
+
+
+class EventsOfJobs(logging.Filter):
+    """Passes on to the progress alone what is logged of each job, three records.
+
+    Every handler would format each record, a tenth of what a job costs, and none of those that a
+    run has by itself would show it. Failures are other records.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self._progress = progress
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Drop the record if it is one of these."""
+        event = getattr(record, "event", None)
+        if event not in ("job_started", "job_finished", "progress"):
+            return True
+        if event != "job_started":
+            self._progress.emit(record)
+        return False
+
+
+def log_less(progress: Progress) -> None:
+    """Log single jobs no more."""
+    if not any(isinstance(each, EventsOfJobs) for each in LOGGER.filters):
+        LOGGER.addFilter(EventsOfJobs(progress))
 
 
 def attach(*, dry_run: bool, others: Sequence[str], lists_jobs: bool) -> Progress:

@@ -107,7 +107,14 @@ class Progress(logging.Handler):
         elif event == "job_info":
             self.worked = self.worked or any(map(_is_result, fields["output"]))
             if fields.get("rule_name", "").endswith(RULES["raw"]):
-                self._asking[fields["jobid"]] = dict(fields["wildcards"].items())["gen_id"]
+                wildcards = dict(fields["wildcards"].items())
+                self.begin(fields["jobid"], fields["rule_name"], wildcards["gen_id"])
+
+    def begin(self, job: object, rule: str, gen_id: str) -> None:
+        """Note that a job of a generation has begun."""
+        self.worked = True
+        if rule.endswith(RULES["raw"]):
+            self._asking[job] = gen_id
 
     def start(
         self,

@@ -52,7 +52,8 @@ def look(lab: Lab, made: list[Edit]) -> Finding:
         planned = reading.planned(lab.dir)
         explained = {leaf: _explain(lab, leaf) for leaf in lineages(lab)}
     before, calls = lab.entries(), len(lab.calls())
-    output = project.snakemake(*TARGETS, code=None)
+    # Each job is in the log only if somebody wants to read it.
+    output = project.snakemake(*TARGETS, "--printshellcmds", code=None)
     done = reading.of_generations(reading.done(lab.dir)) if reading.NOTHING not in output else set()
     asked = [lab.entries()[name] for name in lab.entries().keys() - before.keys()]
     found.jobs, found.calls = len(done), len(lab.calls()) - calls
