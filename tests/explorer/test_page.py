@@ -240,6 +240,112 @@ def test_deep_links(page: Page, cohort: Cohort) -> None:
     expect(page.locator("#notices")).to_contain_text("no generation e_nobody")
 
 
+def hash_of(page: Page) -> str:
+    return page.url.partition("#")[2]
+
+
+def test_a_link_shows_what_one_saw(page: Page, cohort: Cohort) -> None:
+    """View, stage, filters, bounds, judge, sort, search and tab: all of it in another window."""
+    page.keyboard.press("t")
+    page.locator("[data-stage='1']").click()
+    page.keyboard.press("f")
+    page.locator("[data-facet=essay_template] label", has_text="grow").click()
+    page.locator("[data-facet=combo_id] label", has_text="Fog").click()
+    page.fill("[data-bound=low]", "1.5")
+    page.select_option("#sort", "score")
+    page.click("#direction")
+    page.locator("#list .row").first.click()
+    page.keyboard.press("3")
+    expect(page.locator("[role=tab][aria-selected=true]")).to_contain_text("Prompt")
+    seen = rows(page), page.locator("#status").inner_text(), page.locator("#pane").inner_text()
+    link = hash_of(page)
+    assert "view=list&stage=essay&sort=score&low=1.5" in link
+    assert "essay_template=grow" in link
+    assert link.endswith("tab=prompt")
+    goto(page, cohort, f"#{link}")
+    assert seen == (
+        rows(page), page.locator("#status").inner_text(), page.locator("#pane").inner_text()
+    )  # fmt: skip
+    expect(page.locator("#active")).to_have_text(": combo, essay template, score")
+    expect(page.locator("#sort")).to_have_value("score")
+    page.keyboard.press("Control+a")
+    assert hash_of(page) == link
+
+
+def test_a_link_to_a_search(page: Page, cohort: Cohort) -> None:
+    """Its words, whatever characters they have, and whether prompts are searched too."""
+    search(page, "go & #tide? 100% ä")
+    page.check("#prompts")
+    link = hash_of(page)
+    goto(page, cohort, f"#{link}")
+    expect(page.locator("#search")).to_have_value("go & #tide? 100% ä")
+    expect(page.locator("#prompts")).to_be_checked()
+    search(page, "lighthouse")
+    first = cohort.of("draft")[0].gen_id
+    goto(page, cohort, f"#{first}?q=lighthouse")
+    expect(page.locator("#status")).to_contain_text("1 of 28")
+    expect(page.locator("#pane mark")).to_have_count(1)
+
+
+def test_back_and_forward(page: Page) -> None:
+    """Each choice is a step of the history; a word that is typed is one step."""
+    page.locator("[data-stage='2']").click()
+    page.keyboard.press("t")
+    page.focus("#search")
+    page.keyboard.type("SCORE", delay=260)
+    expect(page.locator("#list")).to_have_attribute("data-searched", "SCORE")
+    page.go_back()
+    expect(page.locator("#search")).to_have_value("")
+    expect(page.locator("#status")).to_contain_text("16 of 28")
+    expect(page.locator("[data-view=list]")).to_have_attribute("aria-pressed", "true")
+    page.go_back()
+    expect(page.locator("[data-view=tree]")).to_have_attribute("aria-pressed", "true")
+    page.go_back()
+    expect(page.locator("#status")).to_have_text("28 generations")
+    expect(page.locator("#pane .text")).to_be_visible()
+    page.go_forward()
+    expect(page.locator("#status")).to_contain_text("16 of 28")
+    page.go_forward()
+    page.go_forward()
+    expect(page.locator("#search")).to_have_value("SCORE")
+
+
+def test_links_inside_the_page_keep_its_state(page: Page, cohort: Cohort) -> None:
+    """A link to a parent opens it; filters and view stay, also on the way back."""
+    leaf = cohort.of("evaluation")[0].gen_id
+    goto(page, cohort, f"#{leaf}?view=list&stage=evaluation")
+    page.locator(".crumbs a").last.click()
+    expect(page.locator("#pane a.id")).not_to_have_text(leaf)
+    expect(page.locator("#status")).to_contain_text("16 of 28")
+    assert hash_of(page).endswith("?view=list&stage=evaluation")
+    page.go_back()
+    expect(page.locator("#pane a.id")).to_have_text(leaf)
+
+
+def test_what_a_link_names_and_the_page_has_not_is_left_out(page: Page, cohort: Cohort) -> None:
+    """Also what is no value at all; the rest of the link holds."""
+    goto(page, cohort, "#?view=moon&stage=x&sort=-y&low=z&judge=j&state=s&draft_llm=n&tab=9&q=")
+    expect(page.locator("#status")).to_have_text("28 generations")
+    goto(page, cohort, "#?stage=essay&draft_template=nothing&%E0%A4%A=1")
+    expect(page.locator("#status")).to_contain_text("8 of 28")
+    expect(page.locator("#pane .empty")).to_be_visible()
+
+
+def test_on_a_phone_back_leads_from_the_text_to_the_list(page: Page, cohort: Cohort) -> None:
+    """And a link made from the list opens the list."""
+    page.set_viewport_size({"width": 390, "height": 700})
+    goto(page, cohort)
+    page.locator("[data-stage='1']").click()
+    page.locator("#list .row").nth(1).click()
+    expect(page.locator("#list")).not_to_be_visible()
+    page.go_back()
+    expect(page.locator("#list")).to_be_visible()
+    assert hash_of(page) == "?stage=essay"
+    page.go_forward()
+    page.locator(".back").click()
+    assert hash_of(page) == "?stage=essay"
+
+
 def test_keys(page: Page) -> None:
     """Arrows walk the tree and fold it, / goes to the search, ? shows the keys."""
     page.keyboard.press("Home")

@@ -33,7 +33,7 @@ from daydream.store.layout import RESPONSES, generation_file
 
 HERE = Path(__file__).parent
 VENDORED = ("virtual-core.min.js", "diff.min.js")
-SCRIPTS = ("store.js", "outline.js", "dom.js", "reader.js", "app.js")
+SCRIPTS = ("store.js", "outline.js", "state.js", "dom.js", "reader.js", "app.js")
 # As small as is quickly unpacked, and large enough to hold what a text and its children share.
 CHUNK = 500_000
 

@@ -7,10 +7,10 @@ const index = await unpack($("index"));
 const outline = new Outline(index);
 const texts = new Texts(index.chunks);
 
-const choice = {
-  view: "tree", stage: -1, sort: "design", descending: false,
-  judge: ALL, low: null, high: null, filters: new Map(), states: new Set(), hits: null,
-};
+// The state that the address keeps (state.js), and `hits` of the search, null without one.
+const choice = { ...firstState(), hits: null };
+// Where there is room for the list and the text side by side.
+const wide = matchMedia("(min-width: 801px)");
 // A tree begins with the scored leaves folded away: their scores show on their parents.
 const folded = new Set(outline.nodes.filter((node) =>
   node.children.length && node.children.every((child) => outline.scored(child) && !child.children.length)));
@@ -21,7 +21,8 @@ let selected = null;
 let pinned = null;
 let terms = [];
 let searches = 0;
-let tabs = { text: PARSED, scored: RAW };
+const FIRST_TABS = { text: PARSED, scored: RAW };
+const tabs = { ...FIRST_TABS };
 
 const reader = new Reader($("pane"), outline, texts, {
   link: (node) => `#${address(node)}`,
@@ -148,15 +149,12 @@ function nodeAt(name) {
   return outline.roots.find((node) => outline.id(node) === combo) ?? null;
 }
 
-function select(node, { history: entry = "push" } = {}) {
+// `step`: what this is in the history of the browser (`remember`).
+function select(node, { step = "push" } = {}) {
   selected = node;
-  if (pinned === node && entry === "push") entry = "replace";
-  const other = comparison();
-  const hash = node ? `#${other ? `${address(other)}..` : ""}${address(node)}` : " ";
-  if (entry === "push" && node && location.hash !== hash) history.pushState(null, "", hash);
-  if (entry === "replace" && node) history.replaceState(null, "", hash);
   document.body.classList.toggle("reading", node !== null);
   document.title = node ? `${outline.title(node)} · ${index.cohort}` : `${index.cohort} · Daydream explorer`;
+  remember(pinned === node && step === "push" ? "replace" : step);
   renderList();
   return showSelected();
 }
@@ -174,14 +172,19 @@ function showSelected() {
   });
 }
 
+function kindOf(node) {
+  return node && outline.scored(node) ? "scored" : "text";
+}
+
 function currentTab() {
-  return tabs[selected && outline.scored(selected) ? "scored" : "text"];
+  return tabs[kindOf(selected)];
 }
 
 async function chooseTab(tab) {
   if (!selected || selected.row < 0) return;
   const focused = document.activeElement?.matches("[role=tab]");
-  tabs[outline.scored(selected) ? "scored" : "text"] = tab;
+  tabs[kindOf(selected)] = tab;
+  remember("tab");
   await showSelected();
   if (focused) $("pane").querySelector("[role=tab][aria-selected=true]")?.focus();
 }
@@ -196,7 +199,7 @@ function toggleCompare() {
   }
   renderStatus();
   const reading = !pinned;
-  select(selected, { history: "replace" });
+  select(selected, { step: "replace" });
   document.body.classList.toggle("reading", reading && selected !== null);
 }
 
@@ -220,18 +223,83 @@ function reveal(node) {
   if (place >= 0) virtual.scrollToIndex(place, { align: "auto" });
 }
 
+// The address
+
+function state() {
+  const other = comparison();
+  const tab = currentTab();
+  const open = selected && (wide.matches || document.body.classList.contains("reading"));
+  return {
+    ...choice,
+    names: open ? [other, selected].filter(Boolean).map(address) : [],
+    tab: selected && selected.row >= 0 && tab !== FIRST_TABS[kindOf(selected)] ? tab : null,
+  };
+}
+
+// Put the state into the address: as a step of the history ("push"), in place of the last one
+// ("replace"), or not ("none"). Steps of any other name are one step as long as they follow one
+// another quickly, so that Back ends where a walk by keys or a word began.
+let last = { step: "", at: -Infinity };
+
+function remember(step = "push") {
+  if (step === "none") return;
+  const now = performance.now();
+  const onward = step === last.step && step !== "push" && now - last.at < 1000;
+  last = { step, at: now };
+  const hash = writeState(state(), index);
+  if ((location.hash || "#") === hash) return;
+  if (step === "replace" || onward) history.replaceState(null, "", hash);
+  else history.pushState(null, "", hash);
+}
+
+// Show what the address says.
 function followHash() {
-  const names = location.hash.slice(1).split("..");
-  const nodes = names.map(nodeAt);
-  if (nodes.some((node) => !node)) {
-    if (location.hash.length > 1) notify(`This page has no generation ${location.hash.slice(1)}.`);
-    pinned = null;
-    return select(null, { history: "none" });
-  }
+  if (location.hash.length < 2) return openFirst();
+  const wanted = readState(location.hash, index, outline.judges);
+  apply(wanted);
+  const nodes = wanted.names.map(nodeAt);
+  const lost = nodes.includes(null);
+  notify(lost ? `This page has no generation ${wanted.names.join("..")}.` : "");
+  pinned = !lost && nodes.length > 1 ? nodes[0] : null;
+  const node = lost ? null : nodes.at(-1) ?? null;
+  tabs[kindOf(node)] = wanted.tab ?? FIRST_TABS[kindOf(node)];
+  reveal(node);
+  return select(node, { step: "none" });
+}
+
+// What is seen before anything is chosen: on a narrow screen the list, else the first text too.
+function openFirst() {
+  apply(firstState());
   notify("");
-  pinned = nodes.length > 1 ? nodes[0] : null;
-  reveal(nodes.at(-1));
-  return select(nodes.at(-1), { history: "none" });
+  pinned = null;
+  Object.assign(tabs, FIRST_TABS);
+  const first = wide.matches ? outline.rows.find((node) => outline.complete(node)) : null;
+  return select(first ?? null, { step: "none" });
+}
+
+// Take over how the list is shown; if that is as it was, the branches stay as they are.
+function apply(wanted) {
+  const shownAs = (each) => writeState({ ...each, names: [], tab: null }, index);
+  if (shownAs(wanted) === shownAs(choice)) return;
+  Object.assign(choice, wanted);
+  $("search").value = choice.query;
+  $("prompts").checked = choice.prompts;
+  selected = null;
+  renderControls();
+  search("none");
+}
+
+// A link to a generation opens it and leaves everything else as it is.
+function followLink(event) {
+  const link = event.target.closest?.("a[href^='#']");
+  if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  const node = nodeAt(link.getAttribute("href").slice(1));
+  if (!node) return;
+  event.preventDefault();
+  notify("");
+  pinned = null;
+  reveal(node);
+  select(node);
 }
 
 function notify(text) {
@@ -253,13 +321,8 @@ function goTo(place) {
   walk(shown[next]);
 }
 
-// Select by keys: a walk of many steps is one step of the history, so Back ends where it began.
-let walked = -Infinity;
-
 function walk(node) {
-  const now = performance.now();
-  select(node, { history: now - walked > 1000 ? "push" : "replace" });
-  walked = now;
+  select(node, { step: "walk" });
 }
 
 function fold(node, shut) {
@@ -284,17 +347,26 @@ let typing = 0;
 
 function searchSoon() {
   clearTimeout(typing);
-  typing = setTimeout(search, 180);
+  typing = setTimeout(searchAsked, 180);
 }
 
-async function search() {
+function searchAsked() {
   clearTimeout(typing);
+  choice.query = $("search").value;
+  choice.prompts = $("prompts").checked;
+  return search("search");
+}
+
+// Search for what is asked for; without words, show all.
+async function search(step) {
   searches += 1;
   const call = searches;
-  terms = queryTerms($("search").value);
+  terms = queryTerms(choice.query);
+  remember(step);
   if (!terms.length) {
     choice.hits = null;
-    refilter();
+    delete list.dataset.searched;
+    refilter("none");
     showSelected();
     return;
   }
@@ -302,7 +374,7 @@ async function search() {
   closed = new Set();
   let painted = performance.now();
   const complete = await searchTexts(texts, (row) => outline.names(row), terms, {
-    prompts: $("prompts").checked,
+    prompts: choice.prompts,
     stale: () => call !== searches,
     found: (row, text) => choice.hits.set(row, text),
     progress: (share) => {
@@ -313,8 +385,9 @@ async function search() {
     },
   });
   if (complete) {
-    list.dataset.searched = $("search").value;
+    list.dataset.searched = choice.query;
     if (selected && choice.hits.has(selected.row)) showSelected();
+    if (step === "none") reveal(selected);
   }
 }
 
@@ -334,11 +407,12 @@ function shutAround(found) {
 }
 
 // After a change of filters. A search has opened all branches already.
-function refilter() {
+function refilter(step = "push") {
   const found = outline.matching(choice);
   if (!choice.hits) closed = filtered() ? shutAround(found) : folded;
   arrange({ found });
   reveal(selected);
+  remember(step);
 }
 
 function clearFilters() {
@@ -396,7 +470,7 @@ function scoreFacet() {
     value: choice[name] ?? "",
     oninput: (event) => {
       choice[name] = event.target.value === "" ? null : Number(event.target.value);
-      refilter();
+      refilter("bound");
     },
   });
   const judges = h("select", {
@@ -541,11 +615,18 @@ function storedTheme() {
   }
 }
 
+function resort() {
+  renderControls();
+  arrange({ keep: false });
+  remember();
+}
+
 function chooseView(view) {
   choice.view = view;
   renderControls();
   arrange();
   reveal(selected);
+  remember();
 }
 
 // Events
@@ -553,13 +634,14 @@ function chooseView(view) {
 // Where there is room for one of the two alone: from the text to the list.
 function showList() {
   document.body.classList.remove("reading");
+  remember();
   list.focus();
 }
 
 function back() {
   if ($("search").value) {
     $("search").value = "";
-    search();
+    searchAsked();
     list.focus();
   } else if (pinned) {
     toggleCompare();
@@ -594,7 +676,7 @@ function keyDown(event) {
       field.blur();
     } else if (field.id === "search" && ["ArrowDown", "Enter"].includes(event.key)) {
       event.preventDefault();
-      if (event.key === "Enter") search();
+      if (event.key === "Enter") searchAsked();
       list.focus();
       if (event.key === "ArrowDown") move(1);
     }
@@ -626,8 +708,9 @@ list.addEventListener("click", (event) => {
 });
 addEventListener("keydown", keyDown);
 addEventListener("hashchange", followHash);
+addEventListener("click", followLink);
 $("search").addEventListener("input", searchSoon);
-$("prompts").addEventListener("change", search);
+$("prompts").addEventListener("change", searchAsked);
 $("views").addEventListener("click", (event) => {
   if (event.target.dataset.view) chooseView(event.target.dataset.view);
 });
@@ -635,13 +718,11 @@ $("sort").addEventListener("change", (event) => {
   const { value } = event.target;
   choice.sort = /^\d+$/.test(value) ? Number(value) : value;
   choice.descending = ["score", "spread"].includes(value);
-  renderControls();
-  arrange({ keep: false });
+  resort();
 });
 $("direction").addEventListener("click", () => {
   choice.descending = !choice.descending;
-  renderControls();
-  arrange({ keep: false });
+  resort();
 });
 $("filters").addEventListener("toggle", renderFacets);
 $("theme").addEventListener("click", toggleTheme);
@@ -652,11 +733,5 @@ setTheme(storedTheme());
 renderNotices();
 renderControls();
 arrange();
-if (location.hash.length > 1) {
-  await followHash();
-} else {
-  const first = outline.rows.find((node) => outline.complete(node));
-  if (matchMedia("(min-width: 801px)").matches && first) await select(first, { history: "none" });
-  else await select(null, { history: "none" });
-}
+await followHash();
 document.documentElement.dataset.ready = "";
