@@ -13,6 +13,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from daydream.explorer.page import HERE
+from daydream.tables import csv_text, guarded, read_records
 from support.explorer_cohort import PAGE, Cohort
 from support.project import Project
 
@@ -346,6 +348,134 @@ def test_on_a_phone_back_leads_from_the_text_to_the_list(page: Page, cohort: Coh
     assert hash_of(page) == "?stage=essay"
 
 
+def table(page: Page) -> list[list[str]]:
+    """Return the cells of the table's rows in view, in their order."""
+    page.wait_for_timeout(50)
+    found = page.locator("#table tr[data-number]").all()
+    return [row.locator("th, td").all_inner_texts() for row in found]
+
+
+def column(page: Page, title: str) -> list[str]:
+    """Return the cells of a column of the table."""
+    titles = page.locator("#table thead button span:first-child").all_inner_texts()
+    place = titles.index(title)
+    return [row[place] for row in table(page)]
+
+
+def test_the_table_has_what_the_filters_leave(page: Page, cohort: Cohort) -> None:
+    """A row for each, in the columns that tell generations apart; a click opens its text."""
+    page.locator("#views button", has_text="Table").click()
+    page.locator("[data-stage='1']").click()
+    heads = page.locator("#table thead button span:first-child").all_inner_texts()
+    assert heads[:2] == ["stage", "template"]
+    assert "model" not in heads
+    assert {"combo", "score", "spread of judges", "judges", "characters"} <= set(heads)
+    assert column(page, "template") == ["grow", "same"] * 4
+    assert set(column(page, "judges")) == {"1"}
+    expect(page.locator("#table table")).to_have_attribute("aria-rowcount", "9")
+    expect(page.locator("#pane")).not_to_be_visible()
+    page.locator("#table tr[data-number]").nth(1).click()
+    draft = cohort.of("draft")[0].gen_id
+    copy = next(row for row in cohort.of("essay", "same") if row.parent_gen_id == draft)
+    expect(page.locator("#pane a.id")).to_have_text(copy.gen_id)
+    expect(page.locator("#table [aria-selected=true]")).to_have_count(1)
+    text = page.locator("#pane .text").first.text_content() or ""
+    assert column(page, "characters")[1] == f"{len(text):,}"
+    page.keyboard.press("Escape")
+    expect(page.locator("#pane")).not_to_be_visible()
+    expect(page.locator("#table table")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#pane a.id")).not_to_have_text(copy.gen_id)
+    expect(page.locator("#pane")).to_be_visible()
+
+
+def test_the_table_is_sorted_by_any_column(page: Page, cohort: Cohort) -> None:
+    """By click or key, again to turn it round; the head says so, and keeps the focus."""
+    goto(page, cohort, "#?view=table&stage=essay")
+    page.get_by_role("button", name="characters").click()
+    expect(page.locator("#table [aria-sort=descending]")).to_contain_text("characters")
+    lengths = [int(text.replace(",", "")) for text in column(page, "characters")]
+    assert lengths == sorted(lengths, reverse=True)
+    page.keyboard.press("Enter")
+    expect(page.locator("#table [aria-sort=ascending]")).to_contain_text("characters")
+    expect(page.locator("#table th button:focus")).to_contain_text("characters")
+    assert [int(text.replace(",", "")) for text in column(page, "characters")] == lengths[::-1]
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Space")
+    spreads = [float(text) for text in column(page, "spread of judges")]
+    assert spreads == sorted(spreads, reverse=True)
+    assert hash_of(page) == "?view=table&stage=essay&sort=-spread"
+    page.locator("#table thead button", has_text="template").click()
+    assert column(page, "template") == ["grow"] * 4 + ["same"] * 4
+
+
+def test_columns_are_chosen(page: Page, cohort: Cohort) -> None:
+    """Any dimension of the lineage is one; the choice is in the address."""
+    goto(page, cohort, "#?view=table")
+    page.locator("#columns summary").click()
+    page.locator("#column-choice label", has_text="draft replicate").click()
+    page.locator("#column-choice label", has_text="judges").last.click()
+    heads = page.locator("#table thead button span:first-child")
+    expect(heads.filter(has_text="draft replicate")).to_have_count(1)
+    link = hash_of(page)
+    assert "draft_replicate" in link
+    goto(page, cohort, f"#{link}")
+    expect(heads.filter(has_text="draft replicate")).to_have_count(1)
+    expect(heads.filter(has_text=re.compile("^judges$"))).to_have_count(0)
+    assert set(column(page, "draft replicate")) == {"1", "2"}
+
+
+def test_the_table_as_a_file(page: Page, cohort: Cohort) -> None:
+    """All filtered rows in their order, with ids in place of names; and as text to paste."""
+    goto(page, cohort, "#?view=table&stage=evaluation&sort=-score&show=combo_id,state,score")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").click()
+    assert download.value.suggested_filename == "c1.csv"
+    header, found = read_records(download.value.path())
+    assert header == ["gen_id", "combo_id", "state", "score"]
+    assert {row["gen_id"] for row in found} == {row.gen_id for row in cohort.of("evaluation")}
+    assert {row["combo_id"] for row in found} == {row.combo_id for row in cohort.rows}
+    marks = [float(row["score"]) for row in found]
+    assert marks == sorted(marks, reverse=True)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy").click()
+    expect(page.locator("#told")).to_have_text("16 rows copied.")
+    pasted = page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert pasted[0].split("\t") == header
+    assert [line.split("\t")[0] for line in pasted[1:]] == [row["gen_id"] for row in found]
+
+
+def test_no_cell_of_the_table_is_run_by_a_spreadsheet(browser: Browser) -> None:
+    """What looks like a formula is guarded as every table of the project is; numbers stay."""
+    cells = ["=1+1", "-2.5", "-x", 'say "x"', "\tq", "a\nb", "'=1", "'a", "+3e5", "@", "＝1", "a,b"]
+    page = browser.new_page()
+    page.add_script_tag(path=HERE / "static/table.js")
+    made = page.evaluate("cells => csvText([cells, cells])", cells)
+    assert made == csv_text(cells, [cells])
+    pasted = page.evaluate("cells => tsvText([cells])", cells)
+    kept = [str(guarded(cell)) for cell in cells]
+    assert pasted[:-1].split("\t") == [re.sub(r"[\t\n]", " ", cell) for cell in kept]
+    page.close()
+
+
+def test_the_table_prints_whole(page: Page, cohort: Cohort) -> None:
+    """All rows, not only those in view, and no text beside them."""
+    goto(page, cohort, "#?view=table")
+    page.set_viewport_size({"width": 1280, "height": 300})
+    page.wait_for_timeout(100)
+    assert page.locator("#table tr[data-number]").count() < 28
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(page.locator("#table tr[data-number]")).to_have_count(28)
+    expect(page.locator(".controls")).not_to_be_visible()
+    expect(page.locator("#pane")).not_to_be_visible()
+    assert page.evaluate("document.documentElement.scrollHeight") > 28 * 10
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    page.emulate_media(media="screen")
+    assert page.locator("#table tr[data-number]").count() < 28
+
+
 def test_keys(page: Page) -> None:
     """Arrows walk the tree and fold it, / goes to the search, ? shows the keys."""
     page.keyboard.press("Home")
@@ -547,10 +677,14 @@ def test_axe_finds_nothing(page: Page, cohort: Cohort, scheme: Literal["light", 
         "a text with judgements": f"#{essay}",
         "a comparison": f"#{draft}..{essay}",
         "a combo": "#combo:" + cohort.of("draft")[0].combo_id,
+        "a table": "#?view=table&sort=-score",
+        "a table and a text": f"#{essay}?view=table",
     }
     for name, hash_ in states.items():
         goto(page, cohort, hash_)
         page.locator("#filters summary").click()
+        if "table" in name:
+            page.locator("#columns summary").click()
         found = Axe().run(page)
         problems = [(each["id"], each["nodes"][0]["html"]) for each in found.response["violations"]]
         assert problems == [], name
@@ -588,6 +722,21 @@ def test_narrow(page: Page) -> None:
     page.locator(".back").click()
     expect(page.locator("#list")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == 400
+
+
+@pytest.mark.parametrize("view", ["tree", "list", "table"])
+def test_a_phone_scrolls_no_view_sideways(page: Page, cohort: Cohort, view: str) -> None:
+    """A wide table has a scroll bar of its own; each control is in view."""
+    page.set_viewport_size({"width": 390, "height": 700})
+    goto(page, cohort, f"#?view={view}")
+    page.keyboard.press("f")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    over = page.evaluate(
+        """() => [...document.querySelectorAll('.controls *, .bar *')]
+          .filter((each) => each.getBoundingClientRect().right > 391)
+          .map((each) => each.outerHTML)"""
+    )
+    assert over == []
 
 
 def test_a_part_says_what_is_missing_and_why(browser: Browser, project: Project) -> None:

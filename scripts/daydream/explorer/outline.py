@@ -10,7 +10,9 @@ subjects     for each level of the first dimension, what it is: [[name, value], 
 rows         the generations, each after its parent and next to its siblings, as columns:
              id, stage, parent (number of a row, -1 for none), levels (numbers: the combo's, then
              those of the stage's own dimensions), state (number in `states`),
-             score (null for none), scale (number in `scales`, -1 for a row that has no scale)
+             score (null for none), scale (number in `scales`, -1 for a row that has no scale),
+             chars (of the parsed text, of a scored row's answer;
+             null for none)
 states       the states that a generation can be in, "complete" first (`experiment.provenance`)
 reasons      {number of a row: why it is not complete}
 edited       {number of a row: the phases whose text was changed by hand}
@@ -86,6 +88,7 @@ def build_index(
     *,
     accounts: Mapping[str, Account],
     chunks: list[int],
+    lengths: list[int | None],
 ) -> dict[str, Any]:
     """Return the index of a cohort; the module's docstring says what is in it."""
     stages = list(experiment.settings.stages.values())
@@ -128,6 +131,7 @@ def build_index(
         )
         for column, cell in zip(columns.values(), cells, strict=True):
             column.append(cell)
+    columns["chars"] = list(lengths)
     return {
         "cohort": cohort,
         "stages": [{"name": s.name, "prefix": s.prefix, "scored": s.scored} for s in stages],

@@ -35,9 +35,14 @@ const reader = new Reader($("pane"), outline, texts, {
 // The list
 
 const list = $("list");
+const table = new Table($("table"), outline, { open: (node) => select(node), sort: sortBy });
+// Whether all rows are to be there, as on paper, and not only those in view.
+let printing = false;
+const sortable = tellingColumns(outline);
+
 const virtual = new VirtualCore.Virtualizer({
   count: 0,
-  getScrollElement: () => list,
+  getScrollElement: () => (choice.view === "table" ? table.box : list),
   estimateSize: rowHeight,
   overscan: 8,
   scrollToFn: VirtualCore.elementScroll,
@@ -52,21 +57,37 @@ function twoLines() {
 }
 
 function rowHeight() {
+  if (choice.view === "table") return TABLE_ROW;
   return twoLines() ? 50 : 31;
+}
+
+// What has the focus when no control has it.
+function surface() {
+  return choice.view === "table" ? table.grid : list;
 }
 
 function arrange({ keep = true, found = outline.matching(choice) } = {}) {
   matching = found;
   shown = outline.arrange(matching, choice, (node) => closed.has(node));
-  virtual.setOptions({ ...virtual.options, count: shown.length, estimateSize: rowHeight });
+  const head = choice.view === "table" ? TABLE_HEAD : 0;
+  if (head) table.arrange(choice, shown.length);
+  virtual.setOptions({
+    ...virtual.options, count: shown.length, estimateSize: rowHeight, paddingStart: head, scrollPaddingStart: head,
+  });
   virtual._willUpdate();
   virtual.measure();
-  if (!keep) list.scrollTop = 0;
+  if (!keep) virtual.scrollElement.scrollTop = 0;
   renderList();
   renderStatus();
 }
 
 function renderList() {
+  if (choice.view === "table") {
+    const items = virtual.getVirtualItems();
+    const [from, to] = printing ? [0, shown.length] : [items[0]?.index ?? 0, (items.at(-1)?.index ?? -1) + 1];
+    table.render(shown, from, to, choice, selected);
+    return;
+  }
   const canvas = $("canvas");
   canvas.style.height = `${virtual.getTotalSize()}px`;
   canvas.replaceChildren(...virtual.getVirtualItems().map((item) => listRow(shown[item.index], item)));
@@ -228,7 +249,8 @@ function reveal(node) {
 function state() {
   const other = comparison();
   const tab = currentTab();
-  const open = selected && (wide.matches || document.body.classList.contains("reading"));
+  const beside = wide.matches && choice.view !== "table";
+  const open = selected && (beside || document.body.classList.contains("reading"));
   return {
     ...choice,
     names: open ? [other, selected].filter(Boolean).map(address) : [],
@@ -246,7 +268,7 @@ function remember(step = "push") {
   const now = performance.now();
   const onward = step === last.step && step !== "push" && now - last.at < 1000;
   last = { step, at: now };
-  const hash = writeState(state(), index);
+  const hash = writeState(state(), outline);
   if ((location.hash || "#") === hash) return;
   if (step === "replace" || onward) history.replaceState(null, "", hash);
   else history.pushState(null, "", hash);
@@ -255,7 +277,7 @@ function remember(step = "push") {
 // Show what the address says.
 function followHash() {
   if (location.hash.length < 2) return openFirst();
-  const wanted = readState(location.hash, index, outline.judges);
+  const wanted = readState(location.hash, outline);
   apply(wanted);
   const nodes = wanted.names.map(nodeAt);
   const lost = nodes.includes(null);
@@ -279,7 +301,7 @@ function openFirst() {
 
 // Take over how the list is shown; if that is as it was, the branches stay as they are.
 function apply(wanted) {
-  const shownAs = (each) => writeState({ ...each, names: [], tab: null }, index);
+  const shownAs = (each) => writeState({ ...each, names: [], tab: null }, outline);
   if (shownAs(wanted) === shownAs(choice)) return;
   Object.assign(choice, wanted);
   $("search").value = choice.query;
@@ -450,12 +472,34 @@ function renderControls() {
   for (const button of $("views").children) {
     button.setAttribute("aria-pressed", String(button.dataset.view === choice.view));
   }
-  const sorts = [["design", "order of the design"], ["score", "score"], ["spread", "spread of judges"], ["id", "id"],
-    ...index.dimensions.flatMap((dimension, d) => (outline.varying[d] ? [[d, words(dimension.name)]] : []))];
+  document.body.dataset.shown = choice.view;
+  list.hidden = choice.view === "table";
+  table.box.hidden = $("table-tools").hidden = choice.view !== "table";
+  const sorts = [[DESIGN, "order of the design"], ...sortable.map(({ key, title }) => [key, title])];
   $("sort").replaceChildren(...sorts.map(([value, name]) =>
     h("option", { value, selected: String(value) === String(choice.sort) }, name)));
   $("direction").textContent = choice.descending ? "↓" : "↑";
   renderFacets();
+  renderColumns();
+}
+
+// Which columns the table has.
+function renderColumns() {
+  if (choice.view !== "table" || !$("columns").open) return;
+  const chosen = new Set(choice.show ?? table.first());
+  $("column-choice").replaceChildren(...[...outline.columns.values()].map(({ key, name, title }) => h("label", {},
+    h("input", { type: "checkbox", value: name, checked: chosen.has(key), onchange: () => toggleColumn(chosen, key) }),
+    h("span", {}, title))));
+}
+
+function toggleColumn(chosen, key) {
+  if (!chosen.delete(key)) chosen.add(key);
+  if (!chosen.size) chosen.add("id");
+  const show = [...outline.columns.keys()].filter((each) => chosen.has(each));
+  choice.show = show.join() === table.first().join() ? null : show;
+  table.arrange(choice, shown.length);
+  renderList();
+  remember();
 }
 
 // Only when they are looked at: a large design has thousands of levels.
@@ -615,6 +659,15 @@ function storedTheme() {
   }
 }
 
+// By a column: what is a number begins with the highest. Once more turns the order round.
+function sortBy(key, { turn = true } = {}) {
+  const again = turn && choice.sort === key;
+  const falling = ["score", "spread", "judges", "characters"].includes(key);
+  choice.descending = again ? !choice.descending : falling;
+  choice.sort = key;
+  resort();
+}
+
 function resort() {
   renderControls();
   arrange({ keep: false });
@@ -623,6 +676,7 @@ function resort() {
 
 function chooseView(view) {
   choice.view = view;
+  document.body.classList.remove("reading");
   renderControls();
   arrange();
   reveal(selected);
@@ -635,14 +689,37 @@ function chooseView(view) {
 function showList() {
   document.body.classList.remove("reading");
   remember();
-  list.focus();
+  surface().focus();
+}
+
+async function copyTable() {
+  const copied = await copyText(tsvText(table.cells(shown, choice)));
+  tell(copied ? `${plural(shown.length, "row")} copied.` : "The browser did not let the page copy.");
+}
+
+function saveTable() {
+  saveText(csvText(table.cells(shown, choice)), `${index.cohort}.csv`, "text/csv");
+  tell(`${plural(shown.length, "row")} saved.`);
+}
+
+function tell(text) {
+  $("told").textContent = text;
+  clearTimeout(tell.timer);
+  tell.timer = setTimeout(() => { $("told").textContent = ""; }, 4000);
+}
+
+// On paper a table has all its rows.
+function allRows(wanted) {
+  if (choice.view !== "table") return;
+  printing = wanted;
+  renderList();
 }
 
 function back() {
   if ($("search").value) {
     $("search").value = "";
     searchAsked();
-    list.focus();
+    surface().focus();
   } else if (pinned) {
     toggleCompare();
   } else if (document.body.classList.contains("reading")) {
@@ -657,7 +734,7 @@ const KEYS = {
   "/": () => { document.body.classList.remove("reading"); $("search").focus(); $("search").select(); },
   Escape: back,
   c: toggleCompare, x: swapSides, d: toggleTheme,
-  t: () => chooseView(choice.view === "tree" ? "list" : "tree"),
+  t: () => chooseView(VIEWS[(VIEWS.indexOf(choice.view) + 1) % VIEWS.length]),
   f: () => { $("filters").open = !$("filters").open; },
   n: () => reader.step(1), N: () => reader.step(-1),
   "?": () => $("help").showModal(),
@@ -677,7 +754,7 @@ function keyDown(event) {
     } else if (field.id === "search" && ["ArrowDown", "Enter"].includes(event.key)) {
       event.preventDefault();
       if (event.key === "Enter") searchAsked();
-      list.focus();
+      surface().focus();
       if (event.key === "ArrowDown") move(1);
     }
     return;
@@ -687,6 +764,8 @@ function keyDown(event) {
     chooseTab((currentTab() + (event.key === "ArrowRight" ? 1 : TABS.length - 1)) % TABS.length);
     return;
   }
+  // A table wider than its column is moved sideways by the browser itself.
+  if (choice.view === "table" && ["ArrowLeft", "ArrowRight"].includes(event.key)) return;
   const widget = event.target.closest?.("button, a, summary");
   if (widget && [" ", "Enter"].includes(event.key)) return;
   const action = KEYS[event.key];
@@ -716,15 +795,19 @@ $("views").addEventListener("click", (event) => {
 });
 $("sort").addEventListener("change", (event) => {
   const { value } = event.target;
-  choice.sort = /^\d+$/.test(value) ? Number(value) : value;
-  choice.descending = ["score", "spread"].includes(value);
-  resort();
+  sortBy(/^\d+$/.test(value) ? Number(value) : value, { turn: false });
 });
 $("direction").addEventListener("click", () => {
   choice.descending = !choice.descending;
   resort();
 });
 $("filters").addEventListener("toggle", renderFacets);
+$("columns").addEventListener("toggle", renderColumns);
+$("copy").addEventListener("click", copyTable);
+$("save").addEventListener("click", saveTable);
+$("print").addEventListener("click", () => print());
+addEventListener("beforeprint", () => allRows(true));
+addEventListener("afterprint", () => allRows(false));
 $("theme").addEventListener("click", toggleTheme);
 $("help-button").addEventListener("click", () => $("help").showModal());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => setTheme());

@@ -34,6 +34,7 @@ class Outline {
     this.scale = scales.size === 1 ? index.scales[0] : [0, 100];
     this.unit = scales.size === 1 ? "" : " %";
     this.varying = dimensions.map((dimension) => dimension.levels.length > 1);
+    this.columns = columnsOf(this);
   }
 
   #add(row, stage, parent, own) {
@@ -176,6 +177,23 @@ class Outline {
     return shares.length > 1 ? Math.max(...shares) - Math.min(...shares) : null;
   }
 
+  spreadText(node) {
+    const spread = this.spread(node);
+    if (spread === null) return "";
+    return (spread * (this.scale[1] - this.scale[0])).toFixed(1) + this.unit;
+  }
+
+  // How many judges gave the scores at and below a node; null for a judgement itself.
+  judgesOf(node) {
+    if (this.scored(node)) return null;
+    return node.scores.size ? node.scores.size - 1 : 0;
+  }
+
+  // Why a generation is not complete, or has no score; empty if it is as it should be.
+  error(node) {
+    return node.row < 0 ? "" : this.reason(node) || this.index.errors[node.row] || "";
+  }
+
   // The generations that meet a choice: {stage, filters: Map of dimension -> Set of levels, states:
   // Set, judge, low, high, hits: Set of rows, or null}.
   //
@@ -208,7 +226,7 @@ class Outline {
   // `closed(node)` are shut and the ancestors of what matches are kept.
   arrange(matching, choice, closed) {
     const compare = this.#order(choice);
-    if (choice.view === "list") return this.rows.filter((node) => matching.has(node)).sort(compare);
+    if (choice.view !== "tree") return this.rows.filter((node) => matching.has(node)).sort(compare);
     const kept = new Set();
     for (const node of matching) {
       for (let at = node; at && !kept.has(at); at = at.parent) kept.add(at);
@@ -236,11 +254,12 @@ class Outline {
 
   #order({ sort, descending, judge }) {
     const sign = descending ? -1 : 1;
-    const value = (node) => (sort === "score" ? this.share(node, judge)
-      : sort === "spread" ? this.spread(node)
-      : sort === "id" ? this.id(node)
-      : node.levels.get(sort) ?? null);
     if (sort === "design") return (a, b) => sign * (a.number - b.number);
+    const values = new Map();
+    const value = (node) => {
+      if (!values.has(node)) values.set(node, this.columns.get(sort).value(node, judge));
+      return values.get(node);
+    };
     // What has no value stands last either way; equals keep the order of the design.
     return (a, b) => {
       const [x, y] = [value(a), value(b)];

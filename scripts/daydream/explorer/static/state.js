@@ -8,32 +8,33 @@
 // this page does not have is left out.
 
 const TAB_NAMES = ["parsed", "raw", "prompt", "metadata", "journal"];
-const VIEWS = ["tree", "list"];
-// The sorts that are not by a dimension.
-const SORTS = ["design", "score", "spread", "id"];
+const VIEWS = ["tree", "list", "table"];
+const DESIGN = "design";
 
-// The state at first. `tab` is null for the tab that suits the generation.
+// The state at first. `tab` is null for the tab that suits the generation, `show` for the columns that
+// a table has at first.
 function firstState() {
   return {
-    names: [], view: VIEWS[0], stage: -1, sort: SORTS[0], descending: false,
+    names: [], view: VIEWS[0], stage: -1, sort: DESIGN, descending: false,
     judge: ALL, low: null, high: null, filters: new Map(), states: new Set(),
-    query: "", prompts: false, tab: null,
+    query: "", prompts: false, tab: null, show: null,
   };
 }
 
-function writeState(state, index) {
+function writeState(state, { index, columns }) {
   const found = new URLSearchParams();
   const put = (name, value, first = "") => { if (value !== first) found.append(name, value); };
   put("view", state.view, VIEWS[0]);
   put("stage", index.stages[state.stage]?.name ?? "");
-  const sort = typeof state.sort === "number" ? index.dimensions[state.sort].name : state.sort;
-  put("sort", (state.descending ? "-" : "") + sort, SORTS[0]);
+  const sort = columns.get(state.sort)?.name ?? DESIGN;
+  put("sort", (state.descending ? "-" : "") + sort, DESIGN);
   put("judge", state.judge, ALL);
   put("low", state.low, null);
   put("high", state.high, null);
   index.dimensions.forEach(({ name, levels }, dimension) =>
     putNumbers(found, name, state.filters.get(dimension), levels));
   putNumbers(found, "state", state.states, index.states);
+  put("show", state.show?.map((key) => columns.get(key).name).join(",") ?? "");
   put("q", state.query);
   put("prompts", state.prompts ? "1" : "");
   put("tab", state.tab === null ? "" : TAB_NAMES[state.tab]);
@@ -46,7 +47,7 @@ function putNumbers(found, name, numbers, known) {
   for (const number of [...(numbers ?? [])].sort((a, b) => a - b)) found.append(name, known[number]);
 }
 
-function readState(hash, index, judges) {
+function readState(hash, { index, judges, columns }) {
   const [open, ...rest] = hash.replace(/^#/, "").split("?");
   const given = new URLSearchParams(rest.join("?"));
   const state = firstState();
@@ -54,7 +55,7 @@ function readState(hash, index, judges) {
   state.names = open ? open.split("..") : [];
   state.view = one("view", VIEWS, state.view);
   state.stage = index.stages.findIndex((stage) => stage.name === given.get("stage"));
-  [state.sort, state.descending] = readSort(given.get("sort") ?? "", index);
+  [state.sort, state.descending] = readSort(given.get("sort") ?? "", columns);
   state.judge = one("judge", judges, ALL);
   state.low = readNumber(given.get("low"));
   state.high = readNumber(given.get("high"));
@@ -63,6 +64,9 @@ function readState(hash, index, judges) {
     if (chosen.size) state.filters.set(dimension, chosen);
   });
   state.states = numbersOf(given.getAll("state"), index.states);
+  const named = new Map([...columns.values()].map(({ key, name }) => [name, key]));
+  const show = (given.get("show") ?? "").split(",").filter((name) => named.has(name));
+  state.show = show.length ? show.map((name) => named.get(name)) : null;
   state.query = given.get("q") ?? "";
   state.prompts = given.get("prompts") === "1";
   const tab = TAB_NAMES.indexOf(given.get("tab"));
@@ -70,12 +74,12 @@ function readState(hash, index, judges) {
   return state;
 }
 
-function readSort(text, index) {
+function readSort(text, columns) {
   const descending = text.startsWith("-");
   const name = descending ? text.slice(1) : text;
-  if (SORTS.includes(name)) return [name, descending];
-  const dimension = index.dimensions.findIndex((each) => each.name === name);
-  return dimension < 0 ? [SORTS[0], false] : [dimension, descending];
+  const column = [...columns.values()].find((each) => each.name === name);
+  if (column) return [column.key, descending];
+  return [DESIGN, descending && name === DESIGN];
 }
 
 function readNumber(text) {
