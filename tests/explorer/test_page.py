@@ -781,10 +781,46 @@ def test_a_part_says_what_is_missing_and_why(browser: Browser, project: Project)
     page.close()
 
 
+def test_a_filter_by_reason_of_failure(browser: Browser, project: Project) -> None:
+    """The kinds of the table `coverage`, with counts; what an ancestor lacks is its reason too."""
+    cohort = Cohort(project, generations=28, size=200)
+    cohort.fill()
+    unparsed, unasked = cohort.of("essay", "grow")[:2]
+    project.path(f"data/gens/essay/{unparsed.gen_id}/parsed.txt").unlink()
+    error = f"[parse] essay {unparsed.gen_id}: the answer is blank"
+    project.write(f"logs/essay/{unparsed.gen_id}.parsed.log", f"{error}\n")
+    shutil.rmtree(project.path(f"data/gens/essay/{unasked.gen_id}"))
+    third = cohort.of("draft")[2]
+    unscored = next(row for row in cohort.of("evaluation") if cohort.root(row) == third)
+    cohort.write(unscored, prompt="Judge", raw="Seven", parsed="Seven")
+    cohort.build()
+    draft = cohort.of("draft")[-1]
+    project.write(f"data/gens/draft/{draft.gen_id}/parsed.txt", "Mine now")
+    cohort.build(record=False)
+    page = browser.new_page()
+    goto(page, cohort, "#?view=list")
+    page.keyboard.press("f")
+    facet = page.locator("[data-facet=reason]")
+    counts = dict(text.split("\n") for text in facet.locator("label").all_inner_texts())
+    assert counts == {"stale essay": "6", "parse": "3", "missing essay": "3", "no number": "1"}
+    facet.locator("label", has_text="parse").click()
+    expect(page.locator("#status")).to_contain_text("3 of 28 generations")
+    assert rows(page) == ["grow", "judge · #1", "judge · #2"]
+    expect(page.locator("#active")).to_have_text(": reason")
+    assert hash_of(page) == "?view=list&reason=parse"
+    goto(page, cohort, "#?view=table&reason=missing+essay&reason=parse")
+    expect(page.locator("#table tr[data-number]")).to_have_count(6)
+    page.get_by_text("Clear filters").click()
+    expect(page.locator("#status")).to_have_text("28 generations")
+    page.close()
+
+
 def test_a_complete_page_has_no_banner(page: Page) -> None:
     """Nothing is said of parts, reasons or edits where there are none."""
     expect(page.locator("#notices")).to_be_empty()
     expect(page.locator(".reason, .edit, .edited, .none:not(:empty)")).to_have_count(0)
+    page.keyboard.press("f")
+    expect(page.locator("[data-facet=reason], [data-facet=state]")).to_have_count(0)
 
 
 def test_edited_and_stale_texts(browser: Browser, project: Project) -> None:

@@ -100,7 +100,8 @@ class _Book:
         size = 0
         for number, row in enumerate(self._rows):
             texts = _texts(row, self._accounts[row.gen_id])
-            self._lengths.append(_length(texts[1 if row.stage in self._scored else 0]))
+            parsed, raw, *_ = texts
+            self._lengths.append(_length(raw if row.stage in self._scored else parsed))
             entry = json.dumps(texts, ensure_ascii=False)
             if not entries:
                 self._starts.append(number)

@@ -414,7 +414,7 @@ async function search(step) {
 }
 
 function filtered() {
-  return choice.stage >= 0 || choice.states.size || choice.low !== null || choice.high !== null
+  return choice.stage >= 0 || choice.states.size || choice.kinds.size || choice.low !== null || choice.high !== null
     || [...choice.filters.values()].some((levels) => levels.size);
 }
 
@@ -441,6 +441,7 @@ function clearFilters() {
   choice.stage = -1;
   choice.filters.clear();
   choice.states.clear();
+  choice.kinds.clear();
   choice.low = choice.high = null;
   renderControls();
   refilter();
@@ -459,6 +460,7 @@ function renderStatus() {
   const active = [...choice.filters].filter(([, levels]) => levels.size)
     .map(([d]) => words(index.dimensions[d].name));
   if (choice.states.size) active.push("state");
+  if (choice.kinds.size) active.push("reason");
   if (choice.low !== null || choice.high !== null) active.push("score");
   $("active").textContent = active.length ? `: ${active.join(", ")}` : "";
 }
@@ -546,6 +548,11 @@ function facets() {
     const options = [...states].sort(([a], [b]) => a - b)
       .map(([state, nodes]) => [state, index.states[state], nodes.length, index.states[state]]);
     found.push(facet("state", "state", options, choice.states));
+  }
+  if (index.kinds.length) {
+    const kinds = Map.groupBy(outline.rows, (node) => outline.kind(node));
+    const options = index.kinds.map((name, kind) => [kind, name, kinds.get(kind).length, name]);
+    found.push(facet("reason of failure", "reason", options, choice.kinds));
   }
   return found;
 }

@@ -189,13 +189,18 @@ class Outline {
     return node.scores.size ? node.scores.size - 1 : 0;
   }
 
+  // The number of the kind of failure for which it lacks its text or its score; null if it has both.
+  kind(node) {
+    return this.index.kind[node.row] ?? null;
+  }
+
   // Why a generation is not complete, or has no score; empty if it is as it should be.
   error(node) {
     return node.row < 0 ? "" : this.reason(node) || this.index.errors[node.row] || "";
   }
 
   // The generations that meet a choice: {stage, filters: Map of dimension -> Set of levels, states:
-  // Set, judge, low, high, hits: Set of rows, or null}.
+  // Set, kinds: Set, judge, low, high, hits: Set of rows, or null}.
   //
   // A generation meets a filter of a later stage if something that meets it was made of it.
   matching(choice) {
@@ -214,6 +219,7 @@ class Outline {
       const value = share === null ? null : this.onScale(share);
       const keep = (choice.stage < 0 || node.stage === choice.stage)
         && (!choice.states.size || choice.states.has(this.state(node)))
+        && (!choice.kinds.size || choice.kinds.has(this.kind(node)))
         && (choice.low === null || (value !== null && value >= choice.low - 1e-9))
         && (choice.high === null || (value !== null && value <= choice.high + 1e-9))
         && (!choice.hits || choice.hits.has(node.row));

@@ -16,7 +16,7 @@ const DESIGN = "design";
 function firstState() {
   return {
     names: [], view: VIEWS[0], stage: -1, sort: DESIGN, descending: false,
-    judge: ALL, low: null, high: null, filters: new Map(), states: new Set(),
+    judge: ALL, low: null, high: null, filters: new Map(), states: new Set(), kinds: new Set(),
     query: "", prompts: false, tab: null, show: null,
   };
 }
@@ -34,6 +34,7 @@ function writeState(state, { index, columns }) {
   index.dimensions.forEach(({ name, levels }, dimension) =>
     putNumbers(found, name, state.filters.get(dimension), levels));
   putNumbers(found, "state", state.states, index.states);
+  putNumbers(found, "reason", state.kinds, index.kinds);
   put("show", state.show?.map((key) => columns.get(key).name).join(",") ?? "");
   put("q", state.query);
   put("prompts", state.prompts ? "1" : "");
@@ -64,6 +65,7 @@ function readState(hash, { index, judges, columns }) {
     if (chosen.size) state.filters.set(dimension, chosen);
   });
   state.states = numbersOf(given.getAll("state"), index.states);
+  state.kinds = numbersOf(given.getAll("reason"), index.kinds);
   const named = new Map([...columns.values()].map(({ key, name }) => [name, key]));
   const show = (given.get("show") ?? "").split(",").filter((name) => named.has(name));
   state.show = show.length ? show.map((name) => named.get(name)) : null;
