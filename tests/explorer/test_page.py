@@ -23,6 +23,32 @@ HOSTILE = (
     "'taken'\"> <!-- <script> ]]> &lt;b&gt; \u2028 {{ 7 * 7 }} After the lighthouse."
 )
 IN_JSON = '{"reason": "Dry <b>but</b> true", "depth": {"points": 7}, "tags": ["dry"]}'
+IN_MARKDOWN = f"""<think>
+I *should* think of the harbour.
+</think>
+# The ferry
+
+A **bold** word, `code` and a [link](javascript:document.title='taken').
+Its second line. ![map](http://tracker.example/map.png)
+
+### Two levels down
+
+1. first
+2. second
+   - inner
+
+| Boat | Fare |
+|---|--:|
+| Tide | 3 |
+
+```
+<b>kept</b>
+```
+
+<div onclick="document.title='taken'"><script>document.title='taken'</script></div>
+
+{HOSTILE.replace("lighthouse", "mole")}
+"""
 LEFT = "The ferry left at dawn, and nobody waved."
 RIGHT = "The ferry came at dusk, and nobody waved."
 
@@ -36,6 +62,8 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     cohort.write(hostile, prompt=f"Why {HOSTILE}", raw=HOSTILE, parsed=HOSTILE)
     cohort.write(left, prompt="Go", raw=LEFT, parsed=LEFT, answers=3)
     cohort.write(right, prompt="Go", raw=RIGHT, parsed=RIGHT)
+    reported = cohort.of("draft")[3]
+    cohort.write(reported, prompt="Go", raw=IN_MARKDOWN, parsed=IN_MARKDOWN)
     for number, row in enumerate(cohort.of("evaluation")):
         cohort.write(row, prompt="Judge", raw=f"SCORE: {number % 10}", parsed=str(number % 10))
     essay = cohort.of("essay")[1].gen_id
@@ -199,6 +227,80 @@ def test_hostile_texts_are_text(page: Page, cohort: Cohort) -> None:
     source = cohort.project.path(PAGE).read_text()
     assert len(re.findall("<script", source)) == len(re.findall("</script>", source))
     assert "taken" not in source
+
+
+def test_markdown_is_rendered(page: Page, cohort: Cohort) -> None:
+    """As elements of its own; what is in it never becomes one, and no link can be followed."""
+    goto(page, cohort, f"#{cohort.of('draft')[3].gen_id}")
+    text = page.locator("#pane .rendered")
+    expect(text.locator("h3")).to_have_text("The ferry")
+    expect(text.locator("h4")).to_have_text("Two levels down")
+    expect(text.locator("strong")).to_have_text("bold")
+    expect(text.locator("ol > li > ul > li")).to_have_text("inner")
+    assert text.locator("table").inner_text().split() == ["Boat", "Fare", "Tide", "3"]
+    expect(text.locator("pre")).to_have_text("<b>kept</b>")
+    expect(text).to_contain_text("link (javascript:document.title='taken').")
+    expect(text).to_contain_text("Its second line.")
+    expect(text).to_contain_text("picture: map (http://tracker.example/map.png)")
+    expect(text).to_contain_text("<script>document.title='taken'</script></div>")
+    expect(text).to_contain_text("<img src=x onerror=")
+    assert text.locator("a, img, script, [onclick], [href], [src]").count() == 0
+    assert page.title().endswith("· c1")
+    thinking = text.locator("details.thinking")
+    expect(thinking.locator("em")).not_to_be_visible()
+    thinking.locator("summary").click()
+    expect(thinking.locator("em")).to_have_text("should")
+
+
+def test_the_source_of_markdown_is_a_key_away(page: Page, cohort: Cohort) -> None:
+    """The choice is in the address, and a text that is no Markdown has none."""
+    draft = cohort.of("draft")[3].gen_id
+    goto(page, cohort, f"#{draft}")
+    page.keyboard.press("m")
+    expect(page.locator("#pane .text").first).to_have_text(IN_MARKDOWN)
+    assert hash_of(page) == f"{draft}?source=1"
+    page.go_back()
+    expect(page.locator("#pane .rendered")).to_be_visible()
+    goto(page, cohort, f"#{draft}?source=1")
+    expect(page.locator("#pane .rendered")).to_have_count(0)
+    page.locator(".mode button", has_text="Rendered").click()
+    expect(page.locator("#pane .rendered")).to_be_visible()
+    expect(page.locator(".mode button:focus")).to_have_text("Rendered")
+    assert hash_of(page) == draft
+    goto(page, cohort, f"#{cohort.of('draft')[1].gen_id}")
+    expect(page.locator(".mode")).to_have_count(0)
+    expect(page.locator("#pane .text")).to_have_text(LEFT)
+
+
+def test_a_search_marks_what_it_finds_in_markdown(page: Page, cohort: Cohort) -> None:
+    """In a folded thought too, which then opens."""
+    goto(page, cohort, f"#{cohort.of('draft')[3].gen_id}?q=harbour")
+    expect(page.locator("#pane .rendered mark")).to_have_text("harbour")
+    expect(page.locator("#pane .rendered mark")).to_be_visible()
+
+
+def test_degenerate_markdown_does_not_stop_the_page(browser: Browser) -> None:
+    """What would nest too deeply, or take too long, is shown as it is written."""
+    page = browser.new_page()
+    for name in ("vendor/marked.min.js", "static/dom.js", "static/markdown.js"):
+        page.add_script_tag(path=HERE / name)
+    shown = "text => looksLikeMarkdown(text) && renderMarkdown(text, null) !== null"
+    assert page.evaluate(shown, "# A\n\nB")
+    begin = time.perf_counter()
+    for text in (
+        "> a\n" + ">" * 20_000,
+        "# A\n\n" + "_a__b" * 20_000,
+        "**a** " * 60_000,
+        "# A\n" + "[" * 100_000,
+    ):
+        assert not page.evaluate(shown, text), text[:20]
+    assert page.evaluate(shown, "<think>" + " - " * 30_000)
+    assert time.perf_counter() - begin < 20
+    parts = "text => thinkingParts(text).map((each) => [each.thinking, each.part.trim()])"
+    assert page.evaluate(parts, "<think>cut") == [[True, "cut"]]
+    assert page.evaluate(parts, "so\n</think>\nyes") == [[True, "so"], [False, "yes"]]
+    assert page.evaluate(parts, "a\n<think>b") == [[False, "a\n<think>b"]]
+    page.close()
 
 
 def test_two_generations_side_by_side(page: Page, cohort: Cohort) -> None:
@@ -677,6 +779,7 @@ def test_axe_finds_nothing(page: Page, cohort: Cohort, scheme: Literal["light", 
         "a text with judgements": f"#{essay}",
         "a comparison": f"#{draft}..{essay}",
         "a combo": "#combo:" + cohort.of("draft")[0].combo_id,
+        "a text in Markdown": f"#{cohort.of('draft')[3].gen_id}",
         "a table": "#?view=table&sort=-score",
         "a table and a text": f"#{essay}?view=table",
     }

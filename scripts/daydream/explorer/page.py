@@ -32,7 +32,7 @@ from daydream.generations.row import Generation
 from daydream.store.layout import RESPONSES, generation_file
 
 HERE = Path(__file__).parent
-VENDORED = ("virtual-core.min.js", "diff.min.js")
+VENDORED = ("virtual-core.min.js", "diff.min.js", "marked.min.js")
 SCRIPTS = (
     "store.js",
     "columns.js",
@@ -40,6 +40,7 @@ SCRIPTS = (
     "state.js",
     "dom.js",
     "table.js",
+    "markdown.js",
     "reader.js",
     "app.js",
 )

@@ -27,6 +27,7 @@ const tabs = { ...FIRST_TABS };
 const reader = new Reader($("pane"), outline, texts, {
   link: (node) => `#${address(node)}`,
   tab: chooseTab,
+  source: toggleSource,
   compare: toggleCompare,
   swap: swapSides,
   back: showList,
@@ -149,7 +150,7 @@ function scoreCell(node, share) {
 
 function secondLine(node) {
   if (choice.hits?.has(node.row)) {
-    return h("span.second", { dir: "auto" }, marked(choice.hits.get(node.row), anyTerm(terms)));
+    return h("span.second", { dir: "auto" }, highlighted(choice.hits.get(node.row), anyTerm(terms)));
   }
   if (choice.view !== "list") return null;
   // Each part is shortened for itself, as paths differ anywhere.
@@ -189,6 +190,7 @@ function showSelected() {
     other: comparison(),
     pinned: pinned !== null && pinned === selected,
     tab: currentTab(),
+    source: choice.source,
     pattern: anyTerm(terms),
   });
 }
@@ -208,6 +210,16 @@ async function chooseTab(tab) {
   remember("tab");
   await showSelected();
   if (focused) $("pane").querySelector("[role=tab][aria-selected=true]")?.focus();
+}
+
+// A text in Markdown as it reads, or as it is written.
+async function toggleSource() {
+  if (!selected || selected.row < 0) return;
+  const focused = document.activeElement?.closest(".mode");
+  choice.source = !choice.source;
+  remember();
+  await showSelected();
+  if (focused) $("pane").querySelector(".mode [aria-pressed=true]")?.focus();
 }
 
 function toggleCompare() {
@@ -301,7 +313,8 @@ function openFirst() {
 
 // Take over how the list is shown; if that is as it was, the branches stay as they are.
 function apply(wanted) {
-  const shownAs = (each) => writeState({ ...each, names: [], tab: null }, outline);
+  const shownAs = (each) => writeState({ ...each, names: [], tab: null, source: false }, outline);
+  choice.source = wanted.source;
   if (shownAs(wanted) === shownAs(choice)) return;
   Object.assign(choice, wanted);
   $("search").value = choice.query;
@@ -740,7 +753,7 @@ const KEYS = {
   Home: () => goTo(0), End: () => goTo(shown.length - 1),
   "/": () => { document.body.classList.remove("reading"); $("search").focus(); $("search").select(); },
   Escape: back,
-  c: toggleCompare, x: swapSides, d: toggleTheme,
+  c: toggleCompare, x: swapSides, m: toggleSource, d: toggleTheme,
   t: () => chooseView(VIEWS[(VIEWS.indexOf(choice.view) + 1) % VIEWS.length]),
   f: () => { $("filters").open = !$("filters").open; },
   n: () => reader.step(1), N: () => reader.step(-1),

@@ -17,7 +17,7 @@ function firstState() {
   return {
     names: [], view: VIEWS[0], stage: -1, sort: DESIGN, descending: false,
     judge: ALL, low: null, high: null, filters: new Map(), states: new Set(), kinds: new Set(),
-    query: "", prompts: false, tab: null, show: null,
+    query: "", prompts: false, tab: null, source: false, show: null,
   };
 }
 
@@ -39,6 +39,7 @@ function writeState(state, { index, columns }) {
   put("q", state.query);
   put("prompts", state.prompts ? "1" : "");
   put("tab", state.tab === null ? "" : TAB_NAMES[state.tab]);
+  put("source", state.source ? "1" : "");
   const shown = found.toString();
   return `#${state.names.join("..")}${shown ? `?${shown}` : ""}`;
 }
@@ -73,6 +74,7 @@ function readState(hash, { index, judges, columns }) {
   state.prompts = given.get("prompts") === "1";
   const tab = TAB_NAMES.indexOf(given.get("tab"));
   state.tab = tab < 0 ? null : tab;
+  state.source = given.get("source") === "1";
   return state;
 }
 
