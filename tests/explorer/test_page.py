@@ -7,11 +7,12 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from daydream.explorer.page import HERE
 from daydream.tables import csv_text, guarded, read_records
@@ -578,6 +579,119 @@ def test_the_table_prints_whole(page: Page, cohort: Cohort) -> None:
     assert page.locator("#table tr[data-number]").count() < 28
 
 
+def cell(page: Page, row: str, column: str) -> Locator:
+    """Return the button of a cell of the grid, by the names at its row and its column."""
+    return page.locator(f"#grid button[aria-label^='{row}, {column}: ']")
+
+
+def test_the_grid_has_means_and_spreads(page: Page, cohort: Cohort) -> None:
+    """Of the recipes and combos at first; a cell holds what the score table would give."""
+    page.locator("#views button", has_text="Grid").click()
+    heads = page.locator("#grid thead th")
+    expect(heads).to_have_text(["recipe × combo", "Tide + Loom", "Tide + Loom + Fog", "all"])
+    expect(page.locator("#grid tbody th")).to_have_text(["plain → grow", "plain → same", "all"])
+    by_id = {row.gen_id: row for row in cohort.rows}
+    first = cohort.of("draft")[0].combo_id
+    given = [
+        int(cohort.project.read(f"data/gens/evaluation/{row.gen_id}/parsed.txt"))
+        for row in cohort.of("evaluation")
+        if row.combo_id == first and by_id[row.parent_gen_id].template_id == "grow"
+    ]
+    expect(cell(page, "plain → grow", "Tide + Loom")).to_have_attribute(
+        "aria-label",
+        f"plain → grow, Tide + Loom: mean {mean(given):.1f}, "
+        f"standard deviation {stdev(given):.1f}, 4 scores",
+    )
+    expect(page.locator("#grid .legend")).to_contain_text("Means of 16 scores")
+    expect(page.locator("#pane")).not_to_be_visible()
+
+
+def test_a_cell_of_the_grid_opens_its_texts(page: Page, cohort: Cohort) -> None:
+    """As filters of the tree, which can be cleared; Back returns to the grid."""
+    goto(page, cohort, "#?view=grid")
+    cell(page, "plain → grow", "Tide + Loom + Fog").click()
+    expect(page.locator("#status")).to_contain_text("8 of 28 generations")
+    assert rows(page)[:3] == ["Tide + Loom + Fog", "plain · #1", "grow"]
+    assert hash_of(page) == "?combo_id=trio&essay_template=grow"
+    page.go_back()
+    expect(page.locator("#grid table")).to_be_visible()
+    expect(page.locator("#status")).to_have_text("28 generations")
+
+
+def test_the_grid_is_of_any_two_dimensions(page: Page, cohort: Cohort) -> None:
+    """Chosen above it, and in the address; the same on both sides changes places."""
+    goto(page, cohort, "#?view=grid")
+    page.select_option("#down", label="essay template")
+    page.select_option("#across", label="evaluation replicate")
+    expect(page.locator("#grid tbody th")).to_have_text(["grow", "same", "all"])
+    assert hash_of(page) == "?view=grid&down=essay_template&across=evaluation_replicate"
+    page.select_option("#across", label="essay template")
+    expect(page.locator("#grid thead th").nth(1)).to_have_text("grow")
+    assert hash_of(page) == "?view=grid&down=evaluation_replicate&across=essay_template"
+    page.go_back()
+    expect(page.locator("#grid tbody th")).to_have_text(["grow", "same", "all"])
+    page.go_back()
+    page.go_back()
+    expect(page.locator("#grid tbody th").first).to_have_text("plain → grow")
+
+
+def test_the_grid_is_of_what_the_filters_leave(page: Page, cohort: Cohort) -> None:
+    """A filter leaves scores out; a search keeps those of the texts that it finds."""
+    goto(page, cohort, "#?view=grid&essay_template=grow")
+    expect(page.locator("#grid .legend")).to_contain_text("Means of 8 scores")
+    goto(page, cohort, "#?view=grid&q=lighthouse")
+    expect(page.locator("#grid .legend")).to_contain_text("Means of 4 scores")
+    goto(page, cohort, "#?view=grid&stage=essay&low=9&high=9")
+    expect(page.locator("#grid .empty")).to_contain_text("has a score")
+
+
+def test_the_grid_by_keyboard(page: Page, cohort: Cohort) -> None:
+    """One cell is in the order of the tab key; arrows go on from there, Enter opens."""
+    goto(page, cohort, "#?view=grid")
+    page.locator("#across").focus()
+    page.keyboard.press("Tab")
+    expect(cell(page, "plain → grow", "Tide + Loom")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    expect(cell(page, "plain → same", "Tide + Loom + Fog")).to_be_focused()
+    expect(page.locator("#grid button[tabindex='0']")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_contain_text("8 of 28 generations")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_ink_of_the_grid_can_be_read(
+    page: Page, cohort: Cohort, scheme: Literal["light", "dark"]
+) -> None:
+    """On each shade from the lowest to the highest score, at 4.5 or more."""
+    page.emulate_media(color_scheme=scheme)
+    goto(page, cohort, "#?view=grid")
+    contrasts = page.evaluate(
+        """() => {
+          const canvas = document.createElement('canvas')
+            .getContext('2d', {willReadFrequently: true});
+          const light = (color) => {
+            canvas.fillStyle = color;
+            canvas.fillRect(0, 0, 1, 1);
+            const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((each) => each / 255)
+              .map((each) => each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4);
+            return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+          };
+          const button = document.querySelector('#grid td button');
+          return [0, 0.25, 0.5, 0.75, 1].flatMap((share) => {
+            button.style.setProperty('--share', share);
+            const paper = light(getComputedStyle(button).backgroundColor);
+            return ['b', 'small'].map((each) => {
+              const ink = light(getComputedStyle(button.querySelector(each)).color);
+              return (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+            });
+          });
+        }"""
+    )
+    assert len(contrasts) == 10
+    assert min(contrasts) >= 4.5
+
+
 def test_keys(page: Page) -> None:
     """Arrows walk the tree and fold it, / goes to the search, ? shows the keys."""
     page.keyboard.press("Home")
@@ -782,6 +896,7 @@ def test_axe_finds_nothing(page: Page, cohort: Cohort, scheme: Literal["light", 
         "a text in Markdown": f"#{cohort.of('draft')[3].gen_id}",
         "a table": "#?view=table&sort=-score",
         "a table and a text": f"#{essay}?view=table",
+        "a grid": "#?view=grid",
     }
     for name, hash_ in states.items():
         goto(page, cohort, hash_)
@@ -827,7 +942,7 @@ def test_narrow(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == 400
 
 
-@pytest.mark.parametrize("view", ["tree", "list", "table"])
+@pytest.mark.parametrize("view", ["tree", "list", "table", "grid"])
 def test_a_phone_scrolls_no_view_sideways(page: Page, cohort: Cohort, view: str) -> None:
     """A wide table has a scroll bar of its own; each control is in view."""
     page.set_viewport_size({"width": 390, "height": 700})
@@ -989,4 +1104,12 @@ def test_5000_generations(browser: Browser, tmp_path: Path) -> None:
     facet.get_by_role("searchbox").fill("345")
     facet.get_by_text("345").click()
     expect(page.locator("#status")).to_contain_text("14 of 4,998")
+    page.get_by_text("Clear filters").click()
+    page.locator("#views button", has_text="Table").click()
+    assert page.locator("#table tr[data-number]").count() < 100
+    page.keyboard.press("End")
+    expect(page.locator("#table tr[aria-rowindex='4999']")).to_be_visible()
+    page.locator("#views button", has_text="Grid").click()
+    page.select_option("#across", label="draft replicate")
+    expect(page.locator("#grid .warning")).to_contain_text("Shows 60 of 357 columns")
     page.close()

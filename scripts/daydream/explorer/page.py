@@ -36,6 +36,7 @@ VENDORED = ("virtual-core.min.js", "diff.min.js", "marked.min.js")
 SCRIPTS = (
     "store.js",
     "columns.js",
+    "grid.js",
     "outline.js",
     "state.js",
     "dom.js",

@@ -37,6 +37,7 @@ const reader = new Reader($("pane"), outline, texts, {
 
 const list = $("list");
 const table = new Table($("table"), outline, { open: (node) => select(node), sort: sortBy });
+const grid = new Grid($("grid"), outline, { open: openCell });
 // Whether all rows are to be there, as on paper, and not only those in view.
 let printing = false;
 const sortable = tellingColumns(outline);
@@ -64,11 +65,18 @@ function rowHeight() {
 
 // What has the focus when no control has it.
 function surface() {
+  if (choice.view === "grid") return grid.box.querySelector("button") ?? grid.box;
   return choice.view === "table" ? table.grid : list;
 }
 
 function arrange({ keep = true, found = outline.matching(choice) } = {}) {
   matching = found;
+  if (choice.view === "grid") {
+    shown = [];
+    grid.render(choice);
+    renderStatus();
+    return;
+  }
   shown = outline.arrange(matching, choice, (node) => closed.has(node));
   const head = choice.view === "table" ? TABLE_HEAD : 0;
   if (head) table.arrange(choice, shown.length);
@@ -83,6 +91,7 @@ function arrange({ keep = true, found = outline.matching(choice) } = {}) {
 }
 
 function renderList() {
+  if (choice.view === "grid") return;
   if (choice.view === "table") {
     const items = virtual.getVirtualItems();
     const [from, to] = printing ? [0, shown.length] : [items[0]?.index ?? 0, (items.at(-1)?.index ?? -1) + 1];
@@ -174,7 +183,7 @@ function nodeAt(name) {
 // `step`: what this is in the history of the browser (`remember`).
 function select(node, { step = "push" } = {}) {
   selected = node;
-  document.body.classList.toggle("reading", node !== null);
+  document.body.classList.toggle("reading", node !== null && choice.view !== "grid");
   document.title = node ? `${outline.title(node)} · ${index.cohort}` : `${index.cohort} · Daydream explorer`;
   remember(pinned === node && step === "push" ? "replace" : step);
   renderList();
@@ -333,6 +342,7 @@ function followLink(event) {
   event.preventDefault();
   notify("");
   pinned = null;
+  if (choice.view === "grid") chooseView("tree");
   reveal(node);
   select(node);
 }
@@ -488,7 +498,9 @@ function renderControls() {
     button.setAttribute("aria-pressed", String(button.dataset.view === choice.view));
   }
   document.body.dataset.shown = choice.view;
-  list.hidden = choice.view === "table";
+  list.hidden = !["tree", "list"].includes(choice.view);
+  grid.box.hidden = $("grid-tools").hidden = choice.view !== "grid";
+  $("sorting").hidden = choice.view === "grid";
   table.box.hidden = $("table-tools").hidden = choice.view !== "table";
   const sorts = [[DESIGN, "order of the design"], ...sortable.map(({ key, title }) => [key, title])];
   $("sort").replaceChildren(...sorts.map(([value, name]) =>
@@ -496,6 +508,36 @@ function renderControls() {
   $("direction").textContent = choice.descending ? "↓" : "↑";
   renderFacets();
   renderColumns();
+  renderAxes();
+}
+
+// What the grid is of.
+function renderAxes() {
+  for (const side of ["down", "across"]) {
+    $(side).replaceChildren(...axesOf(outline).map((axis) => h("option", {
+      value: axis, selected: axis === choice[side],
+    }, axis === RECIPE ? RECIPE : words(index.dimensions[axis].name))));
+  }
+}
+
+// What the other side is of already changes places with it.
+function chooseAxis(side, other, value) {
+  const axis = value === RECIPE ? RECIPE : Number(value);
+  if (choice[other] === axis) choice[other] = choice[side];
+  choice[side] = axis;
+  renderAxes();
+  arrange();
+  remember();
+}
+
+// The texts of a cell of the grid, in the tree.
+function openCell(filters) {
+  choice.view = "tree";
+  filters.filter(([dimension]) => outline.varying[dimension])
+    .forEach(([dimension, level]) => choice.filters.set(dimension, new Set([level])));
+  renderControls();
+  refilter();
+  list.focus();
 }
 
 // Which columns the table has.
@@ -786,6 +828,7 @@ function keyDown(event) {
   }
   // A table wider than its column is moved sideways by the browser itself.
   if (choice.view === "table" && ["ArrowLeft", "ArrowRight"].includes(event.key)) return;
+  if (choice.view === "grid" && event.key.startsWith("Arrow")) return;
   const widget = event.target.closest?.("button, a, summary");
   if (widget && [" ", "Enter"].includes(event.key)) return;
   const action = KEYS[event.key];
@@ -823,6 +866,8 @@ $("direction").addEventListener("click", () => {
 });
 $("filters").addEventListener("toggle", renderFacets);
 $("columns").addEventListener("toggle", renderColumns);
+$("down").addEventListener("change", (event) => chooseAxis("down", "across", event.target.value));
+$("across").addEventListener("change", (event) => chooseAxis("across", "down", event.target.value));
 $("copy").addEventListener("click", copyTable);
 $("save").addEventListener("click", saveTable);
 $("print").addEventListener("click", () => print());

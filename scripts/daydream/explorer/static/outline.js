@@ -132,7 +132,8 @@ class Outline {
 
   // A share on the scale of the templates, if they have the same, else in percent.
   onScale(share) {
-    return this.scale[0] + share * (this.scale[1] - this.scale[0]);
+    // Without the error of sums of shares, which would make 2.7 of 2.75.
+    return Math.round((this.scale[0] + share * (this.scale[1] - this.scale[0])) * 1e9) / 1e9;
   }
 
   scoreText(node, judge = ALL) {
@@ -226,6 +227,20 @@ class Outline {
       if (!keep) met.delete(node);
     }
     return met;
+  }
+
+  // The scored generations, of the judge if one is chosen, whose dimensions the filters leave and of
+  // which they or an ancestor meet the rest of the choice: its stage, search, state and bounds.
+  scoresLeft(choice) {
+    const met = this.matching(choice);
+    const none = new Set();
+    const within = this.matching({ ...choice, stage: -1, states: none, kinds: none, low: null, high: null, hits: null });
+    return this.rows.filter((node) => {
+      if (!within.has(node) || !this.scored(node) || this.share(node) === null) return false;
+      if (choice.judge !== ALL && this.judgeOf(node) !== choice.judge) return false;
+      for (let at = node; at; at = at.parent) if (met.has(at)) return true;
+      return false;
+    });
   }
 
   // The nodes in the order they are shown: as a list, or as a tree in which the branches for which

@@ -8,7 +8,7 @@
 // this page does not have is left out.
 
 const TAB_NAMES = ["parsed", "raw", "prompt", "metadata", "journal"];
-const VIEWS = ["tree", "list", "table"];
+const VIEWS = ["tree", "list", "table", "grid"];
 const DESIGN = "design";
 
 // The state at first. `tab` is null for the tab that suits the generation, `show` for the columns that
@@ -18,6 +18,7 @@ function firstState() {
     names: [], view: VIEWS[0], stage: -1, sort: DESIGN, descending: false,
     judge: ALL, low: null, high: null, filters: new Map(), states: new Set(), kinds: new Set(),
     query: "", prompts: false, tab: null, source: false, show: null,
+    down: RECIPE, across: 0,
   };
 }
 
@@ -36,6 +37,8 @@ function writeState(state, { index, columns }) {
   putNumbers(found, "state", state.states, index.states);
   putNumbers(found, "reason", state.kinds, index.kinds);
   put("show", state.show?.map((key) => columns.get(key).name).join(",") ?? "");
+  put("down", axisName(state.down, index), RECIPE);
+  put("across", axisName(state.across, index), axisName(0, index));
   put("q", state.query);
   put("prompts", state.prompts ? "1" : "");
   put("tab", state.tab === null ? "" : TAB_NAMES[state.tab]);
@@ -70,6 +73,8 @@ function readState(hash, { index, judges, columns }) {
   const named = new Map([...columns.values()].map(({ key, name }) => [name, key]));
   const show = (given.get("show") ?? "").split(",").filter((name) => named.has(name));
   state.show = show.length ? show.map((name) => named.get(name)) : null;
+  state.down = readAxis(given.get("down"), index, state.down);
+  state.across = readAxis(given.get("across"), index, state.across);
   state.query = given.get("q") ?? "";
   state.prompts = given.get("prompts") === "1";
   const tab = TAB_NAMES.indexOf(given.get("tab"));
@@ -84,6 +89,12 @@ function readSort(text, columns) {
   const column = [...columns.values()].find((each) => each.name === name);
   if (column) return [column.key, descending];
   return [DESIGN, descending && name === DESIGN];
+}
+
+function readAxis(name, index, otherwise) {
+  if (name === RECIPE) return RECIPE;
+  const dimension = index.dimensions.findIndex((each) => each.name === name);
+  return dimension < 0 ? otherwise : dimension;
 }
 
 function readNumber(text) {
