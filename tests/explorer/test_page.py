@@ -490,6 +490,8 @@ def test_the_table_has_what_the_filters_leave(page: Page, cohort: Cohort) -> Non
     page.keyboard.press("ArrowDown")
     expect(page.locator("#pane a.id")).not_to_have_text(copy.gen_id)
     expect(page.locator("#pane")).to_be_visible()
+    page.locator("#table tr[data-number]").nth(4).click(modifiers=["Shift"])
+    expect(page.locator(".column")).to_have_count(2)
 
 
 def test_the_table_is_sorted_by_any_column(page: Page, cohort: Cohort) -> None:
@@ -574,9 +576,13 @@ def test_the_table_prints_whole(page: Page, cohort: Cohort) -> None:
     expect(page.locator(".controls")).not_to_be_visible()
     expect(page.locator("#pane")).not_to_be_visible()
     assert page.evaluate("document.documentElement.scrollHeight") > 28 * 10
-    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    page.set_viewport_size({"width": 794, "height": 1123})
+    assert page.evaluate("document.querySelector('#table table').scrollWidth") <= 794
     page.emulate_media(media="screen")
-    assert page.locator("#table tr[data-number]").count() < 28
+    page.set_viewport_size({"width": 1280, "height": 300})
+    page.wait_for_timeout(100)
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(page.locator("#table tr[data-number]")).not_to_have_count(28)
 
 
 def cell(page: Page, row: str, column: str) -> Locator:

@@ -36,7 +36,7 @@ const reader = new Reader($("pane"), outline, texts, {
 // The list
 
 const list = $("list");
-const table = new Table($("table"), outline, { open: (node) => select(node), sort: sortBy });
+const table = new Table($("table"), outline, { open: choose, sort: sortBy });
 const grid = new Grid($("grid"), outline, { open: openCell });
 // Whether all rows are to be there, as on paper, and not only those in view.
 let printing = false;
@@ -190,6 +190,12 @@ function select(node, { step = "push" } = {}) {
   return showSelected();
 }
 
+// Select by a click; with Ctrl or Shift beside what is selected.
+function choose(node, event) {
+  if ((event.ctrlKey || event.metaKey || event.shiftKey) && selected?.row >= 0 && !pinned) pinned = selected;
+  return select(node);
+}
+
 function comparison() {
   return pinned && selected && selected !== pinned && selected.row >= 0 ? pinned : null;
 }
@@ -275,7 +281,7 @@ function state() {
   return {
     ...choice,
     names: open ? [other, selected].filter(Boolean).map(address) : [],
-    tab: selected && selected.row >= 0 && tab !== FIRST_TABS[kindOf(selected)] ? tab : null,
+    tab: open && selected.row >= 0 && tab !== FIRST_TABS[kindOf(selected)] ? tab : null,
   };
 }
 
@@ -828,7 +834,8 @@ function keyDown(event) {
   }
   // A table wider than its column is moved sideways by the browser itself.
   if (choice.view === "table" && ["ArrowLeft", "ArrowRight"].includes(event.key)) return;
-  if (choice.view === "grid" && event.key.startsWith("Arrow")) return;
+  // The grid shows no text for keys to act on.
+  if (choice.view === "grid" && !["/", "Escape", "d", "t", "f", "?"].includes(event.key)) return;
   const widget = event.target.closest?.("button, a, summary");
   if (widget && [" ", "Enter"].includes(event.key)) return;
   const action = KEYS[event.key];
@@ -844,8 +851,7 @@ list.addEventListener("click", (event) => {
   if (event.target.closest(".twist") && outline.branches(node)) {
     fold(node, !closed.has(node));
   } else {
-    if ((event.ctrlKey || event.metaKey || event.shiftKey) && selected?.row >= 0 && !pinned) pinned = selected;
-    select(node);
+    choose(node, event);
   }
 });
 addEventListener("keydown", keyDown);

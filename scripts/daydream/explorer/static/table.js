@@ -82,7 +82,7 @@ class Table {
 
   #click(event) {
     const row = event.target.closest("tr[data-number]");
-    if (row) this.actions.open(this.outline.nodes[row.dataset.number]);
+    if (row) this.actions.open(this.outline.nodes[row.dataset.number], event);
   }
 
   // A header and a row for each node, of the columns that are shown; the id always comes first.
