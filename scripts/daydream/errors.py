@@ -8,11 +8,21 @@ watches a log may rely on the code; the rest of the text may change.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 # Stands in an error about an answer that is there, but is not one.
 ANSWER_KEPT = ", which is kept in "
+# `[code] …` of an error of the library, or what `daydream.reports.scores` says is missing or stale.
+KIND = r"^\[(?P<code>[a-z]+)\]|^(?P<lack>(?:missing|stale) [^: ]*)"
+NO_NUMBER = "no number"
+
+
+def failure_kind(error: str) -> str:
+    """Return the kind of an error: its code, what is missing or stale, or ``no number``."""
+    found = re.match(KIND, error)
+    return (found["code"] or found["lack"]) if found else NO_NUMBER
 
 
 class DaydreamError(Exception):

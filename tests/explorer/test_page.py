@@ -7,12 +7,15 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
+from daydream.explorer.page import HERE
+from daydream.tables import csv_text, guarded, read_records
 from support.explorer_cohort import PAGE, Cohort
 from support.project import Project
 
@@ -21,6 +24,32 @@ HOSTILE = (
     "'taken'\"> <!-- <script> ]]> &lt;b&gt; \u2028 {{ 7 * 7 }} After the lighthouse."
 )
 IN_JSON = '{"reason": "Dry <b>but</b> true", "depth": {"points": 7}, "tags": ["dry"]}'
+IN_MARKDOWN = f"""<think>
+I *should* think of the harbour.
+</think>
+# The ferry
+
+A **bold** word, `code` and a [link](javascript:document.title='taken').
+Its second line. ![map](http://tracker.example/map.png)
+
+### Two levels down
+
+1. first
+2. second
+   - inner
+
+| Boat | Fare |
+|---|--:|
+| Tide | 3 |
+
+```
+<b>kept</b>
+```
+
+<div onclick="document.title='taken'"><script>document.title='taken'</script></div>
+
+{HOSTILE.replace("lighthouse", "mole")}
+"""
 LEFT = "The ferry left at dawn, and nobody waved."
 RIGHT = "The ferry came at dusk, and nobody waved."
 
@@ -34,6 +63,8 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     cohort.write(hostile, prompt=f"Why {HOSTILE}", raw=HOSTILE, parsed=HOSTILE)
     cohort.write(left, prompt="Go", raw=LEFT, parsed=LEFT, answers=3)
     cohort.write(right, prompt="Go", raw=RIGHT, parsed=RIGHT)
+    reported = cohort.of("draft")[3]
+    cohort.write(reported, prompt="Go", raw=IN_MARKDOWN, parsed=IN_MARKDOWN)
     for number, row in enumerate(cohort.of("evaluation")):
         cohort.write(row, prompt="Judge", raw=f"SCORE: {number % 10}", parsed=str(number % 10))
     essay = cohort.of("essay")[1].gen_id
@@ -199,6 +230,80 @@ def test_hostile_texts_are_text(page: Page, cohort: Cohort) -> None:
     assert "taken" not in source
 
 
+def test_markdown_is_rendered(page: Page, cohort: Cohort) -> None:
+    """As elements of its own; what is in it never becomes one, and no link can be followed."""
+    goto(page, cohort, f"#{cohort.of('draft')[3].gen_id}")
+    text = page.locator("#pane .rendered")
+    expect(text.locator("h3")).to_have_text("The ferry")
+    expect(text.locator("h4")).to_have_text("Two levels down")
+    expect(text.locator("strong")).to_have_text("bold")
+    expect(text.locator("ol > li > ul > li")).to_have_text("inner")
+    assert text.locator("table").inner_text().split() == ["Boat", "Fare", "Tide", "3"]
+    expect(text.locator("pre")).to_have_text("<b>kept</b>")
+    expect(text).to_contain_text("link (javascript:document.title='taken').")
+    expect(text).to_contain_text("Its second line.")
+    expect(text).to_contain_text("picture: map (http://tracker.example/map.png)")
+    expect(text).to_contain_text("<script>document.title='taken'</script></div>")
+    expect(text).to_contain_text("<img src=x onerror=")
+    assert text.locator("a, img, script, [onclick], [href], [src]").count() == 0
+    assert page.title().endswith("· c1")
+    thinking = text.locator("details.thinking")
+    expect(thinking.locator("em")).not_to_be_visible()
+    thinking.locator("summary").click()
+    expect(thinking.locator("em")).to_have_text("should")
+
+
+def test_the_source_of_markdown_is_a_key_away(page: Page, cohort: Cohort) -> None:
+    """The choice is in the address, and a text that is no Markdown has none."""
+    draft = cohort.of("draft")[3].gen_id
+    goto(page, cohort, f"#{draft}")
+    page.keyboard.press("m")
+    expect(page.locator("#pane .text").first).to_have_text(IN_MARKDOWN)
+    assert hash_of(page) == f"{draft}?source=1"
+    page.go_back()
+    expect(page.locator("#pane .rendered")).to_be_visible()
+    goto(page, cohort, f"#{draft}?source=1")
+    expect(page.locator("#pane .rendered")).to_have_count(0)
+    page.locator(".mode button", has_text="Rendered").click()
+    expect(page.locator("#pane .rendered")).to_be_visible()
+    expect(page.locator(".mode button:focus")).to_have_text("Rendered")
+    assert hash_of(page) == draft
+    goto(page, cohort, f"#{cohort.of('draft')[1].gen_id}")
+    expect(page.locator(".mode")).to_have_count(0)
+    expect(page.locator("#pane .text")).to_have_text(LEFT)
+
+
+def test_a_search_marks_what_it_finds_in_markdown(page: Page, cohort: Cohort) -> None:
+    """In a folded thought too, which then opens."""
+    goto(page, cohort, f"#{cohort.of('draft')[3].gen_id}?q=harbour")
+    expect(page.locator("#pane .rendered mark")).to_have_text("harbour")
+    expect(page.locator("#pane .rendered mark")).to_be_visible()
+
+
+def test_degenerate_markdown_does_not_stop_the_page(browser: Browser) -> None:
+    """What would nest too deeply, or take too long, is shown as it is written."""
+    page = browser.new_page()
+    for name in ("vendor/marked.min.js", "static/dom.js", "static/markdown.js"):
+        page.add_script_tag(path=HERE / name)
+    shown = "text => looksLikeMarkdown(text) && renderMarkdown(text, null) !== null"
+    assert page.evaluate(shown, "# A\n\nB")
+    begin = time.perf_counter()
+    for text in (
+        "> a\n" + ">" * 20_000,
+        "# A\n\n" + "_a__b" * 20_000,
+        "**a** " * 60_000,
+        "# A\n" + "[" * 100_000,
+    ):
+        assert not page.evaluate(shown, text), text[:20]
+    assert page.evaluate(shown, "<think>" + " - " * 30_000)
+    assert time.perf_counter() - begin < 20
+    parts = "text => thinkingParts(text).map((each) => [each.thinking, each.part.trim()])"
+    assert page.evaluate(parts, "<think>cut") == [[True, "cut"]]
+    assert page.evaluate(parts, "so\n</think>\nyes") == [[True, "so"], [False, "yes"]]
+    assert page.evaluate(parts, "a\n<think>b") == [[False, "a\n<think>b"]]
+    page.close()
+
+
 def test_two_generations_side_by_side(page: Page, cohort: Cohort) -> None:
     """Words that differ are marked on both sides, blanks between them too; the texts stay exact."""
     left, right = cohort.of("draft")[1:3]
@@ -238,6 +343,359 @@ def test_deep_links(page: Page, cohort: Cohort) -> None:
     expect(page.locator(".column a.id")).to_have_text([other.gen_id, leaf.gen_id])
     goto(page, cohort, "#e_nobody")
     expect(page.locator("#notices")).to_contain_text("no generation e_nobody")
+
+
+def hash_of(page: Page) -> str:
+    return page.url.partition("#")[2]
+
+
+def test_a_link_shows_what_one_saw(page: Page, cohort: Cohort) -> None:
+    """View, stage, filters, bounds, judge, sort, search and tab: all of it in another window."""
+    page.keyboard.press("t")
+    page.locator("[data-stage='1']").click()
+    page.keyboard.press("f")
+    page.locator("[data-facet=essay_template] label", has_text="grow").click()
+    page.locator("[data-facet=combo_id] label", has_text="Fog").click()
+    page.fill("[data-bound=low]", "1.5")
+    page.select_option("#sort", "score")
+    page.click("#direction")
+    page.locator("#list .row").first.click()
+    page.keyboard.press("3")
+    expect(page.locator("[role=tab][aria-selected=true]")).to_contain_text("Prompt")
+    seen = rows(page), page.locator("#status").inner_text(), page.locator("#pane").inner_text()
+    link = hash_of(page)
+    assert "view=list&stage=essay&sort=score&low=1.5" in link
+    assert "essay_template=grow" in link
+    assert link.endswith("tab=prompt")
+    goto(page, cohort, f"#{link}")
+    assert seen == (
+        rows(page), page.locator("#status").inner_text(), page.locator("#pane").inner_text()
+    )  # fmt: skip
+    expect(page.locator("#active")).to_have_text(": combo, essay template, score")
+    expect(page.locator("#sort")).to_have_value("score")
+    page.keyboard.press("Control+a")
+    assert hash_of(page) == link
+
+
+def test_a_link_to_a_search(page: Page, cohort: Cohort) -> None:
+    """Its words, whatever characters they have, and whether prompts are searched too."""
+    search(page, "go & #tide? 100% ä")
+    page.check("#prompts")
+    link = hash_of(page)
+    goto(page, cohort, f"#{link}")
+    expect(page.locator("#search")).to_have_value("go & #tide? 100% ä")
+    expect(page.locator("#prompts")).to_be_checked()
+    search(page, "lighthouse")
+    first = cohort.of("draft")[0].gen_id
+    goto(page, cohort, f"#{first}?q=lighthouse")
+    expect(page.locator("#status")).to_contain_text("1 of 28")
+    expect(page.locator("#pane mark")).to_have_count(1)
+
+
+def test_back_and_forward(page: Page) -> None:
+    """Each choice is a step of the history; a word that is typed is one step."""
+    page.locator("[data-stage='2']").click()
+    page.keyboard.press("t")
+    page.focus("#search")
+    page.keyboard.type("SCORE", delay=260)
+    expect(page.locator("#list")).to_have_attribute("data-searched", "SCORE")
+    page.go_back()
+    expect(page.locator("#search")).to_have_value("")
+    expect(page.locator("#status")).to_contain_text("16 of 28")
+    expect(page.locator("[data-view=list]")).to_have_attribute("aria-pressed", "true")
+    page.go_back()
+    expect(page.locator("[data-view=tree]")).to_have_attribute("aria-pressed", "true")
+    page.go_back()
+    expect(page.locator("#status")).to_have_text("28 generations")
+    expect(page.locator("#pane .text")).to_be_visible()
+    page.go_forward()
+    expect(page.locator("#status")).to_contain_text("16 of 28")
+    page.go_forward()
+    page.go_forward()
+    expect(page.locator("#search")).to_have_value("SCORE")
+
+
+def test_links_inside_the_page_keep_its_state(page: Page, cohort: Cohort) -> None:
+    """A link to a parent opens it; filters and view stay, also on the way back."""
+    leaf = cohort.of("evaluation")[0].gen_id
+    goto(page, cohort, f"#{leaf}?view=list&stage=evaluation")
+    page.locator(".crumbs a").last.click()
+    expect(page.locator("#pane a.id")).not_to_have_text(leaf)
+    expect(page.locator("#status")).to_contain_text("16 of 28")
+    assert hash_of(page).endswith("?view=list&stage=evaluation")
+    page.go_back()
+    expect(page.locator("#pane a.id")).to_have_text(leaf)
+
+
+def test_what_a_link_names_and_the_page_has_not_is_left_out(page: Page, cohort: Cohort) -> None:
+    """Also what is no value at all; the rest of the link holds."""
+    goto(page, cohort, "#?view=moon&stage=x&sort=-y&low=z&judge=j&state=s&draft_llm=n&tab=9&q=")
+    expect(page.locator("#status")).to_have_text("28 generations")
+    goto(page, cohort, "#?stage=essay&draft_template=nothing&%E0%A4%A=1")
+    expect(page.locator("#status")).to_contain_text("8 of 28")
+    expect(page.locator("#pane .empty")).to_be_visible()
+
+
+def test_on_a_phone_back_leads_from_the_text_to_the_list(page: Page, cohort: Cohort) -> None:
+    """And a link made from the list opens the list."""
+    page.set_viewport_size({"width": 390, "height": 700})
+    goto(page, cohort)
+    page.locator("[data-stage='1']").click()
+    page.locator("#list .row").nth(1).click()
+    expect(page.locator("#list")).not_to_be_visible()
+    page.go_back()
+    expect(page.locator("#list")).to_be_visible()
+    assert hash_of(page) == "?stage=essay"
+    page.go_forward()
+    page.locator(".back").click()
+    assert hash_of(page) == "?stage=essay"
+
+
+def table(page: Page) -> list[list[str]]:
+    """Return the cells of the table's rows in view, in their order."""
+    page.wait_for_timeout(50)
+    found = page.locator("#table tr[data-number]").all()
+    return [row.locator("th, td").all_inner_texts() for row in found]
+
+
+def column(page: Page, title: str) -> list[str]:
+    """Return the cells of a column of the table."""
+    titles = page.locator("#table thead button span:first-child").all_inner_texts()
+    place = titles.index(title)
+    return [row[place] for row in table(page)]
+
+
+def test_the_table_has_what_the_filters_leave(page: Page, cohort: Cohort) -> None:
+    """A row for each, in the columns that tell generations apart; a click opens its text."""
+    page.locator("#views button", has_text="Table").click()
+    page.locator("[data-stage='1']").click()
+    heads = page.locator("#table thead button span:first-child").all_inner_texts()
+    assert heads[:2] == ["stage", "template"]
+    assert "model" not in heads
+    assert {"combo", "score", "spread of judges", "judges", "characters"} <= set(heads)
+    assert column(page, "template") == ["grow", "same"] * 4
+    assert set(column(page, "judges")) == {"1"}
+    expect(page.locator("#table table")).to_have_attribute("aria-rowcount", "9")
+    expect(page.locator("#pane")).not_to_be_visible()
+    page.locator("#table tr[data-number]").nth(1).click()
+    draft = cohort.of("draft")[0].gen_id
+    copy = next(row for row in cohort.of("essay", "same") if row.parent_gen_id == draft)
+    expect(page.locator("#pane a.id")).to_have_text(copy.gen_id)
+    expect(page.locator("#table [aria-selected=true]")).to_have_count(1)
+    text = page.locator("#pane .text").first.text_content() or ""
+    assert column(page, "characters")[1] == f"{len(text):,}"
+    page.keyboard.press("Escape")
+    expect(page.locator("#pane")).not_to_be_visible()
+    expect(page.locator("#table table")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#pane a.id")).not_to_have_text(copy.gen_id)
+    expect(page.locator("#pane")).to_be_visible()
+    page.locator("#table tr[data-number]").nth(4).click(modifiers=["Shift"])
+    expect(page.locator(".column")).to_have_count(2)
+
+
+def test_the_table_is_sorted_by_any_column(page: Page, cohort: Cohort) -> None:
+    """By click or key, again to turn it round; the head says so, and keeps the focus."""
+    goto(page, cohort, "#?view=table&stage=essay")
+    page.get_by_role("button", name="characters").click()
+    expect(page.locator("#table [aria-sort=descending]")).to_contain_text("characters")
+    lengths = [int(text.replace(",", "")) for text in column(page, "characters")]
+    assert lengths == sorted(lengths, reverse=True)
+    page.keyboard.press("Enter")
+    expect(page.locator("#table [aria-sort=ascending]")).to_contain_text("characters")
+    expect(page.locator("#table th button:focus")).to_contain_text("characters")
+    assert [int(text.replace(",", "")) for text in column(page, "characters")] == lengths[::-1]
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Space")
+    spreads = [float(text) for text in column(page, "spread of judges")]
+    assert spreads == sorted(spreads, reverse=True)
+    assert hash_of(page) == "?view=table&stage=essay&sort=-spread"
+    page.locator("#table thead button", has_text="template").click()
+    assert column(page, "template") == ["grow"] * 4 + ["same"] * 4
+
+
+def test_columns_are_chosen(page: Page, cohort: Cohort) -> None:
+    """Any dimension of the lineage is one; the choice is in the address."""
+    goto(page, cohort, "#?view=table")
+    page.locator("#columns summary").click()
+    page.locator("#column-choice label", has_text="draft replicate").click()
+    page.locator("#column-choice label", has_text="judges").last.click()
+    heads = page.locator("#table thead button span:first-child")
+    expect(heads.filter(has_text="draft replicate")).to_have_count(1)
+    link = hash_of(page)
+    assert "draft_replicate" in link
+    goto(page, cohort, f"#{link}")
+    expect(heads.filter(has_text="draft replicate")).to_have_count(1)
+    expect(heads.filter(has_text=re.compile("^judges$"))).to_have_count(0)
+    assert set(column(page, "draft replicate")) == {"1", "2"}
+
+
+def test_the_table_as_a_file(page: Page, cohort: Cohort) -> None:
+    """All filtered rows in their order, with ids in place of names; and as text to paste."""
+    goto(page, cohort, "#?view=table&stage=evaluation&sort=-score&show=combo_id,state,score")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").click()
+    assert download.value.suggested_filename == "c1.csv"
+    header, found = read_records(download.value.path())
+    assert header == ["gen_id", "combo_id", "state", "score"]
+    assert {row["gen_id"] for row in found} == {row.gen_id for row in cohort.of("evaluation")}
+    assert {row["combo_id"] for row in found} == {row.combo_id for row in cohort.rows}
+    marks = [float(row["score"]) for row in found]
+    assert marks == sorted(marks, reverse=True)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy").click()
+    expect(page.locator("#told")).to_have_text("16 rows copied.")
+    pasted = page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert pasted[0].split("\t") == header
+    assert [line.split("\t")[0] for line in pasted[1:]] == [row["gen_id"] for row in found]
+
+
+def test_no_cell_of_the_table_is_run_by_a_spreadsheet(browser: Browser) -> None:
+    """What looks like a formula is guarded as every table of the project is; numbers stay."""
+    cells = ["=1+1", "-2.5", "-x", 'say "x"', "\tq", "a\nb", "'=1", "'a", "+3e5", "@", "＝1", "a,b"]
+    page = browser.new_page()
+    page.add_script_tag(path=HERE / "static/table.js")
+    made = page.evaluate("cells => csvText([cells, cells])", cells)
+    assert made == csv_text(cells, [cells])
+    pasted = page.evaluate("cells => tsvText([cells])", cells)
+    kept = [str(guarded(cell)) for cell in cells]
+    assert pasted[:-1].split("\t") == [re.sub(r"[\t\n]", " ", cell) for cell in kept]
+    page.close()
+
+
+def test_the_table_prints_whole(page: Page, cohort: Cohort) -> None:
+    """All rows, not only those in view, and no text beside them."""
+    goto(page, cohort, "#?view=table")
+    page.set_viewport_size({"width": 1280, "height": 300})
+    page.wait_for_timeout(100)
+    assert page.locator("#table tr[data-number]").count() < 28
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(page.locator("#table tr[data-number]")).to_have_count(28)
+    expect(page.locator(".controls")).not_to_be_visible()
+    expect(page.locator("#pane")).not_to_be_visible()
+    assert page.evaluate("document.documentElement.scrollHeight") > 28 * 10
+    page.set_viewport_size({"width": 794, "height": 1123})
+    assert page.evaluate("document.querySelector('#table table').scrollWidth") <= 794
+    page.emulate_media(media="screen")
+    page.set_viewport_size({"width": 1280, "height": 300})
+    page.wait_for_timeout(100)
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(page.locator("#table tr[data-number]")).not_to_have_count(28)
+
+
+def cell(page: Page, row: str, column: str) -> Locator:
+    """Return the button of a cell of the grid, by the names at its row and its column."""
+    return page.locator(f"#grid button[aria-label^='{row}, {column}: ']")
+
+
+def test_the_grid_has_means_and_spreads(page: Page, cohort: Cohort) -> None:
+    """Of the recipes and combos at first; a cell holds what the score table would give."""
+    page.locator("#views button", has_text="Grid").click()
+    heads = page.locator("#grid thead th")
+    expect(heads).to_have_text(["recipe × combo", "Tide + Loom", "Tide + Loom + Fog", "all"])
+    expect(page.locator("#grid tbody th")).to_have_text(["plain → grow", "plain → same", "all"])
+    by_id = {row.gen_id: row for row in cohort.rows}
+    first = cohort.of("draft")[0].combo_id
+    given = [
+        int(cohort.project.read(f"data/gens/evaluation/{row.gen_id}/parsed.txt"))
+        for row in cohort.of("evaluation")
+        if row.combo_id == first and by_id[row.parent_gen_id].template_id == "grow"
+    ]
+    expect(cell(page, "plain → grow", "Tide + Loom")).to_have_attribute(
+        "aria-label",
+        f"plain → grow, Tide + Loom: mean {mean(given):.1f}, "
+        f"standard deviation {stdev(given):.1f}, 4 scores",
+    )
+    expect(page.locator("#grid .legend")).to_contain_text("Means of 16 scores")
+    expect(page.locator("#pane")).not_to_be_visible()
+
+
+def test_a_cell_of_the_grid_opens_its_texts(page: Page, cohort: Cohort) -> None:
+    """As filters of the tree, which can be cleared; Back returns to the grid."""
+    goto(page, cohort, "#?view=grid")
+    cell(page, "plain → grow", "Tide + Loom + Fog").click()
+    expect(page.locator("#status")).to_contain_text("8 of 28 generations")
+    assert rows(page)[:3] == ["Tide + Loom + Fog", "plain · #1", "grow"]
+    assert hash_of(page) == "?combo_id=trio&essay_template=grow"
+    page.go_back()
+    expect(page.locator("#grid table")).to_be_visible()
+    expect(page.locator("#status")).to_have_text("28 generations")
+
+
+def test_the_grid_is_of_any_two_dimensions(page: Page, cohort: Cohort) -> None:
+    """Chosen above it, and in the address; the same on both sides changes places."""
+    goto(page, cohort, "#?view=grid")
+    page.select_option("#down", label="essay template")
+    page.select_option("#across", label="evaluation replicate")
+    expect(page.locator("#grid tbody th")).to_have_text(["grow", "same", "all"])
+    assert hash_of(page) == "?view=grid&down=essay_template&across=evaluation_replicate"
+    page.select_option("#across", label="essay template")
+    expect(page.locator("#grid thead th").nth(1)).to_have_text("grow")
+    assert hash_of(page) == "?view=grid&down=evaluation_replicate&across=essay_template"
+    page.go_back()
+    expect(page.locator("#grid tbody th")).to_have_text(["grow", "same", "all"])
+    page.go_back()
+    page.go_back()
+    expect(page.locator("#grid tbody th").first).to_have_text("plain → grow")
+
+
+def test_the_grid_is_of_what_the_filters_leave(page: Page, cohort: Cohort) -> None:
+    """A filter leaves scores out; a search keeps those of the texts that it finds."""
+    goto(page, cohort, "#?view=grid&essay_template=grow")
+    expect(page.locator("#grid .legend")).to_contain_text("Means of 8 scores")
+    goto(page, cohort, "#?view=grid&q=lighthouse")
+    expect(page.locator("#grid .legend")).to_contain_text("Means of 4 scores")
+    goto(page, cohort, "#?view=grid&stage=essay&low=9&high=9")
+    expect(page.locator("#grid .empty")).to_contain_text("has a score")
+
+
+def test_the_grid_by_keyboard(page: Page, cohort: Cohort) -> None:
+    """One cell is in the order of the tab key; arrows go on from there, Enter opens."""
+    goto(page, cohort, "#?view=grid")
+    page.locator("#across").focus()
+    page.keyboard.press("Tab")
+    expect(cell(page, "plain → grow", "Tide + Loom")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    expect(cell(page, "plain → same", "Tide + Loom + Fog")).to_be_focused()
+    expect(page.locator("#grid button[tabindex='0']")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_contain_text("8 of 28 generations")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_ink_of_the_grid_can_be_read(
+    page: Page, cohort: Cohort, scheme: Literal["light", "dark"]
+) -> None:
+    """On each shade from the lowest to the highest score, at 4.5 or more."""
+    page.emulate_media(color_scheme=scheme)
+    goto(page, cohort, "#?view=grid")
+    contrasts = page.evaluate(
+        """() => {
+          const canvas = document.createElement('canvas')
+            .getContext('2d', {willReadFrequently: true});
+          const light = (color) => {
+            canvas.fillStyle = color;
+            canvas.fillRect(0, 0, 1, 1);
+            const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((each) => each / 255)
+              .map((each) => each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4);
+            return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+          };
+          const button = document.querySelector('#grid td button');
+          return [0, 0.25, 0.5, 0.75, 1].flatMap((share) => {
+            button.style.setProperty('--share', share);
+            const paper = light(getComputedStyle(button).backgroundColor);
+            return ['b', 'small'].map((each) => {
+              const ink = light(getComputedStyle(button.querySelector(each)).color);
+              return (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+            });
+          });
+        }"""
+    )
+    assert len(contrasts) == 10
+    assert min(contrasts) >= 4.5
 
 
 def test_keys(page: Page) -> None:
@@ -441,10 +899,16 @@ def test_axe_finds_nothing(page: Page, cohort: Cohort, scheme: Literal["light", 
         "a text with judgements": f"#{essay}",
         "a comparison": f"#{draft}..{essay}",
         "a combo": "#combo:" + cohort.of("draft")[0].combo_id,
+        "a text in Markdown": f"#{cohort.of('draft')[3].gen_id}",
+        "a table": "#?view=table&sort=-score",
+        "a table and a text": f"#{essay}?view=table",
+        "a grid": "#?view=grid",
     }
     for name, hash_ in states.items():
         goto(page, cohort, hash_)
         page.locator("#filters summary").click()
+        if "table" in name:
+            page.locator("#columns summary").click()
         found = Axe().run(page)
         problems = [(each["id"], each["nodes"][0]["html"]) for each in found.response["violations"]]
         assert problems == [], name
@@ -482,6 +946,21 @@ def test_narrow(page: Page) -> None:
     page.locator(".back").click()
     expect(page.locator("#list")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == 400
+
+
+@pytest.mark.parametrize("view", ["tree", "list", "table", "grid"])
+def test_a_phone_scrolls_no_view_sideways(page: Page, cohort: Cohort, view: str) -> None:
+    """A wide table has a scroll bar of its own; each control is in view."""
+    page.set_viewport_size({"width": 390, "height": 700})
+    goto(page, cohort, f"#?view={view}")
+    page.keyboard.press("f")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    over = page.evaluate(
+        """() => [...document.querySelectorAll('.controls *, .bar *')]
+          .filter((each) => each.getBoundingClientRect().right > 391)
+          .map((each) => each.outerHTML)"""
+    )
+    assert over == []
 
 
 def test_a_part_says_what_is_missing_and_why(browser: Browser, project: Project) -> None:
@@ -526,10 +1005,46 @@ def test_a_part_says_what_is_missing_and_why(browser: Browser, project: Project)
     page.close()
 
 
+def test_a_filter_by_reason_of_failure(browser: Browser, project: Project) -> None:
+    """The kinds of the table `coverage`, with counts; what an ancestor lacks is its reason too."""
+    cohort = Cohort(project, generations=28, size=200)
+    cohort.fill()
+    unparsed, unasked = cohort.of("essay", "grow")[:2]
+    project.path(f"data/gens/essay/{unparsed.gen_id}/parsed.txt").unlink()
+    error = f"[parse] essay {unparsed.gen_id}: the answer is blank"
+    project.write(f"logs/essay/{unparsed.gen_id}.parsed.log", f"{error}\n")
+    shutil.rmtree(project.path(f"data/gens/essay/{unasked.gen_id}"))
+    third = cohort.of("draft")[2]
+    unscored = next(row for row in cohort.of("evaluation") if cohort.root(row) == third)
+    cohort.write(unscored, prompt="Judge", raw="Seven", parsed="Seven")
+    cohort.build()
+    draft = cohort.of("draft")[-1]
+    project.write(f"data/gens/draft/{draft.gen_id}/parsed.txt", "Mine now")
+    cohort.build(record=False)
+    page = browser.new_page()
+    goto(page, cohort, "#?view=list")
+    page.keyboard.press("f")
+    facet = page.locator("[data-facet=reason]")
+    counts = dict(text.split("\n") for text in facet.locator("label").all_inner_texts())
+    assert counts == {"stale essay": "6", "parse": "3", "missing essay": "3", "no number": "1"}
+    facet.locator("label", has_text="parse").click()
+    expect(page.locator("#status")).to_contain_text("3 of 28 generations")
+    assert rows(page) == ["grow", "judge · #1", "judge · #2"]
+    expect(page.locator("#active")).to_have_text(": reason")
+    assert hash_of(page) == "?view=list&reason=parse"
+    goto(page, cohort, "#?view=table&reason=missing+essay&reason=parse")
+    expect(page.locator("#table tr[data-number]")).to_have_count(6)
+    page.get_by_text("Clear filters").click()
+    expect(page.locator("#status")).to_have_text("28 generations")
+    page.close()
+
+
 def test_a_complete_page_has_no_banner(page: Page) -> None:
     """Nothing is said of parts, reasons or edits where there are none."""
     expect(page.locator("#notices")).to_be_empty()
     expect(page.locator(".reason, .edit, .edited, .none:not(:empty)")).to_have_count(0)
+    page.keyboard.press("f")
+    expect(page.locator("[data-facet=reason], [data-facet=state]")).to_have_count(0)
 
 
 def test_edited_and_stale_texts(browser: Browser, project: Project) -> None:
@@ -595,4 +1110,12 @@ def test_5000_generations(browser: Browser, tmp_path: Path) -> None:
     facet.get_by_role("searchbox").fill("345")
     facet.get_by_text("345").click()
     expect(page.locator("#status")).to_contain_text("14 of 4,998")
+    page.get_by_text("Clear filters").click()
+    page.locator("#views button", has_text="Table").click()
+    assert page.locator("#table tr[data-number]").count() < 100
+    page.keyboard.press("End")
+    expect(page.locator("#table tr[aria-rowindex='4999']")).to_be_visible()
+    page.locator("#views button", has_text="Grid").click()
+    page.select_option("#across", label="draft replicate")
+    expect(page.locator("#grid .warning")).to_contain_text("Shows 60 of 357 columns")
     page.close()

@@ -5,9 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from daydream.analysis.scores import Scores
-
-# `[code] …` of an error of the library, or what `daydream.reports.scores` says is missing or stale.
-KIND = r"^\[(?P<code>[a-z]+)\]|^(?P<lack>(?:missing|stale) [^: ]*)"
+from daydream.errors import failure_kind
 
 
 def coverage(scores: Scores) -> pd.DataFrame:
@@ -32,5 +30,4 @@ def coverage(scores: Scores) -> pd.DataFrame:
 
 def failure_kinds(errors: pd.Series[str]) -> pd.Series[str]:
     """Return the kind of each error: its code, what is missing or stale, or ``no number``."""
-    found = errors.str.extract(KIND)
-    return found["code"].fillna(found["lack"]).fillna("no number")
+    return errors.fillna("").map(failure_kind)

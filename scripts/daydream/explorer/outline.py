@@ -10,12 +10,16 @@ subjects     for each level of the first dimension, what it is: [[name, value], 
 rows         the generations, each after its parent and next to its siblings, as columns:
              id, stage, parent (number of a row, -1 for none), levels (numbers: the combo's, then
              those of the stage's own dimensions), state (number in `states`),
-             score (null for none), scale (number in `scales`, -1 for a row that has no scale)
+             score (null for none), scale (number in `scales`, -1 for a row that has no scale),
+             chars (of the parsed text, of a scored row's answer;
+             null for none)
 states       the states that a generation can be in, "complete" first (`experiment.provenance`)
 reasons      {number of a row: why it is not complete}
 edited       {number of a row: the phases whose text was changed by hand}
 scales       [[lowest, highest score], ...]
 errors       {number of a row: why it has no score}
+kinds        the kinds of failure, named as in the table `coverage`, the most frequent first
+kind         {number of a row: the number of its kind in `kinds`}, of those that lack text or score
 slice        `where` and `exclude` of the run, null for the whole cohort
 total        the number of generations in the cohort, shown or not
 chunks       for each chunk of texts, the number of its first row (`daydream.explorer.page`)
@@ -24,17 +28,19 @@ chunks       for each chunk of texts, the number of its first row (`daydream.exp
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from daydream.errors import failure_kind
 from daydream.experiment import recipes
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
 from daydream.files import read_text
 from daydream.generations.row import Generation, own_axes
+from daydream.reports.scores import lack
 from daydream.store.layout import COHORTS
 from daydream.tables import read_records
 
@@ -86,6 +92,7 @@ def build_index(
     *,
     accounts: Mapping[str, Account],
     chunks: list[int],
+    lengths: list[int | None],
 ) -> dict[str, Any]:
     """Return the index of a cohort; the module's docstring says what is in it."""
     stages = list(experiment.settings.stages.values())
@@ -128,6 +135,9 @@ def build_index(
         )
         for column, cell in zip(columns.values(), cells, strict=True):
             column.append(cell)
+    columns["chars"] = list(lengths)
+    found = _kinds(rows, accounts, errors)
+    kinds = [kind for kind, _ in Counter(found.values()).most_common()]
     return {
         "cohort": cohort,
         "stages": [{"name": s.name, "prefix": s.prefix, "scored": s.scored} for s in stages],
@@ -147,10 +157,34 @@ def build_index(
         "edited": edited,
         "scales": list(scales),
         "errors": errors,
+        "kinds": kinds,
+        "kind": {number: kinds.index(kind) for number, kind in found.items()},
         "slice": json.loads(experiment.slice) if experiment.slice else None,
         "total": len({row.gen_id for row in experiment.memberships[cohort]} | set(place)),
         "chunks": chunks,
     }
+
+
+def _kinds(
+    rows: list[Generation], accounts: Mapping[str, Account], errors: Mapping[int, str]
+) -> dict[int, str]:
+    """Return the kind of failure of each row that lacks its text or its score, by its number.
+
+    It is that of the first generation of the lineage that is not complete, as in the score table.
+    """
+    lacks: dict[str, str] = {}
+    found: dict[int, str] = {}
+    for number, row in enumerate(rows):
+        why = lacks.get(row.parent_gen_id, "")
+        account = accounts[row.gen_id]
+        if not why and not account.complete:
+            why = lack(row, account)
+        if why:
+            lacks[row.gen_id] = why
+        why = errors.get(number, why)
+        if why:
+            found[number] = failure_kind(why)
+    return found
 
 
 def _read_scores(path: Path) -> Mapping[str, tuple[float | None, str]]:

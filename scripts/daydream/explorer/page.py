@@ -32,8 +32,19 @@ from daydream.generations.row import Generation
 from daydream.store.layout import RESPONSES, generation_file
 
 HERE = Path(__file__).parent
-VENDORED = ("virtual-core.min.js", "diff.min.js")
-SCRIPTS = ("store.js", "outline.js", "dom.js", "reader.js", "app.js")
+VENDORED = ("virtual-core.min.js", "diff.min.js", "marked.min.js")
+SCRIPTS = (
+    "store.js",
+    "columns.js",
+    "grid.js",
+    "outline.js",
+    "state.js",
+    "dom.js",
+    "table.js",
+    "markdown.js",
+    "reader.js",
+    "app.js",
+)
 # As small as is quickly unpacked, and large enough to hold what a text and its children share.
 CHUNK = 500_000
 
@@ -81,6 +92,9 @@ class _Book:
         self._accounts = accounts
         self._rows = shown_rows(experiment, cohort)
         self._starts: list[int] = []
+        self._lengths: list[int | None] = []
+        stages = experiment.settings.stages.values()
+        self._scored = {stage.name for stage in stages if stage.scored}
 
     def chunks(self) -> Iterator[str]:
         """Yield the texts of all rows, packed."""
@@ -88,6 +102,8 @@ class _Book:
         size = 0
         for number, row in enumerate(self._rows):
             texts = _texts(row, self._accounts[row.gen_id])
+            parsed, raw, *_ = texts
+            self._lengths.append(_length(raw if row.stage in self._scored else parsed))
             entry = json.dumps(texts, ensure_ascii=False)
             if not entries:
                 self._starts.append(number)
@@ -107,6 +123,7 @@ class _Book:
             self._rows,
             accounts=self._accounts,
             chunks=self._starts,
+            lengths=self._lengths,
         )
         return _packed(json.dumps(index, ensure_ascii=False))
 
@@ -124,6 +141,10 @@ def _texts(row: Generation, account: Account) -> Texts:
     )
     journal = sorted((directory / RESPONSES).glob("*.json"))
     return parsed, raw, prompt, metadata, [(path.stem, read_text(path)) for path in journal]
+
+
+def _length(text: str | None) -> int | None:
+    return None if text is None else len(text)
 
 
 def _packed(text: str) -> str:

@@ -7,10 +7,10 @@ const index = await unpack($("index"));
 const outline = new Outline(index);
 const texts = new Texts(index.chunks);
 
-const choice = {
-  view: "tree", stage: -1, sort: "design", descending: false,
-  judge: ALL, low: null, high: null, filters: new Map(), states: new Set(), hits: null,
-};
+// The state that the address keeps (state.js), and `hits` of the search, null without one.
+const choice = { ...firstState(), hits: null };
+// Where there is room for the list and the text side by side.
+const wide = matchMedia("(min-width: 801px)");
 // A tree begins with the scored leaves folded away: their scores show on their parents.
 const folded = new Set(outline.nodes.filter((node) =>
   node.children.length && node.children.every((child) => outline.scored(child) && !child.children.length)));
@@ -21,11 +21,13 @@ let selected = null;
 let pinned = null;
 let terms = [];
 let searches = 0;
-let tabs = { text: PARSED, scored: RAW };
+const FIRST_TABS = { text: PARSED, scored: RAW };
+const tabs = { ...FIRST_TABS };
 
 const reader = new Reader($("pane"), outline, texts, {
   link: (node) => `#${address(node)}`,
   tab: chooseTab,
+  source: toggleSource,
   compare: toggleCompare,
   swap: swapSides,
   back: showList,
@@ -34,9 +36,15 @@ const reader = new Reader($("pane"), outline, texts, {
 // The list
 
 const list = $("list");
+const table = new Table($("table"), outline, { open: choose, sort: sortBy });
+const grid = new Grid($("grid"), outline, { open: openCell });
+// Whether all rows are to be there, as on paper, and not only those in view.
+let printing = false;
+const sortable = tellingColumns(outline);
+
 const virtual = new VirtualCore.Virtualizer({
   count: 0,
-  getScrollElement: () => list,
+  getScrollElement: () => (choice.view === "table" ? table.box : list),
   estimateSize: rowHeight,
   overscan: 8,
   scrollToFn: VirtualCore.elementScroll,
@@ -51,21 +59,45 @@ function twoLines() {
 }
 
 function rowHeight() {
+  if (choice.view === "table") return TABLE_ROW;
   return twoLines() ? 50 : 31;
+}
+
+// What has the focus when no control has it.
+function surface() {
+  if (choice.view === "grid") return grid.box.querySelector("button") ?? grid.box;
+  return choice.view === "table" ? table.grid : list;
 }
 
 function arrange({ keep = true, found = outline.matching(choice) } = {}) {
   matching = found;
+  if (choice.view === "grid") {
+    shown = [];
+    grid.render(choice);
+    renderStatus();
+    return;
+  }
   shown = outline.arrange(matching, choice, (node) => closed.has(node));
-  virtual.setOptions({ ...virtual.options, count: shown.length, estimateSize: rowHeight });
+  const head = choice.view === "table" ? TABLE_HEAD : 0;
+  if (head) table.arrange(choice, shown.length);
+  virtual.setOptions({
+    ...virtual.options, count: shown.length, estimateSize: rowHeight, paddingStart: head, scrollPaddingStart: head,
+  });
   virtual._willUpdate();
   virtual.measure();
-  if (!keep) list.scrollTop = 0;
+  if (!keep) virtual.scrollElement.scrollTop = 0;
   renderList();
   renderStatus();
 }
 
 function renderList() {
+  if (choice.view === "grid") return;
+  if (choice.view === "table") {
+    const items = virtual.getVirtualItems();
+    const [from, to] = printing ? [0, shown.length] : [items[0]?.index ?? 0, (items.at(-1)?.index ?? -1) + 1];
+    table.render(shown, from, to, choice, selected);
+    return;
+  }
   const canvas = $("canvas");
   canvas.style.height = `${virtual.getTotalSize()}px`;
   canvas.replaceChildren(...virtual.getVirtualItems().map((item) => listRow(shown[item.index], item)));
@@ -127,7 +159,7 @@ function scoreCell(node, share) {
 
 function secondLine(node) {
   if (choice.hits?.has(node.row)) {
-    return h("span.second", { dir: "auto" }, marked(choice.hits.get(node.row), anyTerm(terms)));
+    return h("span.second", { dir: "auto" }, highlighted(choice.hits.get(node.row), anyTerm(terms)));
   }
   if (choice.view !== "list") return null;
   // Each part is shortened for itself, as paths differ anywhere.
@@ -148,17 +180,20 @@ function nodeAt(name) {
   return outline.roots.find((node) => outline.id(node) === combo) ?? null;
 }
 
-function select(node, { history: entry = "push" } = {}) {
+// `step`: what this is in the history of the browser (`remember`).
+function select(node, { step = "push" } = {}) {
   selected = node;
-  if (pinned === node && entry === "push") entry = "replace";
-  const other = comparison();
-  const hash = node ? `#${other ? `${address(other)}..` : ""}${address(node)}` : " ";
-  if (entry === "push" && node && location.hash !== hash) history.pushState(null, "", hash);
-  if (entry === "replace" && node) history.replaceState(null, "", hash);
-  document.body.classList.toggle("reading", node !== null);
+  document.body.classList.toggle("reading", node !== null && choice.view !== "grid");
   document.title = node ? `${outline.title(node)} · ${index.cohort}` : `${index.cohort} · Daydream explorer`;
+  remember(pinned === node && step === "push" ? "replace" : step);
   renderList();
   return showSelected();
+}
+
+// Select by a click; with Ctrl or Shift beside what is selected.
+function choose(node, event) {
+  if ((event.ctrlKey || event.metaKey || event.shiftKey) && selected?.row >= 0 && !pinned) pinned = selected;
+  return select(node);
 }
 
 function comparison() {
@@ -170,20 +205,36 @@ function showSelected() {
     other: comparison(),
     pinned: pinned !== null && pinned === selected,
     tab: currentTab(),
+    source: choice.source,
     pattern: anyTerm(terms),
   });
 }
 
+function kindOf(node) {
+  return node && outline.scored(node) ? "scored" : "text";
+}
+
 function currentTab() {
-  return tabs[selected && outline.scored(selected) ? "scored" : "text"];
+  return tabs[kindOf(selected)];
 }
 
 async function chooseTab(tab) {
   if (!selected || selected.row < 0) return;
   const focused = document.activeElement?.matches("[role=tab]");
-  tabs[outline.scored(selected) ? "scored" : "text"] = tab;
+  tabs[kindOf(selected)] = tab;
+  remember("tab");
   await showSelected();
   if (focused) $("pane").querySelector("[role=tab][aria-selected=true]")?.focus();
+}
+
+// A text in Markdown as it reads, or as it is written.
+async function toggleSource() {
+  if (!selected || selected.row < 0) return;
+  const focused = document.activeElement?.closest(".mode");
+  choice.source = !choice.source;
+  remember();
+  await showSelected();
+  if (focused) $("pane").querySelector(".mode [aria-pressed=true]")?.focus();
 }
 
 function toggleCompare() {
@@ -196,7 +247,7 @@ function toggleCompare() {
   }
   renderStatus();
   const reading = !pinned;
-  select(selected, { history: "replace" });
+  select(selected, { step: "replace" });
   document.body.classList.toggle("reading", reading && selected !== null);
 }
 
@@ -220,18 +271,86 @@ function reveal(node) {
   if (place >= 0) virtual.scrollToIndex(place, { align: "auto" });
 }
 
+// The address
+
+function state() {
+  const other = comparison();
+  const tab = currentTab();
+  const beside = wide.matches && choice.view !== "table";
+  const open = selected && (beside || document.body.classList.contains("reading"));
+  return {
+    ...choice,
+    names: open ? [other, selected].filter(Boolean).map(address) : [],
+    tab: open && selected.row >= 0 && tab !== FIRST_TABS[kindOf(selected)] ? tab : null,
+  };
+}
+
+// Put the state into the address: as a step of the history ("push"), in place of the last one
+// ("replace"), or not ("none"). Steps of any other name are one step as long as they follow one
+// another quickly, so that Back ends where a walk by keys or a word began.
+let last = { step: "", at: -Infinity };
+
+function remember(step = "push") {
+  if (step === "none") return;
+  const now = performance.now();
+  const onward = step === last.step && step !== "push" && now - last.at < 1000;
+  last = { step, at: now };
+  const hash = writeState(state(), outline);
+  if ((location.hash || "#") === hash) return;
+  if (step === "replace" || onward) history.replaceState(null, "", hash);
+  else history.pushState(null, "", hash);
+}
+
+// Show what the address says.
 function followHash() {
-  const names = location.hash.slice(1).split("..");
-  const nodes = names.map(nodeAt);
-  if (nodes.some((node) => !node)) {
-    if (location.hash.length > 1) notify(`This page has no generation ${location.hash.slice(1)}.`);
-    pinned = null;
-    return select(null, { history: "none" });
-  }
+  if (location.hash.length < 2) return openFirst();
+  const wanted = readState(location.hash, outline);
+  apply(wanted);
+  const nodes = wanted.names.map(nodeAt);
+  const lost = nodes.includes(null);
+  notify(lost ? `This page has no generation ${wanted.names.join("..")}.` : "");
+  pinned = !lost && nodes.length > 1 ? nodes[0] : null;
+  const node = lost ? null : nodes.at(-1) ?? null;
+  tabs[kindOf(node)] = wanted.tab ?? FIRST_TABS[kindOf(node)];
+  reveal(node);
+  return select(node, { step: "none" });
+}
+
+// What is seen before anything is chosen: on a narrow screen the list, else the first text too.
+function openFirst() {
+  apply(firstState());
   notify("");
-  pinned = nodes.length > 1 ? nodes[0] : null;
-  reveal(nodes.at(-1));
-  return select(nodes.at(-1), { history: "none" });
+  pinned = null;
+  Object.assign(tabs, FIRST_TABS);
+  const first = wide.matches ? outline.rows.find((node) => outline.complete(node)) : null;
+  return select(first ?? null, { step: "none" });
+}
+
+// Take over how the list is shown; if that is as it was, the branches stay as they are.
+function apply(wanted) {
+  const shownAs = (each) => writeState({ ...each, names: [], tab: null, source: false }, outline);
+  choice.source = wanted.source;
+  if (shownAs(wanted) === shownAs(choice)) return;
+  Object.assign(choice, wanted);
+  $("search").value = choice.query;
+  $("prompts").checked = choice.prompts;
+  selected = null;
+  renderControls();
+  search("none");
+}
+
+// A link to a generation opens it and leaves everything else as it is.
+function followLink(event) {
+  const link = event.target.closest?.("a[href^='#']");
+  if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  const node = nodeAt(link.getAttribute("href").slice(1));
+  if (!node) return;
+  event.preventDefault();
+  notify("");
+  pinned = null;
+  if (choice.view === "grid") chooseView("tree");
+  reveal(node);
+  select(node);
 }
 
 function notify(text) {
@@ -253,13 +372,8 @@ function goTo(place) {
   walk(shown[next]);
 }
 
-// Select by keys: a walk of many steps is one step of the history, so Back ends where it began.
-let walked = -Infinity;
-
 function walk(node) {
-  const now = performance.now();
-  select(node, { history: now - walked > 1000 ? "push" : "replace" });
-  walked = now;
+  select(node, { step: "walk" });
 }
 
 function fold(node, shut) {
@@ -284,17 +398,26 @@ let typing = 0;
 
 function searchSoon() {
   clearTimeout(typing);
-  typing = setTimeout(search, 180);
+  typing = setTimeout(searchAsked, 180);
 }
 
-async function search() {
+function searchAsked() {
   clearTimeout(typing);
+  choice.query = $("search").value;
+  choice.prompts = $("prompts").checked;
+  return search("search");
+}
+
+// Search for what is asked for; without words, show all.
+async function search(step) {
   searches += 1;
   const call = searches;
-  terms = queryTerms($("search").value);
+  terms = queryTerms(choice.query);
+  remember(step);
   if (!terms.length) {
     choice.hits = null;
-    refilter();
+    delete list.dataset.searched;
+    refilter("none");
     showSelected();
     return;
   }
@@ -302,7 +425,7 @@ async function search() {
   closed = new Set();
   let painted = performance.now();
   const complete = await searchTexts(texts, (row) => outline.names(row), terms, {
-    prompts: $("prompts").checked,
+    prompts: choice.prompts,
     stale: () => call !== searches,
     found: (row, text) => choice.hits.set(row, text),
     progress: (share) => {
@@ -313,13 +436,14 @@ async function search() {
     },
   });
   if (complete) {
-    list.dataset.searched = $("search").value;
+    list.dataset.searched = choice.query;
     if (selected && choice.hits.has(selected.row)) showSelected();
+    if (step === "none") reveal(selected);
   }
 }
 
 function filtered() {
-  return choice.stage >= 0 || choice.states.size || choice.low !== null || choice.high !== null
+  return choice.stage >= 0 || choice.states.size || choice.kinds.size || choice.low !== null || choice.high !== null
     || [...choice.filters.values()].some((levels) => levels.size);
 }
 
@@ -334,17 +458,19 @@ function shutAround(found) {
 }
 
 // After a change of filters. A search has opened all branches already.
-function refilter() {
+function refilter(step = "push") {
   const found = outline.matching(choice);
   if (!choice.hits) closed = filtered() ? shutAround(found) : folded;
   arrange({ found });
   reveal(selected);
+  remember(step);
 }
 
 function clearFilters() {
   choice.stage = -1;
   choice.filters.clear();
   choice.states.clear();
+  choice.kinds.clear();
   choice.low = choice.high = null;
   renderControls();
   refilter();
@@ -363,6 +489,7 @@ function renderStatus() {
   const active = [...choice.filters].filter(([, levels]) => levels.size)
     .map(([d]) => words(index.dimensions[d].name));
   if (choice.states.size) active.push("state");
+  if (choice.kinds.size) active.push("reason");
   if (choice.low !== null || choice.high !== null) active.push("score");
   $("active").textContent = active.length ? `: ${active.join(", ")}` : "";
 }
@@ -376,12 +503,66 @@ function renderControls() {
   for (const button of $("views").children) {
     button.setAttribute("aria-pressed", String(button.dataset.view === choice.view));
   }
-  const sorts = [["design", "order of the design"], ["score", "score"], ["spread", "spread of judges"], ["id", "id"],
-    ...index.dimensions.flatMap((dimension, d) => (outline.varying[d] ? [[d, words(dimension.name)]] : []))];
+  document.body.dataset.shown = choice.view;
+  list.hidden = !["tree", "list"].includes(choice.view);
+  grid.box.hidden = $("grid-tools").hidden = choice.view !== "grid";
+  $("sorting").hidden = choice.view === "grid";
+  table.box.hidden = $("table-tools").hidden = choice.view !== "table";
+  const sorts = [[DESIGN, "order of the design"], ...sortable.map(({ key, title }) => [key, title])];
   $("sort").replaceChildren(...sorts.map(([value, name]) =>
     h("option", { value, selected: String(value) === String(choice.sort) }, name)));
   $("direction").textContent = choice.descending ? "↓" : "↑";
   renderFacets();
+  renderColumns();
+  renderAxes();
+}
+
+// What the grid is of.
+function renderAxes() {
+  for (const side of ["down", "across"]) {
+    $(side).replaceChildren(...axesOf(outline).map((axis) => h("option", {
+      value: axis, selected: axis === choice[side],
+    }, axis === RECIPE ? RECIPE : words(index.dimensions[axis].name))));
+  }
+}
+
+// What the other side is of already changes places with it.
+function chooseAxis(side, other, value) {
+  const axis = value === RECIPE ? RECIPE : Number(value);
+  if (choice[other] === axis) choice[other] = choice[side];
+  choice[side] = axis;
+  renderAxes();
+  arrange();
+  remember();
+}
+
+// The texts of a cell of the grid, in the tree.
+function openCell(filters) {
+  choice.view = "tree";
+  filters.filter(([dimension]) => outline.varying[dimension])
+    .forEach(([dimension, level]) => choice.filters.set(dimension, new Set([level])));
+  renderControls();
+  refilter();
+  list.focus();
+}
+
+// Which columns the table has.
+function renderColumns() {
+  if (choice.view !== "table" || !$("columns").open) return;
+  const chosen = new Set(choice.show ?? table.first());
+  $("column-choice").replaceChildren(...[...outline.columns.values()].map(({ key, name, title }) => h("label", {},
+    h("input", { type: "checkbox", value: name, checked: chosen.has(key), onchange: () => toggleColumn(chosen, key) }),
+    h("span", {}, title))));
+}
+
+function toggleColumn(chosen, key) {
+  if (!chosen.delete(key)) chosen.add(key);
+  if (!chosen.size) chosen.add("id");
+  const show = [...outline.columns.keys()].filter((each) => chosen.has(each));
+  choice.show = show.join() === table.first().join() ? null : show;
+  table.arrange(choice, shown.length);
+  renderList();
+  remember();
 }
 
 // Only when they are looked at: a large design has thousands of levels.
@@ -396,7 +577,7 @@ function scoreFacet() {
     value: choice[name] ?? "",
     oninput: (event) => {
       choice[name] = event.target.value === "" ? null : Number(event.target.value);
-      refilter();
+      refilter("bound");
     },
   });
   const judges = h("select", {
@@ -428,6 +609,11 @@ function facets() {
     const options = [...states].sort(([a], [b]) => a - b)
       .map(([state, nodes]) => [state, index.states[state], nodes.length, index.states[state]]);
     found.push(facet("state", "state", options, choice.states));
+  }
+  if (index.kinds.length) {
+    const kinds = Map.groupBy(outline.rows, (node) => outline.kind(node));
+    const options = index.kinds.map((name, kind) => [kind, name, kinds.get(kind).length, name]);
+    found.push(facet("reason of failure", "reason", options, choice.kinds));
   }
   return found;
 }
@@ -541,11 +727,28 @@ function storedTheme() {
   }
 }
 
+// By a column: what is a number begins with the highest. Once more turns the order round.
+function sortBy(key, { turn = true } = {}) {
+  const again = turn && choice.sort === key;
+  const falling = ["score", "spread", "judges", "characters"].includes(key);
+  choice.descending = again ? !choice.descending : falling;
+  choice.sort = key;
+  resort();
+}
+
+function resort() {
+  renderControls();
+  arrange({ keep: false });
+  remember();
+}
+
 function chooseView(view) {
   choice.view = view;
+  document.body.classList.remove("reading");
   renderControls();
   arrange();
   reveal(selected);
+  remember();
 }
 
 // Events
@@ -553,14 +756,38 @@ function chooseView(view) {
 // Where there is room for one of the two alone: from the text to the list.
 function showList() {
   document.body.classList.remove("reading");
-  list.focus();
+  remember();
+  surface().focus();
+}
+
+async function copyTable() {
+  const copied = await copyText(tsvText(table.cells(shown, choice)));
+  tell(copied ? `${plural(shown.length, "row")} copied.` : "The browser did not let the page copy.");
+}
+
+function saveTable() {
+  saveText(csvText(table.cells(shown, choice)), `${index.cohort}.csv`, "text/csv");
+  tell(`${plural(shown.length, "row")} saved.`);
+}
+
+function tell(text) {
+  $("told").textContent = text;
+  clearTimeout(tell.timer);
+  tell.timer = setTimeout(() => { $("told").textContent = ""; }, 4000);
+}
+
+// On paper a table has all its rows.
+function allRows(wanted) {
+  if (choice.view !== "table") return;
+  printing = wanted;
+  renderList();
 }
 
 function back() {
   if ($("search").value) {
     $("search").value = "";
-    search();
-    list.focus();
+    searchAsked();
+    surface().focus();
   } else if (pinned) {
     toggleCompare();
   } else if (document.body.classList.contains("reading")) {
@@ -574,8 +801,8 @@ const KEYS = {
   Home: () => goTo(0), End: () => goTo(shown.length - 1),
   "/": () => { document.body.classList.remove("reading"); $("search").focus(); $("search").select(); },
   Escape: back,
-  c: toggleCompare, x: swapSides, d: toggleTheme,
-  t: () => chooseView(choice.view === "tree" ? "list" : "tree"),
+  c: toggleCompare, x: swapSides, m: toggleSource, d: toggleTheme,
+  t: () => chooseView(VIEWS[(VIEWS.indexOf(choice.view) + 1) % VIEWS.length]),
   f: () => { $("filters").open = !$("filters").open; },
   n: () => reader.step(1), N: () => reader.step(-1),
   "?": () => $("help").showModal(),
@@ -594,8 +821,8 @@ function keyDown(event) {
       field.blur();
     } else if (field.id === "search" && ["ArrowDown", "Enter"].includes(event.key)) {
       event.preventDefault();
-      if (event.key === "Enter") search();
-      list.focus();
+      if (event.key === "Enter") searchAsked();
+      surface().focus();
       if (event.key === "ArrowDown") move(1);
     }
     return;
@@ -605,6 +832,10 @@ function keyDown(event) {
     chooseTab((currentTab() + (event.key === "ArrowRight" ? 1 : TABS.length - 1)) % TABS.length);
     return;
   }
+  // A table wider than its column is moved sideways by the browser itself.
+  if (choice.view === "table" && ["ArrowLeft", "ArrowRight"].includes(event.key)) return;
+  // The grid shows no text for keys to act on.
+  if (choice.view === "grid" && !["/", "Escape", "d", "t", "f", "?"].includes(event.key)) return;
   const widget = event.target.closest?.("button, a, summary");
   if (widget && [" ", "Enter"].includes(event.key)) return;
   const action = KEYS[event.key];
@@ -620,30 +851,34 @@ list.addEventListener("click", (event) => {
   if (event.target.closest(".twist") && outline.branches(node)) {
     fold(node, !closed.has(node));
   } else {
-    if ((event.ctrlKey || event.metaKey || event.shiftKey) && selected?.row >= 0 && !pinned) pinned = selected;
-    select(node);
+    choose(node, event);
   }
 });
 addEventListener("keydown", keyDown);
 addEventListener("hashchange", followHash);
+addEventListener("click", followLink);
 $("search").addEventListener("input", searchSoon);
-$("prompts").addEventListener("change", search);
+$("prompts").addEventListener("change", searchAsked);
 $("views").addEventListener("click", (event) => {
   if (event.target.dataset.view) chooseView(event.target.dataset.view);
 });
 $("sort").addEventListener("change", (event) => {
   const { value } = event.target;
-  choice.sort = /^\d+$/.test(value) ? Number(value) : value;
-  choice.descending = ["score", "spread"].includes(value);
-  renderControls();
-  arrange({ keep: false });
+  sortBy(/^\d+$/.test(value) ? Number(value) : value, { turn: false });
 });
 $("direction").addEventListener("click", () => {
   choice.descending = !choice.descending;
-  renderControls();
-  arrange({ keep: false });
+  resort();
 });
 $("filters").addEventListener("toggle", renderFacets);
+$("columns").addEventListener("toggle", renderColumns);
+$("down").addEventListener("change", (event) => chooseAxis("down", "across", event.target.value));
+$("across").addEventListener("change", (event) => chooseAxis("across", "down", event.target.value));
+$("copy").addEventListener("click", copyTable);
+$("save").addEventListener("click", saveTable);
+$("print").addEventListener("click", () => print());
+addEventListener("beforeprint", () => allRows(true));
+addEventListener("afterprint", () => allRows(false));
 $("theme").addEventListener("click", toggleTheme);
 $("help-button").addEventListener("click", () => $("help").showModal());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => setTheme());
@@ -652,11 +887,5 @@ setTheme(storedTheme());
 renderNotices();
 renderControls();
 arrange();
-if (location.hash.length > 1) {
-  await followHash();
-} else {
-  const first = outline.rows.find((node) => outline.complete(node));
-  if (matchMedia("(min-width: 801px)").matches && first) await select(first, { history: "none" });
-  else await select(null, { history: "none" });
-}
+await followHash();
 document.documentElement.dataset.ready = "";

@@ -17,7 +17,7 @@ function h(what, attributes = {}, ...children) {
 }
 
 // A text with what `pattern` finds in it marked.
-function marked(text, pattern) {
+function highlighted(text, pattern) {
   if (!pattern) return [text];
   const parts = [];
   let end = 0;

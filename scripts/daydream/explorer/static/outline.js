@@ -34,6 +34,7 @@ class Outline {
     this.scale = scales.size === 1 ? index.scales[0] : [0, 100];
     this.unit = scales.size === 1 ? "" : " %";
     this.varying = dimensions.map((dimension) => dimension.levels.length > 1);
+    this.columns = columnsOf(this);
   }
 
   #add(row, stage, parent, own) {
@@ -131,7 +132,8 @@ class Outline {
 
   // A share on the scale of the templates, if they have the same, else in percent.
   onScale(share) {
-    return this.scale[0] + share * (this.scale[1] - this.scale[0]);
+    // Without the error of sums of shares, which would make 2.7 of 2.75.
+    return Math.round((this.scale[0] + share * (this.scale[1] - this.scale[0])) * 1e9) / 1e9;
   }
 
   scoreText(node, judge = ALL) {
@@ -176,8 +178,30 @@ class Outline {
     return shares.length > 1 ? Math.max(...shares) - Math.min(...shares) : null;
   }
 
+  spreadText(node) {
+    const spread = this.spread(node);
+    if (spread === null) return "";
+    return (spread * (this.scale[1] - this.scale[0])).toFixed(1) + this.unit;
+  }
+
+  // How many judges gave the scores at and below a node; null for a judgement itself.
+  judgesOf(node) {
+    if (this.scored(node)) return null;
+    return node.scores.size ? node.scores.size - 1 : 0;
+  }
+
+  // The number of the kind of failure for which it lacks its text or its score; null if it has both.
+  kind(node) {
+    return this.index.kind[node.row] ?? null;
+  }
+
+  // Why a generation is not complete, or has no score; empty if it is as it should be.
+  error(node) {
+    return node.row < 0 ? "" : this.reason(node) || this.index.errors[node.row] || "";
+  }
+
   // The generations that meet a choice: {stage, filters: Map of dimension -> Set of levels, states:
-  // Set, judge, low, high, hits: Set of rows, or null}.
+  // Set, kinds: Set, judge, low, high, hits: Set of rows, or null}.
   //
   // A generation meets a filter of a later stage if something that meets it was made of it.
   matching(choice) {
@@ -196,6 +220,7 @@ class Outline {
       const value = share === null ? null : this.onScale(share);
       const keep = (choice.stage < 0 || node.stage === choice.stage)
         && (!choice.states.size || choice.states.has(this.state(node)))
+        && (!choice.kinds.size || choice.kinds.has(this.kind(node)))
         && (choice.low === null || (value !== null && value >= choice.low - 1e-9))
         && (choice.high === null || (value !== null && value <= choice.high + 1e-9))
         && (!choice.hits || choice.hits.has(node.row));
@@ -204,11 +229,25 @@ class Outline {
     return met;
   }
 
+  // The scored generations, of the judge if one is chosen, whose dimensions the filters leave and of
+  // which they or an ancestor meet the rest of the choice: its stage, search, state and bounds.
+  scoresLeft(choice) {
+    const met = this.matching(choice);
+    const none = new Set();
+    const within = this.matching({ ...choice, stage: -1, states: none, kinds: none, low: null, high: null, hits: null });
+    return this.rows.filter((node) => {
+      if (!within.has(node) || !this.scored(node) || this.share(node) === null) return false;
+      if (choice.judge !== ALL && this.judgeOf(node) !== choice.judge) return false;
+      for (let at = node; at; at = at.parent) if (met.has(at)) return true;
+      return false;
+    });
+  }
+
   // The nodes in the order they are shown: as a list, or as a tree in which the branches for which
   // `closed(node)` are shut and the ancestors of what matches are kept.
   arrange(matching, choice, closed) {
     const compare = this.#order(choice);
-    if (choice.view === "list") return this.rows.filter((node) => matching.has(node)).sort(compare);
+    if (choice.view !== "tree") return this.rows.filter((node) => matching.has(node)).sort(compare);
     const kept = new Set();
     for (const node of matching) {
       for (let at = node; at && !kept.has(at); at = at.parent) kept.add(at);
@@ -236,11 +275,12 @@ class Outline {
 
   #order({ sort, descending, judge }) {
     const sign = descending ? -1 : 1;
-    const value = (node) => (sort === "score" ? this.share(node, judge)
-      : sort === "spread" ? this.spread(node)
-      : sort === "id" ? this.id(node)
-      : node.levels.get(sort) ?? null);
     if (sort === "design") return (a, b) => sign * (a.number - b.number);
+    const values = new Map();
+    const value = (node) => {
+      if (!values.has(node)) values.set(node, this.columns.get(sort).value(node, judge));
+      return values.get(node);
+    };
     // What has no value stands last either way; equals keep the order of the design.
     return (a, b) => {
       const [x, y] = [value(a), value(b)];

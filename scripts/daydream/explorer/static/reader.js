@@ -13,9 +13,11 @@ class Reader {
     this.shown = 0;
   }
 
-  // Show a node, beside `other` if that is given. `tab` is the number of a tab, `pattern` is marked.
-  async show(node, { other = null, pinned = null, tab, pattern = null }) {
+  // Show a node, beside `other` if that is given. `tab` is the number of a tab, `pattern` is marked;
+  // with `source` a text in Markdown is shown as it is written.
+  async show(node, { other = null, pinned = null, tab, source = false, pattern = null }) {
     this.shown += 1;
+    this.source = source;
     const call = this.shown;
     if (!node) return this.#fill(h("p.empty", {}, "Choose a generation on the left."));
     if (node.row < 0) return this.#fill(this.#combo(node));
@@ -43,6 +45,7 @@ class Reader {
     places[this.place]?.classList.remove("here");
     this.place = (this.place + by + places.length) % places.length;
     places[this.place].classList.add("here");
+    places[this.place].closest("details.thinking")?.setAttribute("open", "");
     places[this.place].scrollIntoView({ block: "center" });
   }
 
@@ -199,7 +202,20 @@ class Reader {
     if (texts[tab] === null) return missing(tab);
     if (tab === METADATA) return metadataTable(texts[METADATA]);
     if (texts[tab] === "") return h("div.missing", {}, h("p", {}, `${FILES[tab]} is empty: it has no characters.`));
-    return textBlock(marked(texts[tab], pattern), tab);
+    return this.#prose(texts[tab], tab, pattern);
+  }
+
+  // A text, and if it is in Markdown, the choice between how it reads and how it is written.
+  #prose(text, tab, pattern) {
+    const reads = looksLikeMarkdown(text) ? renderMarkdown(text, pattern) : null;
+    const written = () => textBlock(highlighted(text, pattern), tab);
+    if (!reads) return written();
+    const button = (name, source) => h("button", {
+      type: "button", "aria-pressed": String(source === this.source), title: `${name} (m)`,
+      onclick: () => { if (source !== this.source) this.actions.source(); },
+    }, name);
+    return [h("div.mode.segments", { role: "group", "aria-label": "Markdown" }, button("Rendered", false), button("Source", true)),
+      this.source ? written() : h("div.rendered", { dir: "auto" }, reads)];
   }
 
   #journal(texts) {

@@ -1,0 +1,132 @@
+// The table of the filtered generations, and what it leaves the page as: copied, a file, on paper.
+
+// As style.css has them.
+const TABLE_ROW = 31, TABLE_HEAD = 34;
+// What spreadsheet programs take for a formula, as `daydream.tables` has it.
+const FORMULA = /^'*[=+\-@\t\r\n＝＋－＠]/;
+const A_NUMBER = /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf)$/;
+
+class Table {
+  constructor(box, outline, actions) {
+    Object.assign(this, { box, outline, actions });
+    this.head = h("thead");
+    this.body = h("tbody");
+    this.before = h("td");
+    this.after = h("td");
+    this.widths = h("colgroup");
+    const gap = (cell) => h("tbody.gap", { "aria-hidden": "true" }, h("tr", {}, cell));
+    this.grid = h("table", { role: "grid", tabindex: 0, "aria-label": "Table of generations" },
+      this.widths, this.head, gap(this.before), this.body, gap(this.after));
+    box.replaceChildren(this.grid);
+    box.addEventListener("click", (event) => this.#click(event));
+  }
+
+  // The columns of a table whose columns nobody has chosen.
+  first() {
+    this.known ??= firstColumns(this.outline);
+    return this.known;
+  }
+
+  columns({ show }) {
+    return (show ?? this.first()).map((key) => this.outline.columns.get(key));
+  }
+
+  // Columns and their heads, after a change of columns or order.
+  arrange(choice, count) {
+    const columns = this.columns(choice);
+    const focused = this.head.contains(document.activeElement) ? document.activeElement.dataset.sort : null;
+    this.widths.replaceChildren(...columns.map(({ width }) => {
+      const column = h("col");
+      column.style.width = `${width}px`;
+      return column;
+    }));
+    this.grid.style.minWidth = `${columns.reduce((sum, { width }) => sum + width, 0)}px`;
+    this.grid.setAttribute("aria-rowcount", count + 1);
+    this.grid.setAttribute("aria-colcount", columns.length);
+    for (const gap of [this.before, this.after]) gap.colSpan = columns.length;
+    this.head.replaceChildren(h("tr", { "aria-rowindex": 1 }, columns.map((column) => this.#head(column, choice))));
+    if (focused !== null) this.head.querySelector(`[data-sort="${focused}"]`)?.focus();
+  }
+
+  #head({ key, title, kind }, { sort, descending }) {
+    const sorted = sort === key ? (descending ? "descending" : "ascending") : "none";
+    return h(kind === "number" ? "th.number" : "th", { scope: "col", "aria-sort": sorted },
+      h("button", { type: "button", "data-sort": key, title: `Sort by ${title}`, onclick: () => this.actions.sort(key) },
+        h("span", {}, title),
+        h("span.arrow", { "aria-hidden": "true" }, sort === key ? (descending ? "↓" : "↑") : "")));
+  }
+
+  // The rows `from` ... `to` of `nodes`; the gaps before and after are as high as what is left out.
+  render(nodes, from, to, choice, selected) {
+    const columns = this.columns(choice);
+    this.before.style.height = `${from * TABLE_ROW}px`;
+    this.after.style.height = `${(nodes.length - to) * TABLE_ROW}px`;
+    this.body.replaceChildren(...nodes.slice(from, to).map((node, place) =>
+      this.#row(node, from + place, columns, choice.judge, node === selected)));
+    const seen = this.body.querySelector("[aria-selected=true]");
+    if (seen) this.grid.setAttribute("aria-activedescendant", seen.id);
+    else this.grid.removeAttribute("aria-activedescendant");
+  }
+
+  #row(node, place, columns, judge, selected) {
+    const cells = columns.map(({ kind, text }, column) => {
+      const shown = text(node, judge);
+      return h((column ? "td" : "th") + (kind === "number" ? ".number" : ""), { scope: column ? null : "row", title: shown || null, dir: "auto" }, shown);
+    });
+    const row = h("tr", {
+      id: `cells${node.number}`, "data-number": node.number, "aria-rowindex": place + 2, "aria-selected": String(selected),
+    }, cells);
+    if (!this.outline.complete(node)) row.classList.add("unfinished");
+    return row;
+  }
+
+  #click(event) {
+    const row = event.target.closest("tr[data-number]");
+    if (row) this.actions.open(this.outline.nodes[row.dataset.number], event);
+  }
+
+  // A header and a row for each node, of the columns that are shown; the id always comes first.
+  cells(nodes, choice) {
+    const shown = this.columns(choice).filter(({ key }) => key !== "id");
+    const columns = [this.outline.columns.get("id"), ...shown];
+    return [columns.map(({ name }) => name),
+      ...nodes.map((node) => columns.map(({ plain }) => String(plain(node, choice.judge))))];
+  }
+}
+
+// A cell that no spreadsheet program runs; a number stays as it is.
+function guarded(cell) {
+  return FORMULA.test(cell) && !A_NUMBER.test(cell) ? `'${cell}` : cell;
+}
+
+function csvText(rows) {
+  const quoted = (cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
+  return rows.map((row) => `${row.map((cell) => quoted(guarded(cell))).join(",")}\n`).join("");
+}
+
+// To paste: a tab or a line break in a cell would begin another one.
+function tsvText(rows) {
+  return rows.map((row) => `${row.map((cell) => guarded(cell).replace(/[\t\r\n]+/g, " ")).join("\t")}\n`).join("");
+}
+
+// A page from a file may have no clipboard of its own: then a field that is copied from.
+async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const field = h("textarea", { "aria-hidden": "true" });
+    field.value = text;
+    document.body.append(field);
+    field.select();
+    const copied = document.execCommand("copy");
+    field.remove();
+    return copied;
+  }
+}
+
+function saveText(text, name, type) {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  h("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}
