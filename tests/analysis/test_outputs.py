@@ -89,7 +89,7 @@ def test_every_column_is_described_and_every_description_is_of_a_column(
 ) -> None:
     """docs/results.md and the tables name the same columns, in the same order of first mention."""
     frame.insert(list(frame).index("essay_replicate"), "essay_temperature", "0.5")
-    optional = {"cohorts": "", "answer.depth": "", "repaired": ""}
+    optional = {"cohorts": "", "expected_score": "", "answer.depth": "", "repaired": ""}
     made = {**tables(frame), "The score tables": frame.assign(**optional)}[title]
     names = documented()[title]
     for column in made:

@@ -15,7 +15,7 @@ OF_TEXT = (*OF_TEXT_ALONE, "sibling_share", "near_duplicates")
 # Columns of numbers, where 7 is 7.0, and where no value can be missed that another run may give.
 NUMBERS = (
     *("score", "score_min", "score_max", "parent_chars", "parent_usd"),
-    *("usd", "prompt_tokens", "completion_tokens"),
+    *("expected_score", "usd", "prompt_tokens", "completion_tokens"),
     *OF_TEXT_ALONE,
 )
 

@@ -13,11 +13,12 @@ scored stage itself (whose id is `gen_id`), then
     edited                 the stages of which a text was changed by hand, with spaces between
     usd                    price of this evaluation's own call in USD; empty if unknown
     prompt_tokens, completion_tokens   as the provider counted them for that call
+    expected_score         the mean score by the judge's probabilities (`reports.expected`)
     answer.<path>          what else the judge says, if its template has a schema (`reports.said`)
     repaired               yes if the parser `json_lenient` had to repair the answer
     slice                  `where` and `exclude` of the run, if the table is not the whole cohort
 
-`answer.<path>` and `repaired` are there only if a judge of the table can have them.
+The last three are there only if a judge of the table can have them.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from daydream.experiment.provenance import Account
 from daydream.files import read_text, write_text
 from daydream.generations.row import Generation
 from daydream.llm.usage import read_usage
+from daydream.reports.expected import EXPECTED, expected_score, is_told
 from daydream.reports.report import scored
 from daydream.reports.said import said, said_columns, templates_of
 from daydream.settings import chain
@@ -56,7 +58,8 @@ SLICE = "slice"
 def score_columns(experiment: Experiment, stage: str) -> list[str]:
     """Return the columns that the score table of a scored stage may have."""
     templates = experiment.catalog.templates[stage].values()
-    return [*_fixed_columns(experiment, stage), *said_columns(experiment, templates), SLICE]
+    said_here = said_columns(experiment, templates)
+    return [*_fixed_columns(experiment, stage), EXPECTED, *said_here, SLICE]
 
 
 def _fixed_columns(experiment: Experiment, stage: str) -> list[str]:
@@ -96,6 +99,8 @@ def score_row(
         row.update(_cost(experiment, generation))
     row["edited"] = " ".join(link.stage for link in lineage if accounts[link.gen_id].edited)
     row.update(_outcome(lineage, accounts))
+    if "score" in row and is_told(experiment, generation):
+        row[EXPECTED] = expected_score(experiment, generation, float(str(row["score"])))
     if "score" in row:
         row.update(said(experiment, generation, read_text(_file(generation, "raw.txt"))))
     return row
@@ -170,6 +175,8 @@ def write_scores(
     header = list(
         dict.fromkeys(n for stage in stages for n in _fixed_columns(experiment, stage.name))
     )
+    if any(is_told(experiment, generation) for generation in generations):
+        header.append(EXPECTED)
     header += [*said_columns(experiment, templates_of(experiment, generations)), SLICE]
     judged: dict[str, dict[str, object]] = {}
     rows = []

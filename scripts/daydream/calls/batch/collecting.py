@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -19,9 +20,12 @@ from daydream.llm.batches import RemoteBatch
 from daydream.llm.failures import CallFailedError
 from daydream.llm.request import Request
 from daydream.settings import Settings
-from daydream.store.batches import ERRORS, OUTPUT, BatchRecord, Member
+from daydream.store.batches import ERRORS, OUTPUT, BatchRecord
 from daydream.store.journal import CLAIM_PAUSE_S, claim_entry, find_response, record_response
 from daydream.store.layout import generation_file
+
+# How many answers are journaled at once.
+AT_ONCE = 16
 
 
 class Collector:
@@ -104,8 +108,13 @@ class Collector:
         requests = record.requests()
         unfinished = record.remote_state != "completed"
         outcomes = read_outcomes(record, unfinished=unfinished)
-        for name, member in record.members.items():
-            self._enter(record, member, requests[name], name, outcomes[name])
+        # Each waits for the disk most of the time.
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            for entered in [
+                threads.submit(self._enter, record, name, requests[name], outcomes[name])
+                for name in record.members
+            ]:
+                entered.result()
         record.answered = sum(outcome.response is not None for outcome in outcomes.values())
         record.refused = [name for name, outcome in outcomes.items() if outcome.for_good]
         record.state = "collected"
@@ -114,10 +123,8 @@ class Collector:
         text = f"Batch {record.batch_id}: {record.answered:,} answers"
         tell(f"{text}, {missing:,} without one" if missing else text)
 
-    def _enter(
-        self, record: BatchRecord, member: Member, request: Request, name: str, outcome: Outcome
-    ) -> None:
-        call = call_name(record, name)
+    def _enter(self, record: BatchRecord, name: str, request: Request, outcome: Outcome) -> None:
+        member, call = record.members[name], call_name(record, name)
         if outcome.response is None:
             self._ledger.close(
                 call, outcome.event, cohort=member.cohort_id, reason=outcome.reason, run=record.run
