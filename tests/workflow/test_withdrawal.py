@@ -93,6 +93,7 @@ def test_a_smaller_design_withdraws_the_reports_of_the_larger(
 
 @pytest.mark.parametrize("command", [["scores", "-n"], ["plan"], ["explorer", "-n"]])
 def test_looking_withdraws_nothing(reported: Project, command: list[str]) -> None:
+    """Nor does it write anything else than the plan."""
     drop_level(reported)
     before = content(reported)
     reported.snakemake(*command)

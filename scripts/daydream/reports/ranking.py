@@ -14,7 +14,7 @@ from daydream.errors import Problems, nearest
 from daydream.experiment.experiment import Experiment
 from daydream.files import write_text
 from daydream.store.layout import COHORTS, generation_file
-from daydream.tables import csv_text, read_records, read_table, unguarded
+from daydream.tables import csv_text, is_yes, read_records, read_table, unguarded
 from daydream.text import clipped, table
 
 BY = "shrunk_mean"
@@ -61,8 +61,8 @@ def write_top(experiment: Experiment, cohort: str, scores: str, *, count: int, b
     ranked = [
         (place, row)
         for place, row in enumerate(_ranked(rows, names, by, scores), start=1)
-        # What the user has marked stays, wherever it stands now.
-        if place <= count or marks.get(row["parent_gen_id"])
+        # What the user has written anything but no beside stays, wherever it stands now.
+        if place <= count or is_yes(marks.get(row["parent_gen_id"], "")) is not False
     ]
     columns = [name for name in names if name not in ("stage", "parent_gen_id", "slice", by)]
     cells = []
