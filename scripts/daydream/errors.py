@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 # Stands in an error about an answer that is there, but is not one.
 ANSWER_KEPT = ", which is kept in "
+# Begins what an error about a refused answer says last: that there are others to take instead.
+OTHER_ANSWERS = "; its journal has "
 
 
 class DaydreamError(Exception):

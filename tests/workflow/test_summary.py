@@ -129,7 +129,7 @@ def test_failures_are_grouped_by_their_cause() -> None:
     text = run_summary(rows, accounts(rows, **told), failures=failures, spent=NOTHING)
     lines = text.split("Failed, by cause:\n")[1].splitlines()
     assert lines[:4] == [
-        "  13 × [parse] one of 0 in 'x0'; fix it",
+        "  13 × [parse] one of … in 'x0'; fix it",
         "       for example draft d_0",
         "   1 × [call] no answer; wait",
         "       draft d_30",
@@ -286,12 +286,42 @@ def test_a_refused_answer_is_refused_again(project: Project) -> None:
     project.save()
     output = project.snakemake(code=1)
     (judged, *_) = (row for row in project.membership() if row["stage"] == "evaluation")
+    assert "  4 × [parse] no score in" in output, "one cause, whoever has other answers"
+    assert "4 of them have other answers, which `snakemake -c1 restore --config gen_id=…`" in output
     command = f"restore --config gen_id={judged['gen_id']}"
     assert "its journal has another answer, which `snakemake -c1 restore --config gen_id=" in output
     output = project.snakemake(*command.split())
     (first, second) = (line for line in output.splitlines() if "echo-1" in line)
     assert first.split()[1] == "counts"
     assert [line.split()[-1] for line in (first, second)] == ["none", "none"]
+
+
+def test_an_answer_to_another_prompt_is_not_recommended(project: Project) -> None:
+    """It could not be restored."""
+    project.write("echo.py", "def complete(body):\n    return 'none'\n")
+    project.snakemake(code=1)
+    project.edit("data/1_raw/templates/evaluation/judge.txt", "Judge:", "Judge this:")
+    output = project.snakemake(code=1)
+    assert len(list(project.path("data/gens/evaluation").glob("*/responses/*.json"))) == 8
+    assert "[parse] evaluation v_" in output
+    assert "restore --config" not in output
+
+
+def test_one_cause_is_not_told_with_the_numbers_of_one() -> None:
+    """What is the same in all lines is shown, and a quoted text as an example."""
+    others = "; its journal has {}, which `snakemake -c1 restore --config gen_id=d_{}` lists"
+    lines = [
+        "[parse] draft d_0: 'a' has 2 lines of 9; fix it",
+        "[parse] draft d_1: 'b' has 3 lines of 9; fix it" + others.format("another answer", 1),
+        "[parse] draft d_2: 'c' has 2 lines of 9; fix it" + others.format("3 other answers", 2),
+    ]
+    rows = chain(3)
+    known = accounts(rows, **{f"d_{place}": failed(line) for place, line in enumerate(lines)})
+    text = run_summary(rows, known, spent=NOTHING)
+    assert (
+        "  3 × [parse] 'a' has … lines of 9; fix it; 2 of them have other answers, which "
+        "`snakemake -c1 restore --config gen_id=…` lists\n" in text
+    )
 
 
 def test_failures_name_their_models() -> None:

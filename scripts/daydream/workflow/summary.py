@@ -15,7 +15,7 @@ from typing import Literal
 
 from daydream.calls.ledger import LEDGER
 from daydream.calls.spent import Spent
-from daydream.errors import DaydreamError
+from daydream.errors import OTHER_ANSWERS, DaydreamError
 from daydream.experiment import provenance
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
@@ -95,21 +95,47 @@ def _by_stage(rows: Mapping[str, Generation], found: Mapping[str, Standing]) -> 
     return table([["", *names], *lines])
 
 
-_QUOTED = re.compile(r"(?<!\w)('(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")(?!\w)")
-
-
-_IDS = re.compile(r"\b[A-Za-z0-9]{1,16}_[0-9a-z]{16}\b|\b[0-9a-f]{12,64}\b")
-
-
-# Not the status of an answer over HTTP: 429 and 500 are two causes.
-_NUMBERS = re.compile(r"(?<![\w.])(?<!status )(?<!HTTP )\d+(?:[.,:]\d+)*")
+# What lines of the same cause may differ in: quoted texts, ids and numbers; but not the status of an
+# answer over HTTP: 429 and 500 are two causes.
+_VARYING = re.compile(
+    r"(?<!\w)(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")(?!\w)"
+    r"|\b[A-Za-z0-9]{1,16}_[0-9a-z]{16}\b|\b[0-9a-f]{12,64}\b"
+    r"|(?<![\w.])(?<!status )(?<!HTTP )\d+(?:[.,:]\d+)*"
+)
 
 
 def cause(line: str) -> str:
-    """Return what lines of the same cause have in common: no ids, numbers or quoted texts."""
-    for pattern, shown in ((_QUOTED, "'…'"), (_IDS, "…"), (_NUMBERS, "n")):
-        line = pattern.sub(shown, line)
-    return line
+    """Return what lines of the same cause have in common: no ids, numbers or quoted texts.
+
+    Nor does it matter what other answers there are.
+    """
+    return _VARYING.sub(_kind, line.partition(OTHER_ANSWERS)[0])
+
+
+def _kind(found: re.Match[str]) -> str:
+    return "'…'" if found[0][0] in "'\"" else "…"
+
+
+def _shown(lines: Sequence[str]) -> str:
+    """Return lines of the same cause as one: a quoted text is an example, what else varies is "…"."""
+    if len(lines) == 1:
+        return lines[0]
+    bare = [line.partition(OTHER_ANSWERS)[0] for line in lines]
+    varying = zip(*map(_VARYING.findall, bare), strict=False)
+    alike = iter([len(set(values)) == 1 for values in varying])
+
+    def shown(found: re.Match[str]) -> str:
+        is_quoted = _kind(found) != "…"
+        return found[0] if next(alike, True) or is_quoted else "…"
+
+    text = _VARYING.sub(shown, bare[0])
+    others = sum(OTHER_ANSWERS in line for line in lines)
+    if not others:
+        return text
+    return (
+        f"{text}; {others:,} of them {'has' if others == 1 else 'have'} other answers, which "
+        "`snakemake -c1 restore --config gen_id=…` lists"
+    )
 
 
 def _causes(
@@ -132,7 +158,7 @@ def _causes(
     several = len({row.llm_model_id for row in rows.values()}) > 1
     shown = []
     for group in ordered[:CAUSES]:
-        shown.append((f"{len(group):,} ×", group[0].line))
+        shown.append((f"{len(group):,} ×", _shown([failure.line for failure in group])))
         models = f"; {_models(rows, group)}" if several else ""
         shown.append(("", f"{'for example ' if len(group) > 1 else ''}{group[0].place}{models}"))
     lines = ["Failed, by cause:", table(shown, left=(1,), indent=2, gap=1)]
