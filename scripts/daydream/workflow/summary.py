@@ -27,6 +27,8 @@ from daydream.workflow.commandline import Commands
 from daydream.workflow.failures import Failure
 
 CAUSES = 8
+# How many changed inputs are named.
+CHANGED = 3
 
 
 _PARTIAL, _EARLIER = " (partial)", " (of an earlier run)"
@@ -65,18 +67,20 @@ def run_summary(
     failures: Sequence[Failure] = (),
     spent: Spent,
     stopped: str = "",
+    changed: Sequence[str] = (),
     results: Sequence[str] = (),
     commands: Commands | None = None,
 ) -> str:
     """Return the text; without `rows` it says nothing of generations.
 
-    `stopped` is why the run was ended before its end, `results` are the reports that there are.
+    `stopped` is why the run was ended before its end, `changed` are the inputs that were edited
+    meanwhile, `results` are the reports that there are.
     """
     found = standings(rows, accounts, failures)
     parts = [
         _by_stage(rows, found),
         _causes(rows, accounts, failures),
-        "\n".join(_facts(spent, stopped, results)),
+        "\n".join(_facts(spent, stopped, changed, results)),
         "\n".join(_how_to_go_on(found, failures, stopped, results, commands)),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -182,11 +186,19 @@ def _without_place(failure: Failure) -> str:
     return failure.line
 
 
-def _facts(spent: Spent, stopped: str, results: Sequence[str]) -> Iterator[str]:
+def _facts(
+    spent: Spent, stopped: str, changed: Sequence[str], results: Sequence[str]
+) -> Iterator[str]:
     if spent:
         yield f"This run: {spent} ({LEDGER})"
     if stopped:
         yield f"Stopped: {stopped}"
+    if changed:
+        shown = ", ".join(changed[:CHANGED])
+        if len(changed) > CHANGED:
+            shown += f" and {len(changed) - CHANGED:,} more"
+        them = "it" if len(changed) == 1 else "them"
+        yield f"Changed since this run read {them}: {shown}; the next run uses {them} as changed"
     if results:
         first, *others = results
         rows = [("Results:", first), *(("", path) for path in others)]
@@ -284,6 +296,7 @@ def end_of_run(
         failures=failures,
         spent=spent,
         stopped=stopped,
+        changed=experiment.inputs.changed(),
         results=reports(cohorts, since=started_at, outdated=outdated),
         commands=commands,
     )
