@@ -1,4 +1,4 @@
-"""The inputs that a run has read, each once: what changes on disk meanwhile counts in the next run."""
+"""The inputs that a run has read, each once: what changes meanwhile counts in the next run."""
 
 from __future__ import annotations
 

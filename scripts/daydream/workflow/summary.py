@@ -99,8 +99,8 @@ def _by_stage(rows: Mapping[str, Generation], found: Mapping[str, Standing]) -> 
     return table([["", *names], *lines])
 
 
-# What lines of the same cause may differ in: quoted texts, ids and numbers; but not the status of an
-# answer over HTTP: 429 and 500 are two causes.
+# What lines of the same cause may differ in: quoted texts, ids and numbers; but not the status of
+# an answer over HTTP: 429 and 500 are two causes.
 _VARYING = re.compile(
     r"(?<!\w)(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")(?!\w)"
     r"|\b[A-Za-z0-9]{1,16}_[0-9a-z]{16}\b|\b[0-9a-f]{12,64}\b"
@@ -121,7 +121,7 @@ def _kind(found: re.Match[str]) -> str:
 
 
 def _shown(lines: Sequence[str]) -> str:
-    """Return lines of the same cause as one: a quoted text is an example, what else varies is "…"."""
+    """Return lines of the same cause as one: of quoted texts the first, what else varies as "…"."""
     if len(lines) == 1:
         return lines[0]
     bare = [line.partition(OTHER_ANSWERS)[0] for line in lines]
