@@ -1,6 +1,7 @@
 import copy
 import json
 import os
+import re
 from contextlib import suppress
 from functools import cache, partial
 
@@ -135,7 +136,6 @@ def tell_the_end():
             failures=progress.failures,
             stopped=progress.stopped,
             worked=progress.worked,
-            started_at=progress.started_at,
             commands=commands(
                 sys.argv,
                 targets=workflow.dag_settings.targets,
@@ -209,13 +209,29 @@ def check_start():
         try:
             check_providers(experiment, found, stages)
         except DaydreamError:
-            withdraw_outdated(experiment, found.accounts)
+            withdraw_outdated(experiment, found.accounts, console.tell)
             raise
 
 
 def target_names():
     """Return what may be given as a target, besides files."""
     return [rule.name for rule in workflow.rules if not rule.has_wildcards()]
+
+
+def target_files():
+    """Return the files of the configured cohorts that may be targets, besides texts."""
+    # Snakemake writes the constraint of a wildcard into it.
+    files = [
+        re.sub(r"\{cohort\b[^}]*\}", "{cohort}", str(file))
+        for rule in workflow.rules
+        for file in rule.output
+    ]
+    return [
+        file.replace("{cohort}", cohort)
+        for cohort in experiment.settings.cohorts
+        for file in files
+        if "{" not in file.replace("{cohort}", "")
+    ]
 
 
 def stage_targets():
@@ -292,6 +308,7 @@ def report_failures():
     if not files:
         return
     console.tell("Making the reports of what there is.")
+    progress.make("the reports of what there is")
     try:
         cores = workflow.resource_settings.cores or 1
         run_inner(

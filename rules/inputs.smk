@@ -11,7 +11,7 @@ from daydream.planning.scope import Scope
 from daydream.reports.withdrawal import Withdrawal
 from daydream.store.layout import generation_file
 
-withdrawal = Withdrawal(experiment)
+withdrawal = Withdrawal(experiment, console.tell)
 
 
 def scope():

@@ -188,6 +188,8 @@ def draws():
 
 def start_run(experiment):
     """Prepare a run, before its first job."""
+    if any(file.startswith(("data/", "logs/shards/")) for file in open_outputs()):
+        withdraw_outdated(experiment, own_scope().accounts, console.tell)
     experiment.stop.install()
     if logs_less():
         console.log_less(progress)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 # Stands in an error about an answer that is there, but is not one.
 ANSWER_KEPT = ", which is kept in "
+# Begins what an error about a refused answer says last: that there are others to take instead.
+OTHER_ANSWERS = "; its journal has "
 # `[code] …` of an error of the library, or what `daydream.reports.scores` says is missing or stale.
 KIND = r"^\[(?P<code>[a-z]+)\]|^(?P<lack>(?:missing|stale) [^: ]*)"
 NO_NUMBER = "no number"

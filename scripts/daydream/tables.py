@@ -34,6 +34,9 @@ _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+")
 _NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf)")
 # What a spreadsheet program takes for a formula, full-width signs too, and such a text guarded.
 _FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
+# What a cell that is ticked or not may say, in any case.
+YES = ("yes", "y", "true", "x", "1", "1.0")
+NO = ("no", "n", "false", "-", "0", "0.0")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # A cell may hold a whole text; Python's limit of 131,072 characters guards nothing here.
 csv.field_size_limit(2**31 - 1)
@@ -93,6 +96,12 @@ def guarded(cell: object) -> object:
 def unguarded(cell: str) -> str:
     """Return the text that `guarded` was given."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def is_yes(cell: str) -> bool | None:
+    """Return what a cell for yes or no says; None if it is neither. An empty one says no."""
+    word = unguarded(cell.strip()).casefold()
+    return True if word in YES else False if word in ("", *NO) else None
 
 
 def read_records(path: str | Path) -> tuple[list[str], list[dict[str, str]]]:
@@ -220,7 +229,8 @@ def scan_table(
     table. A row with an empty cell in a `required` column, which is noted, is yielded as well.
     """
     try:
-        text = read_text(path, code=problems.code)
+        # Some programs write a second mark after the one of the encoding.
+        text = read_text(path, code=problems.code).lstrip("\ufeff")
     except InputError as error:
         problems.found += error.problems
         return

@@ -254,6 +254,33 @@ def test_an_axis_may_come_from_tuples_alone(tmp_path: Path) -> None:
     assert rows(spec) == ["y 1 b", "x 1 b", "x 1 a"]
 
 
+MARKED = "from: {stage: draft, gen_ids: '@file:top.csv'}\naxes: {essay_llm: [m]}"
+
+
+@pytest.mark.parametrize("mark", ["no", "No", "NO", "FALSE", "False", "n", "-", "'-", "0.0", " "])
+def test_what_says_no_is_no_mark(tmp_path: Path, mark: str) -> None:
+    """As a spreadsheet program saves it, in any case."""
+    table = f"selected,gen_id\n{mark},d_1\nYes,d_2\nTRUE,d_3\n1.0,d_4\nX,d_5\n"
+    spec = load(tmp_path, MARKED, {"top.csv": table})
+    assert spec.parents is not None
+    assert spec.parents.gen_ids == ("d_2", "d_3", "d_4", "d_5")
+
+
+def test_a_mark_that_is_neither_yes_nor_no_is_refused(tmp_path: Path) -> None:
+    """With its row, and what to write there."""
+    table = "selected,gen_id\nyes,d_1\nmaybe,d_2\n"
+    with pytest.raises(InputError) as raised:
+        load(tmp_path, MARKED, {"top.csv": table})
+    (line,) = str(raised.value).splitlines()
+    assert f"{tmp_path}/top.csv, line 3, column selected: found 'maybe'" in line
+    assert "write one of yes" in line
+
+
+def test_a_table_of_parents_without_a_mark_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no row is selected"):
+        load(tmp_path, MARKED, {"top.csv": "selected,gen_id\nNO,d_1\n,d_2\n"})
+
+
 def test_a_missing_table_of_parents_is_said_once(tmp_path: Path) -> None:
     """However often the reader needs its content."""
     with pytest.raises(InputError) as error:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,10 +10,12 @@ import pytest
 from daydream.calls.spent import Spent
 from daydream.experiment.provenance import Account, State
 from daydream.generations.row import Generation
+from daydream.reports.report import EXPLORER, SCORES, Report
 from daydream.workflow.commandline import Commands, commands
 from daydream.workflow.failures import Failure
 from daydream.workflow.summary import cause, reports, run_summary, standings
 from support.project import Project
+from support.workflow import reading
 
 CURRENT, MISSING = State("current"), State("missing")
 COMPLETE = Account(CURRENT, CURRENT, CURRENT)
@@ -129,7 +130,7 @@ def test_failures_are_grouped_by_their_cause() -> None:
     text = run_summary(rows, accounts(rows, **told), failures=failures, spent=NOTHING)
     lines = text.split("Failed, by cause:\n")[1].splitlines()
     assert lines[:4] == [
-        "  13 × [parse] one of 0 in 'x0'; fix it",
+        "  13 × [parse] one of … in 'x0'; fix it",
         "       for example draft d_0",
         "   1 × [call] no answer; wait",
         "       draft d_30",
@@ -155,21 +156,24 @@ def test_what_makes_two_lines_one_cause(one: str, other: str, same: bool) -> Non
 
 
 def test_the_reports_that_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those made before the run say so, where they cannot be of what there is now."""
+    """Those of what there is now; no older snapshot, for which the summary says how to make one."""
     monkeypatch.chdir(tmp_path)
     root = Path("data/cohorts/c1/reports")
     for name in ("parsing/aggregated_scores.csv", "explorer/index.html"):
         (root / name).parent.mkdir(parents=True)
         (root / name).touch()
-    os.utime(root / "explorer/index.html", (1000, 1000))
-    assert reports(["c1", "c2"], since=2000, outdated=["c2"]) == [
-        f"{root}/parsing/aggregated_scores.csv",
-        f"{root}/explorer/index.html",
-    ]
-    assert reports(["c1"], since=2000, outdated=["c1"]) == [
-        f"{root}/parsing/aggregated_scores.csv (partial)",
-        f"{root}/explorer/index.html (of an earlier run)",
-    ]
+
+    def found(*current: Report, partial: Sequence[str] = ()) -> list[str]:
+        return reports(
+            ["c1", "c2"],
+            is_of_today=lambda report, cohort: report in current and cohort == "c1",
+            partial=partial,
+        )
+
+    scores, page = f"{root}/parsing/aggregated_scores.csv", f"{root}/explorer/index.html"
+    assert found(SCORES, EXPLORER, partial=["c2"]) == [scores, page]
+    assert found(SCORES, partial=["c1"]) == [f"{scores} (partial)"]
+    assert found() == []
 
 
 @pytest.mark.parametrize(
@@ -286,12 +290,63 @@ def test_a_refused_answer_is_refused_again(project: Project) -> None:
     project.save()
     output = project.snakemake(code=1)
     (judged, *_) = (row for row in project.membership() if row["stage"] == "evaluation")
+    assert "  4 × [parse] no score in" in output, "one cause, whoever has other answers"
+    assert "4 of them have other answers, which `snakemake -c1 restore --config gen_id=…`" in output
     command = f"restore --config gen_id={judged['gen_id']}"
     assert "its journal has another answer, which `snakemake -c1 restore --config gen_id=" in output
     output = project.snakemake(*command.split())
     (first, second) = (line for line in output.splitlines() if "echo-1" in line)
     assert first.split()[1] == "counts"
     assert [line.split()[-1] for line in (first, second)] == ["none", "none"]
+
+
+def test_an_answer_to_another_prompt_is_not_recommended(project: Project) -> None:
+    """It could not be restored."""
+    project.write("echo.py", "def complete(body):\n    return 'none'\n")
+    project.snakemake(code=1)
+    project.edit("data/1_raw/templates/evaluation/judge.txt", "Judge:", "Judge this:")
+    output = project.snakemake(code=1)
+    assert len(list(project.path("data/gens/evaluation").glob("*/responses/*.json"))) == 8
+    assert "[parse] evaluation v_" in output
+    assert "restore --config" not in output
+
+
+def test_an_input_that_is_edited_during_a_run_is_named(project: Project) -> None:
+    """What was read at the start counts; the next run follows the edit."""
+    project.write(
+        "echo.py",
+        project.read("echo.py") + "\n\ndef complete(body, echo=complete):\n"
+        "    if 'Grow this' in body['messages'][-1]['content']:\n"
+        "        path = Path('data/1_raw/templates/essay/grow.txt')\n"
+        "        path.write_text(path.read_text().replace('Grow this', 'Let it grow'))\n"
+        "    return echo(body)\n",
+    )
+    output = project.snakemake("scores", "evaluations")
+    assert (
+        "Changed since this run read it: data/1_raw/templates/essay/grow.txt; the next run uses it "
+        "as changed\n" in output
+    )
+    output = project.snakemake("scores", "evaluations")
+    assert "Changed since" not in output
+    assert reading.completed(output) == (10, 10)
+    assert reading.NOTHING in project.snakemake("scores", "evaluations")
+
+
+def test_one_cause_is_not_told_with_the_numbers_of_one() -> None:
+    """What is the same in all lines is shown, and a quoted text as an example."""
+    others = "; its journal has {}, which `snakemake -c1 restore --config gen_id=d_{}` lists"
+    lines = [
+        "[parse] draft d_0: 'a' has 2 lines of 9; fix it",
+        "[parse] draft d_1: 'b' has 3 lines of 9; fix it" + others.format("another answer", 1),
+        "[parse] draft d_2: 'c' has 2 lines of 9; fix it" + others.format("3 other answers", 2),
+    ]
+    rows = chain(3)
+    known = accounts(rows, **{f"d_{place}": failed(line) for place, line in enumerate(lines)})
+    text = run_summary(rows, known, spent=NOTHING)
+    assert (
+        "  3 × [parse] 'a' has … lines of 9; fix it; 2 of them have other answers, which "
+        "`snakemake -c1 restore --config gen_id=…` lists\n" in text
+    )
 
 
 def test_failures_name_their_models() -> None:
@@ -309,4 +364,31 @@ def test_a_misspelt_target_is_told_what_was_meant(project: Project) -> None:
     """In one line, without Snakemake's guess at input functions."""
     output = project.snakemake("scors", code=1)
     assert "[target] found 'scors', which nothing here makes; did you mean 'scores'?" in output
+    assert "MissingRuleException" not in output
+
+
+@pytest.mark.parametrize(
+    ("target", "remedy"),
+    [
+        ("data/gens/essay/{essay}", "of a generation, these are made: data/gens/<stage>/<gen_id>/"),
+        ("data/gens/essay/{essay}/", "with prompt.txt, raw.txt, metadata.json, parsed.txt"),
+        ("data/gens/essay/{essay}/journal.txt", "of a generation, these are made"),
+        ("data/gens/esay/{essay}/parsed.txt", "of a generation, these are made"),
+        (
+            "data/cohorts/c1/reports/sumary/leaderbord.csv",
+            "did you mean 'data/cohorts/c1/reports/summary/leaderboard.csv'",
+        ),
+        ("nowhere/at all", "known: 'data/"),
+    ],
+)
+def test_a_file_that_nothing_makes_is_one_line(project: Project, target: str, remedy: str) -> None:
+    """Of a generation, or of anything else."""
+    project.snakemake("membership")
+    (essay, *_) = (row["gen_id"] for row in project.membership() if row["stage"] == "essay")
+    target = target.format(essay=essay)
+    project.path(f"data/gens/essay/{essay}").mkdir(parents=True)
+    output = project.run("--cores", "1", target, code=1)
+    (line,) = (line for line in output.splitlines() if line.startswith("[target]"))
+    assert f"found {target.rstrip('/')!r}, which nothing here makes; " in line
+    assert remedy in line
     assert "MissingRuleException" not in output

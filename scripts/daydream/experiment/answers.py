@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, overload
 
 from daydream.calls.prices import cost_of
-from daydream.errors import ANSWER_KEPT, CallError, ParseError
+from daydream.errors import ANSWER_KEPT, OTHER_ANSWERS, CallError, ParseError, StoreError
 from daydream.experiment import recipes
 from daydream.experiment.experiment import Experiment
 from daydream.generations.row import Generation
@@ -159,22 +159,31 @@ def text_of(generation: Generation, answer: Answer) -> str:
         sha256 = answer.request.sha256
         kept = generation_file(generation.stage, generation.gen_id, f"{RESPONSES}/{sha256}.json")
         tried = [refused.request_sha256 for refused in answer.refused]
-        others = other_answers(generation, but=[sha256, *tried])
+        others = other_answers(generation, answer.request, but=[sha256, *tried])
         raise CallError(f"{found}{ANSWER_KEPT}{kept}; {remedy}{others}") from error
 
 
-def other_answers(generation: Generation, *, but: Collection[str]) -> str:
+def other_answers(generation: Generation, request: Request, *, but: Collection[str]) -> str:
     """Return what to say of answers in a generation's journal that a user may take instead.
 
-    It begins with "; ", and is empty if there is none besides those of the requests in `but`.
+    These answer the same messages as `request`. The text is empty if there is none besides those of
+    the requests in `but`.
     """
     directory = Path(generation_file(generation.stage, generation.gen_id, ""))
-    others = len([name for name in journaled(directory) if name not in but])
+    names = [name for name in journaled(directory) if name not in but]
+    others = sum(_is_restorable(directory, name, request) for name in names)
     if not others:
         return ""
     answers = "another answer" if others == 1 else f"{others} other answers"
     command = f"snakemake -c1 restore --config gen_id={generation.gen_id}"
-    return f"; its journal has {answers}, which `{command}` lists"
+    return f"{OTHER_ANSWERS}{answers}, which `{command}` lists"
+
+
+def _is_restorable(directory: Path, sha256: str, current: Request) -> bool:
+    try:
+        return restored_answer(directory, sha256, current) is not None
+    except StoreError:
+        return False
 
 
 def restored_answer(

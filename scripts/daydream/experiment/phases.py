@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from daydream.catalog.prompts import PARENT_NAMES, PromptConcept, render
 from daydream.errors import ParseError
 from daydream.experiment import recipes
 from daydream.experiment.answers import (
+    build_request,
     call_record,
     find_answer,
     other_answers,
@@ -24,7 +26,7 @@ from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import of_parsed, of_prompt, of_raw
 from daydream.files import read_text, text_sha256, write_json, write_text
 from daydream.generations.row import Generation
-from daydream.store.layout import read_json
+from daydream.store.layout import generation_file, read_json
 from daydream.store.records import Made, read_record, record_made
 
 
@@ -158,12 +160,20 @@ def parse_response(
     try:
         parsed = parsed_text(experiment, generation, answer, told, edited=edited)
     except ParseError as error:
-        tried = [refused["request_sha256"] for refused in told.get("refused") or []]
-        others = other_answers(generation, but=[told.get("request_sha256", ""), *tried])
-        raise ParseError(f"{error.args[0]}{others}") from error
+        raise ParseError(f"{error.args[0]}{_others(experiment, generation, told)}") from error
     made = Made(of_parsed(experiment, generation, raw=digest), text_sha256(parsed))
     record_made(directory, "parsed", made)
     write_text(output, parsed)
+
+
+def _others(experiment: Experiment, generation: Generation, told: Mapping[str, Any]) -> str:
+    """Return what to say of other answers to the present prompt than the refused ones."""
+    prompt = Path(generation_file(generation.stage, generation.gen_id, "prompt.txt"))
+    if not prompt.exists():
+        return ""
+    request = build_request(experiment, generation, read_text(prompt))
+    refused = [each["request_sha256"] for each in told.get("refused") or []]
+    return other_answers(generation, request, but=[told.get("request_sha256", ""), *refused])
 
 
 def is_edited(directory: Path, phase: str, sha256: str) -> bool:

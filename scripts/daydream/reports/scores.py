@@ -27,6 +27,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from daydream.calls.prices import Cost, cost_of
+from daydream.errors import ParseError
 from daydream.experiment import recipes
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
@@ -98,7 +99,7 @@ def score_row(
     if accounts[generation.gen_id].raw.kind == "current":
         row.update(_cost(experiment, generation))
     row["edited"] = " ".join(link.stage for link in lineage if accounts[link.gen_id].edited)
-    row.update(_outcome(lineage, accounts))
+    row.update(_outcome(experiment, lineage, accounts))
     if "score" in row and is_told(experiment, generation):
         row[EXPECTED] = expected_score(experiment, generation, float(str(row["score"])))
     if "score" in row:
@@ -136,19 +137,38 @@ def _cost(experiment: Experiment, generation: Generation) -> dict[str, object]:
     }
 
 
-def _outcome(lineage: list[Generation], accounts: Mapping[str, Account]) -> dict[str, object]:
+def _outcome(
+    experiment: Experiment, lineage: list[Generation], accounts: Mapping[str, Account]
+) -> dict[str, object]:
     for link in lineage:
         if not accounts[link.gen_id].complete:
             return {"error": lack(link, accounts[link.gen_id])}
-    if accounts[lineage[-1].gen_id].parsed.edited:
-        remedy = "edited by hand: correct it, or delete the file"
-    else:
-        remedy = "give the template a parser of scores"
-    path = _file(lineage[-1], "parsed.txt")
     try:
-        return {"score": float(read_text(path))}
+        return {"score": read_score(experiment, lineage[-1])}
+    except ParseError as error:
+        if accounts[lineage[-1].gen_id].parsed.edited:
+            remedy = "edited by hand: correct it, or delete the file"
+        else:
+            remedy = "correct the template's parser or scale"
+        return {"error": f"{error.args[0]}; {remedy}"}
+
+
+def read_score(experiment: Experiment, generation: Generation) -> float:
+    """Return the score in the parsed text of a complete generation.
+
+    Raises:
+        ParseError: it is not a number on the template's scale; the text may be edited by hand.
+    """
+    path = _file(generation, "parsed.txt")
+    template = recipes.template_of(experiment, generation)
+    try:
+        score = float(read_text(path))
     except ValueError:
-        return {"error": f"{path} does not hold a number; {remedy}"}
+        raise ParseError(f"{path} does not hold a number") from None
+    if not template.score_min <= score <= template.score_max:
+        scale = f"{template.score_min:.15g} to {template.score_max:.15g}"
+        raise ParseError(f"{path} holds {score:.15g}, which is outside the scale from {scale}")
+    return score
 
 
 def lack(generation: Generation, account: Account) -> str:

@@ -24,14 +24,16 @@ from contextlib import contextmanager, suppress
 from itertools import pairwise
 from typing import Any
 
+from daydream.calls.stop import SECOND
 from daydream.errors import DaydreamError, StoppedError, StoreError, nearest
+from daydream.experiment.provenance import FILES
 from daydream.files import read_text, write_text
 from daydream.store.layout import GENS
 from daydream.text import clipped
 from daydream.workflow.failures import Failure
 from daydream.workflow.progress import Progress
 
-# How many characters a reason that lists files may have.
+# How many characters a reason may have.
 REASON = 120
 LOGGER = logging.getLogger("snakemake.logging")
 _OWN_LINE = re.compile(r"^\s*(?:\w+Error: )?(\[[a-z]+\] .*)$", re.MULTILINE)
@@ -44,7 +46,7 @@ _STOPPED = f"[{StoppedError.code}]"
 # What Snakemake says at the end of a run with a failed job.
 _FINAL = ("Exiting because a job execution failed", "At least one job did not complete")
 # What it says of a target that is neither a file nor a rule.
-_UNKNOWN_TARGET = re.compile(r"(?:MissingRuleException:\s*)?No rule to produce ([^\s/]+) \(")
+_UNKNOWN_TARGET = re.compile(r"(?:MissingRuleException:\s*)?No rule to produce (.+) \(if you")
 # The exception for a script's process, which only says that it failed.
 _SCRIPT = re.compile(
     r"(?:RuleException:\s*)?CalledProcessError in file [^\n]*:\s*"
@@ -205,7 +207,7 @@ def _shard_failures(lines: str) -> tuple[str, list[Failure]]:
     stopped, failures = "", []
     for line in lines.splitlines():
         if line.startswith(_STOPPING):
-            stopped = line.removeprefix(_STOPPING).split("; ")[0]
+            stopped = line.removeprefix(_STOPPING).split("; ")[0].removesuffix(SECOND)
         elif found := _NAMED.search(line):
             stage, gen_id = (group for group in found.groups() if group)
             failures.append(Failure(line, f"{stage} {gen_id}", gen_id))
@@ -257,15 +259,24 @@ class UnknownTargets(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
         self.names_of: Callable[[], Iterable[str]] = tuple
+        self.files_of: Callable[[], Iterable[str]] = tuple
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Replace the message that no rule makes a target; never drop it."""
         found = _UNKNOWN_TARGET.match(record.getMessage().strip())
         if record.levelno >= logging.ERROR and found:
-            names = nearest(found[1], self.names_of())
             record.args = ()
-            record.msg = f"[target] found {found[1]!r}, which nothing here makes; {names}"
+            record.msg = (
+                f"[target] found {found[1]!r}, which nothing here makes; {self._remedy(found[1])}"
+            )
         return True
+
+    def _remedy(self, target: str) -> str:
+        """Return which targets there are of the kind of one that nothing makes."""
+        if target.startswith(f"{GENS}/"):
+            texts = ", ".join(text for texts in FILES.values() for text in texts)
+            return f"of a generation, these are made: {GENS}/<stage>/<gen_id>/ with {texts}"
+        return nearest(target, self.files_of() if "/" in target else self.names_of())
 
 
 class DryRunJobs(logging.Filter):
@@ -284,7 +295,7 @@ class DryRunJobs(logging.Filter):
             fields = vars(record)
             wildcards = " ".join(f"{name}={value}" for name, value in fields["wildcards"].items())
             known = self.reason_of(fields["rule_name"], dict(fields["wildcards"].items()))
-            reason = known or clipped(" ".join(str(fields["reason"]).split()), REASON)
+            reason = clipped(" ".join((known or str(fields["reason"])).split()), REASON)
             print(f"{fields['rule_name']} {wildcards}  # {reason}", file=sys.stderr)
         return True
 
@@ -318,11 +329,13 @@ def give_reasons(reason_of: Callable[[str, Mapping[str, str]], str]) -> None:
             each.reason_of = reason_of
 
 
-def know_targets(names_of: Callable[[], Iterable[str]]) -> None:
-    """Name the nearest target in the message about an unknown one."""
+def know_targets(
+    names_of: Callable[[], Iterable[str]], files_of: Callable[[], Iterable[str]]
+) -> None:
+    """Name the nearest target, or the nearest file, in the message about an unknown one."""
     for each in LOGGER.filters:
         if isinstance(each, UnknownTargets):
-            each.names_of = names_of
+            each.names_of, each.files_of = names_of, files_of
 
 
 def tell(text: str) -> None:

@@ -15,21 +15,23 @@ from typing import Literal
 
 from daydream.calls.ledger import LEDGER
 from daydream.calls.spent import Spent
-from daydream.errors import DaydreamError
+from daydream.errors import OTHER_ANSWERS, DaydreamError
 from daydream.experiment import provenance
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
 from daydream.generations.row import Generation
-from daydream.reports.report import SCORES, is_current, with_lineage
+from daydream.reports.report import EXPLORER, SCORES, Report, is_current, with_lineage
 from daydream.reports.report import covered as covered_by
 from daydream.text import table
 from daydream.workflow.commandline import Commands
 from daydream.workflow.failures import Failure
 
 CAUSES = 8
+# How many changed inputs are named.
+CHANGED = 3
 
 
-_PARTIAL, _EARLIER = " (partial)", " (of an earlier run)"
+_PARTIAL = " (partial)"
 
 
 Standing = Literal["complete", "failed", "waiting"]
@@ -65,18 +67,20 @@ def run_summary(
     failures: Sequence[Failure] = (),
     spent: Spent,
     stopped: str = "",
+    changed: Sequence[str] = (),
     results: Sequence[str] = (),
     commands: Commands | None = None,
 ) -> str:
     """Return the text; without `rows` it says nothing of generations.
 
-    `stopped` is why the run was ended before its end, `results` are the reports that there are.
+    `stopped` is why the run was ended before its end, `changed` are the inputs that were edited
+    meanwhile, `results` are the reports that there are.
     """
     found = standings(rows, accounts, failures)
     parts = [
         _by_stage(rows, found),
         _causes(rows, accounts, failures),
-        "\n".join(_facts(spent, stopped, results)),
+        "\n".join(_facts(spent, stopped, changed, results)),
         "\n".join(_how_to_go_on(found, failures, stopped, results, commands)),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -95,21 +99,47 @@ def _by_stage(rows: Mapping[str, Generation], found: Mapping[str, Standing]) -> 
     return table([["", *names], *lines])
 
 
-_QUOTED = re.compile(r"(?<!\w)('(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")(?!\w)")
-
-
-_IDS = re.compile(r"\b[A-Za-z0-9]{1,16}_[0-9a-z]{16}\b|\b[0-9a-f]{12,64}\b")
-
-
-# Not the status of an answer over HTTP: 429 and 500 are two causes.
-_NUMBERS = re.compile(r"(?<![\w.])(?<!status )(?<!HTTP )\d+(?:[.,:]\d+)*")
+# What lines of the same cause may differ in: quoted texts, ids and numbers; but not the status of
+# an answer over HTTP: 429 and 500 are two causes.
+_VARYING = re.compile(
+    r"(?<!\w)(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")(?!\w)"
+    r"|\b[A-Za-z0-9]{1,16}_[0-9a-z]{16}\b|\b[0-9a-f]{12,64}\b"
+    r"|(?<![\w.])(?<!status )(?<!HTTP )\d+(?:[.,:]\d+)*"
+)
 
 
 def cause(line: str) -> str:
-    """Return what lines of the same cause have in common: no ids, numbers or quoted texts."""
-    for pattern, shown in ((_QUOTED, "'…'"), (_IDS, "…"), (_NUMBERS, "n")):
-        line = pattern.sub(shown, line)
-    return line
+    """Return what lines of the same cause have in common: no ids, numbers or quoted texts.
+
+    Nor does it matter what other answers there are.
+    """
+    return _VARYING.sub(_kind, line.partition(OTHER_ANSWERS)[0])
+
+
+def _kind(found: re.Match[str]) -> str:
+    return "'…'" if found[0][0] in "'\"" else "…"
+
+
+def _shown(lines: Sequence[str]) -> str:
+    """Return lines of the same cause as one: of quoted texts the first, what else varies as "…"."""
+    if len(lines) == 1:
+        return lines[0]
+    bare = [line.partition(OTHER_ANSWERS)[0] for line in lines]
+    varying = zip(*map(_VARYING.findall, bare), strict=False)
+    alike = iter([len(set(values)) == 1 for values in varying])
+
+    def shown(found: re.Match[str]) -> str:
+        is_quoted = _kind(found) != "…"
+        return found[0] if next(alike, True) or is_quoted else "…"
+
+    text = _VARYING.sub(shown, bare[0])
+    others = sum(OTHER_ANSWERS in line for line in lines)
+    if not others:
+        return text
+    return (
+        f"{text}; {others:,} of them {'has' if others == 1 else 'have'} other answers, which "
+        "`snakemake -c1 restore --config gen_id=…` lists"
+    )
 
 
 def _causes(
@@ -132,7 +162,7 @@ def _causes(
     several = len({row.llm_model_id for row in rows.values()}) > 1
     shown = []
     for group in ordered[:CAUSES]:
-        shown.append((f"{len(group):,} ×", group[0].line))
+        shown.append((f"{len(group):,} ×", _shown([failure.line for failure in group])))
         models = f"; {_models(rows, group)}" if several else ""
         shown.append(("", f"{'for example ' if len(group) > 1 else ''}{group[0].place}{models}"))
     lines = ["Failed, by cause:", table(shown, left=(1,), indent=2, gap=1)]
@@ -156,11 +186,19 @@ def _without_place(failure: Failure) -> str:
     return failure.line
 
 
-def _facts(spent: Spent, stopped: str, results: Sequence[str]) -> Iterator[str]:
+def _facts(
+    spent: Spent, stopped: str, changed: Sequence[str], results: Sequence[str]
+) -> Iterator[str]:
     if spent:
         yield f"This run: {spent} ({LEDGER})"
     if stopped:
         yield f"Stopped: {stopped}"
+    if changed:
+        shown = ", ".join(changed[:CHANGED])
+        if len(changed) > CHANGED:
+            shown += f" and {len(changed) - CHANGED:,} more"
+        them = "it" if len(changed) == 1 else "them"
+        yield f"Changed since this run read {them}: {shown}; the next run uses {them} as changed"
     if results:
         first, *others = results
         rows = [("Results:", first), *(("", path) for path in others)]
@@ -188,26 +226,36 @@ def _how_to_go_on(
     yield f"  {commands.again}"
 
 
-def reports(cohorts: Iterable[str], *, since: float, outdated: Collection[str]) -> list[str]:
-    """Return the reports that there are of the cohorts.
+# What of a cohort's reports is shown, with a file that is there if it was made, and the report that
+# it is made from.
+_RESULTS = (
+    ("parsing/aggregated_scores.csv", "", SCORES),
+    ("summary/", "final_results.csv", SCORES),
+    ("analysis/", "coverage.csv", SCORES),
+    ("figures/", "score_distributions.html", SCORES),
+    ("explorer/index.html", "", EXPLORER),
+)
 
-    Those of cohorts whose scores are not of all that there is (`outdated`) say that they are
-    partial, or that they were made before the time `since`.
+
+def reports(
+    cohorts: Iterable[str],
+    *,
+    is_of_today: Callable[[Report, str], bool],
+    partial: Collection[str],
+) -> list[str]:
+    """Return the reports of the cohorts that are made of exactly what there is now.
+
+    Those of the cohorts that are not complete (`partial`) say that they are partial.
     """
     found = []
     for cohort in cohorts:
         root = Path("data/cohorts", cohort, "reports")
-        for name, file in (
-            ("parsing/aggregated_scores.csv", ""),
-            ("summary/", "final_results.csv"),
-            ("analysis/", "coverage.csv"),
-            ("figures/", "score_distributions.html"),
-            ("explorer/index.html", ""),
-        ):
-            path = root / name / file
-            if path.exists():
-                made = _PARTIAL if path.stat().st_mtime >= since else _EARLIER
-                found.append(f"{root}/{name}{made if cohort in outdated else ''}")
+        current = {report: is_of_today(report, cohort) for report in (SCORES, EXPLORER)}
+        found += [
+            f"{root}/{name}{_PARTIAL if cohort in partial else ''}"
+            for name, file, report in _RESULTS
+            if current[report] and (root / name / file).exists()
+        ]
     return found
 
 
@@ -218,7 +266,6 @@ def end_of_run(
     failures: Sequence[Failure],
     stopped: str,
     worked: bool,
-    started_at: float,
     commands: Commands,
 ) -> str:
     """Return what a run has to say at its end; empty if it has made nothing and nothing failed.
@@ -241,14 +288,20 @@ def end_of_run(
     rows: Mapping[str, Generation] = {}
     known: Mapping[str, Account] = {}
     cohorts = experiment.settings.cohorts
-    outdated: Collection[str] = cohorts
+    results: Sequence[str] = ()
     try:
         rows = covered()
         known = provenance.accounts(
             experiment, with_lineage(experiment, [*experiment.selected.values(), *rows.values()])
         )
         failed = {failure.gen_id for failure in failures}
-        outdated = [name for name in cohorts if _is_outdated(experiment, name, known, failed)]
+        results = reports(
+            cohorts,
+            is_of_today=lambda report, cohort: is_current(
+                experiment, report, cohort, known, partial=True
+            ),
+            partial=[name for name in cohorts if _is_partial(experiment, name, known, failed)],
+        )
     except (DaydreamError, OSError):
         # What keeps the memberships from being read is among the failures.
         rows = {}
@@ -258,15 +311,16 @@ def end_of_run(
         failures=failures,
         spent=spent,
         stopped=stopped,
-        results=reports(cohorts, since=started_at, outdated=outdated),
+        changed=experiment.inputs.changed(),
+        results=results,
         commands=commands,
     )
 
 
-def _is_outdated(
+def _is_partial(
     experiment: Experiment, cohort: str, known: Mapping[str, Account], failed: Collection[str]
 ) -> bool:
-    """Tell whether a cohort's scores are not of all that there is and should be."""
+    """Tell whether a cohort's scores are not of all that there should be."""
     if any(row.gen_id in failed for row in covered_by(experiment, cohort)):
         return True
     return not is_current(experiment, SCORES, cohort, known)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from daydream.cohorts.join import Design
@@ -11,12 +11,12 @@ from daydream.cohorts.spec.axes import Axes
 from daydream.cohorts.spec.rules import KEYS, Rules
 from daydream.cohorts.spec.values import CODE, Reader, Table, Value
 from daydream.errors import Problems, nearest
+from daydream.tables import NO, YES, is_yes
 
 _SECTIONS = ("axes", "rules", "replicates", "output", "from", "base", "minus")
 _PARENTS = ("stage", "gen_ids")
 _ID = "gen_id"
-# What a row of a table of parents says in its column `selected` if it is not.
-_NO = ("", "no", "false", "0")
+_SELECTED = "selected"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +38,7 @@ class Spec:
         minus: the cohorts whose generations are left out.
         parents: the generations that exist already and that the design goes on from, if any.
         headers: of each table of one column, its file, the axis that it is for, and its header.
+        places: where each axis, and each level of one, is given.
     """
 
     path: Path
@@ -46,6 +47,12 @@ class Spec:
     minus: tuple[str, ...]
     parents: Parents | None
     headers: tuple[tuple[Path, str, str], ...] = ()
+    places: Mapping[tuple[str, ...], Value] = field(default_factory=dict)
+
+    def place(self, *names: str) -> Value:
+        """Return where an axis, or a level of one, is given; at least its YAML path."""
+        known = self.places.get(names) or self.places.get(names[:1])
+        return known or Value(None, self.path, None, f"axes.{names[0]}")
 
 
 def load_spec(path: Path, stages: Sequence[str]) -> Spec:
@@ -89,6 +96,7 @@ def load_spec(path: Path, stages: Sequence[str]) -> Spec:
         minus=minus,
         parents=parents,
         headers=tuple(reader.headers),
+        places=axes.places,
     )
 
 
@@ -132,7 +140,7 @@ def _parents(reader: Reader, section: Mapping[str, Value], stages: Sequence[str]
 
 
 def _chosen(reader: Reader, value: Value) -> list[Value]:
-    """Return the ids of a list, or of a table's column gen_id where `selected` is not empty."""
+    """Return the ids of a list, or of a table's column gen_id where `selected` says yes."""
     content = reader.follow(value)
     if not isinstance(content, Table) or len(content.header) == 1:
         return reader.items_of(value, content)
@@ -141,11 +149,18 @@ def _chosen(reader: Reader, value: Value) -> list[Value]:
         reader.problems.add(content.file, found, f"name one {_ID}", line=1)
         return []
     rows = [dict(zip(content.header, row, strict=True)) for row in content.rows]
-    chosen = [row[_ID] for row in rows if str(row.get("selected", row[_ID]).data) not in _NO]
-    if not chosen:
+    if _SELECTED not in content.header:
+        return [row[_ID] for row in rows]
+    marks = [is_yes(str(row[_SELECTED].data)) for row in rows]
+    for row, mark in zip(rows, marks, strict=True):
+        if mark is None:
+            found = f"found {row[_SELECTED]}, which is neither yes nor no"
+            remedy = f"write one of {', '.join(YES)} for yes; {', '.join(NO)} or nothing for no"
+            reader.refuse(row[_SELECTED], found, remedy)
+    if not any(mark is not False for mark in marks):
         found = "no row is selected"
-        reader.problems.add(content.file, found, "write yes in the column selected")
-    return chosen
+        reader.problems.add(content.file, found, f"write yes in the column {_SELECTED}")
+    return [row[_ID] for row, mark in zip(rows, marks, strict=True) if mark]
 
 
 def _check_rows(path: Path, design: Design, places: Mapping[str, Value], *, needed: bool) -> None:

@@ -10,12 +10,13 @@ from itertools import product
 from math import prod
 from pathlib import Path
 
+from daydream.errors import ParseError
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account, accounts
-from daydream.files import read_text
 from daydream.generations.keys import gen_id
 from daydream.generations.row import Generation, codec, own_axes
 from daydream.planning.plan import Forecast, forecasts
+from daydream.reports.scores import read_score
 from daydream.settings import Stage, chain
 from daydream.store.layout import generation_file
 
@@ -63,12 +64,12 @@ class Store:
         return forecasts(self.experiment, self._accounts, rows)
 
     def has_score(self, generation: Generation) -> bool:
-        """Tell whether a scored generation is current, and has a number."""
+        """Tell whether a scored generation is current, and has a number on its scale."""
         if not self._accounts[generation.gen_id].complete:
             return False
         try:
-            float(read_text(generation_file(generation.stage, generation.gen_id, "parsed.txt")))
-        except ValueError:
+            read_score(self.experiment, generation)
+        except ParseError:
             return False
         return True
 
