@@ -15,6 +15,7 @@ from daydream.workflow.commandline import Commands, commands
 from daydream.workflow.failures import Failure
 from daydream.workflow.summary import cause, reports, run_summary, standings
 from support.project import Project
+from support.workflow import reading
 
 CURRENT, MISSING = State("current"), State("missing")
 COMPLETE = Account(CURRENT, CURRENT, CURRENT)
@@ -305,6 +306,27 @@ def test_an_answer_to_another_prompt_is_not_recommended(project: Project) -> Non
     assert len(list(project.path("data/gens/evaluation").glob("*/responses/*.json"))) == 8
     assert "[parse] evaluation v_" in output
     assert "restore --config" not in output
+
+
+def test_an_input_that_is_edited_during_a_run_is_named(project: Project) -> None:
+    """What was read at the start counts; the next run follows the edit."""
+    project.write(
+        "echo.py",
+        project.read("echo.py") + "\n\ndef complete(body, echo=complete):\n"
+        "    if 'Grow this' in body['messages'][-1]['content']:\n"
+        "        path = Path('data/1_raw/templates/essay/grow.txt')\n"
+        "        path.write_text(path.read_text().replace('Grow this', 'Let it grow'))\n"
+        "    return echo(body)\n",
+    )
+    output = project.snakemake("scores", "evaluations")
+    assert (
+        "Changed since this run read it: data/1_raw/templates/essay/grow.txt; the next run uses it "
+        "as changed\n" in output
+    )
+    output = project.snakemake("scores", "evaluations")
+    assert "Changed since" not in output
+    assert reading.completed(output) == (10, 10)
+    assert reading.NOTHING in project.snakemake("scores", "evaluations")
 
 
 def test_one_cause_is_not_told_with_the_numbers_of_one() -> None:

@@ -18,14 +18,13 @@ from daydream.cohorts.sources import check_cohorts, sources
 from daydream.cohorts.uses import check_uses
 from daydream.errors import UnknownGenerationError, nearest
 from daydream.experiment.choosing import Choices
-from daydream.files import text_sha256
+from daydream.experiment.inputs import Inputs
 from daydream.generations.row import Generation
 from daydream.generations.selection import check_dimensions, select
 from daydream.llm import Providers
 from daydream.parsers import Parsers, load_parsers
 from daydream.settings import Settings, check_names
 from daydream.store.layout import COHORTS
-from daydream.tables import read_text
 
 Mode = Literal["run", "dry-run", "job"]
 # The stand-in for a combo in rows with an item.
@@ -60,8 +59,9 @@ class Experiment:
             models={name: model.provider for name, model in self.catalog.models.items()},
             pools=[model.pool for model in self.catalog.models.values()],
         )
-        self._texts: dict[str, str] = {}
-        self._digests: dict[str, str] = {}
+        self.inputs = Inputs()
+        self.inputs.note(source.name for source in settings.sources)
+        self.inputs.note((*self.catalog.tables, *settings.parsers))
         self.parsers: Parsers = load_parsers(settings.parsers)
         self.stop = Stop()
         providers = Providers(
@@ -100,6 +100,8 @@ class Experiment:
         if self.mode == "job" and all(path.exists() for path in tables.values()):
             stages = self.settings.stages
             return {name: read_membership(path, stages) for name, path in tables.items()}
+        for cohort in self.settings.cohorts:
+            self.inputs.note(sources(self.settings, cohort))
         rows = compile_cohorts(self.settings, self.catalog, self.settings.cohorts)
         check_uses(
             rows,
@@ -210,15 +212,11 @@ class Experiment:
         Raises:
             InputError: it is not UTF-8.
         """
-        if path not in self._texts:
-            self._texts[path] = read_text(Path(path), code="catalog")
-        return self._texts[path]
+        return self.inputs.text(path)
 
     def sha256(self, path: str) -> str:
         """Return the digest of a text of the catalogs."""
-        if path not in self._digests:
-            self._digests[path] = text_sha256(self.text(path))
-        return self._digests[path]
+        return self.inputs.sha256(path)
 
 
 def _canonical(value: Mapping[str, Any]) -> str:

@@ -27,6 +27,8 @@ from daydream.workflow.commandline import Commands
 from daydream.workflow.failures import Failure
 
 CAUSES = 8
+# How many changed inputs are named.
+CHANGED = 3
 
 
 _PARTIAL, _EARLIER = " (partial)", " (of an earlier run)"
@@ -65,18 +67,20 @@ def run_summary(
     failures: Sequence[Failure] = (),
     spent: Spent,
     stopped: str = "",
+    changed: Sequence[str] = (),
     results: Sequence[str] = (),
     commands: Commands | None = None,
 ) -> str:
     """Return the text; without `rows` it says nothing of generations.
 
-    `stopped` is why the run was ended before its end, `results` are the reports that there are.
+    `stopped` is why the run was ended before its end, `changed` are the inputs that were edited
+    meanwhile, `results` are the reports that there are.
     """
     found = standings(rows, accounts, failures)
     parts = [
         _by_stage(rows, found),
         _causes(rows, accounts, failures),
-        "\n".join(_facts(spent, stopped, results)),
+        "\n".join(_facts(spent, stopped, changed, results)),
         "\n".join(_how_to_go_on(found, failures, stopped, results, commands)),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -95,8 +99,8 @@ def _by_stage(rows: Mapping[str, Generation], found: Mapping[str, Standing]) -> 
     return table([["", *names], *lines])
 
 
-# What lines of the same cause may differ in: quoted texts, ids and numbers; but not the status of an
-# answer over HTTP: 429 and 500 are two causes.
+# What lines of the same cause may differ in: quoted texts, ids and numbers; but not the status of
+# an answer over HTTP: 429 and 500 are two causes.
 _VARYING = re.compile(
     r"(?<!\w)(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")(?!\w)"
     r"|\b[A-Za-z0-9]{1,16}_[0-9a-z]{16}\b|\b[0-9a-f]{12,64}\b"
@@ -117,7 +121,7 @@ def _kind(found: re.Match[str]) -> str:
 
 
 def _shown(lines: Sequence[str]) -> str:
-    """Return lines of the same cause as one: a quoted text is an example, what else varies is "…"."""
+    """Return lines of the same cause as one: of quoted texts the first, what else varies as "…"."""
     if len(lines) == 1:
         return lines[0]
     bare = [line.partition(OTHER_ANSWERS)[0] for line in lines]
@@ -182,11 +186,19 @@ def _without_place(failure: Failure) -> str:
     return failure.line
 
 
-def _facts(spent: Spent, stopped: str, results: Sequence[str]) -> Iterator[str]:
+def _facts(
+    spent: Spent, stopped: str, changed: Sequence[str], results: Sequence[str]
+) -> Iterator[str]:
     if spent:
         yield f"This run: {spent} ({LEDGER})"
     if stopped:
         yield f"Stopped: {stopped}"
+    if changed:
+        shown = ", ".join(changed[:CHANGED])
+        if len(changed) > CHANGED:
+            shown += f" and {len(changed) - CHANGED:,} more"
+        them = "it" if len(changed) == 1 else "them"
+        yield f"Changed since this run read {them}: {shown}; the next run uses {them} as changed"
     if results:
         first, *others = results
         rows = [("Results:", first), *(("", path) for path in others)]
@@ -284,6 +296,7 @@ def end_of_run(
         failures=failures,
         spent=spent,
         stopped=stopped,
+        changed=experiment.inputs.changed(),
         results=reports(cohorts, since=started_at, outdated=outdated),
         commands=commands,
     )
