@@ -208,7 +208,7 @@ def check_start():
         try:
             check_providers(experiment, found, stages)
         except DaydreamError:
-            withdraw_outdated(experiment, found.accounts)
+            withdraw_outdated(experiment, found.accounts, console.tell)
             raise
 
 

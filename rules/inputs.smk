@@ -10,7 +10,7 @@ from daydream.files import holds
 from daydream.planning.scope import Scope
 from daydream.reports.withdrawal import Withdrawal
 
-withdrawal = Withdrawal(experiment)
+withdrawal = Withdrawal(experiment, console.tell)
 
 
 def scope():

@@ -176,7 +176,7 @@ def draws():
 def start_run(experiment):
     """Prepare a run, before its first job."""
     if any(file.startswith(("data/", "logs/shards/")) for file in open_outputs()):
-        withdraw_outdated(experiment, own_scope().accounts)
+        withdraw_outdated(experiment, own_scope().accounts, console.tell)
     experiment.stop.install()
     subrun.watch_parent(
         lambda: experiment.stop.request("the run that started this one has ended")

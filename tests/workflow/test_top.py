@@ -64,3 +64,33 @@ def test_from_a_ranking_to_a_cohort(project: Project) -> None:
     assert "found 'shrunk_men', which is not a column of" in output
     assert "did you mean 'shrunk_mean'?" in output
     assert "Traceback" not in output
+
+
+def test_an_outdated_ranking_says_so_and_keeps_the_marks(project: Project) -> None:
+    """Also of a run that makes no text, and of several."""
+    project.snakemake("top")
+    chosen = ranking(project)[-1]["gen_id"]
+    project.edit(TOP, f",4,{chosen}", f"yes,4,{chosen}")
+    project.snakemake("diff", "--config", "left=c1", "right=c1")
+    compared = project.path("data/cohorts/c1/reports/diff/c1.csv")
+    assert compared.exists()
+    project.snakemake("scores")
+    assert project.path(TOP).exists()
+    outdated = project.path(TOP.replace(".csv", "-outdated.csv"))
+    judge = "data/1_raw/templates/evaluation/judge.txt"
+    for target, old, new in (("scores", "Judge:", "Judge this:"), ("drafts", "", "")):
+        project.edit(judge, old, new)
+        output = project.snakemake(target)
+        assert (f"{TOP} is not of today's texts and scores" in output) is (target == "scores")
+        assert not project.path(TOP).exists()
+        assert not compared.exists()
+        assert f"yes,4,{chosen}" in outdated.read_text()
+    project.snakemake("top")
+    assert [row["gen_id"] for row in ranking(project) if row["selected"]] == [chosen]
+    assert not outdated.exists()
+    # An edit by hand makes no text.
+    evaluation = project.membership()[-1]["gen_id"]
+    project.write(f"data/gens/evaluation/{evaluation}/parsed.txt", "0.5\n")
+    project.snakemake("scores")
+    assert outdated.exists()
+    assert not project.path(TOP).exists()

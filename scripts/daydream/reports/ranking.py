@@ -2,7 +2,8 @@
 
 The table lists the judged texts, starting with the best. The block `from` in another cohort's spec
 reads the column `selected`. When the table is made again, it keeps what the user has written there,
-even if a spreadsheet program has saved the file.
+even if a spreadsheet program has saved the file, or a later run has set it aside as outdated
+(`daydream.reports.withdrawal`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from daydream.store.layout import COHORTS, generation_file
 from daydream.tables import csv_text, is_yes, read_records, read_table, unguarded
 from daydream.text import clipped, table
 
+RANKING, OUTDATED_RANKING = "top.csv", "top-outdated.csv"
 BY = "shrunk_mean"
 # Columns in which the lowest value is the best.
 LEAST_FIRST = frozenset(
@@ -56,8 +58,8 @@ def write_top(experiment: Experiment, cohort: str, scores: str, *, count: int, b
             damaged.
     """
     names, rows = read_records(scores)
-    path = COHORTS / cohort / "top.csv"
-    marks = _marks(path)
+    path, outdated = (COHORTS / cohort / name for name in (RANKING, OUTDATED_RANKING))
+    marks = _marks(outdated) | _marks(path)
     ranked = [
         (place, row)
         for place, row in enumerate(_ranked(rows, names, by, scores), start=1)
@@ -72,6 +74,7 @@ def write_top(experiment: Experiment, cohort: str, scores: str, *, count: int, b
         cells.append([*own, *(row[name] for name in columns)])
     header = [*OWN, by, "beginning", *columns]
     write_text(path, csv_text(header, cells))
+    outdated.unlink(missing_ok=True)
     stage = experiment.generation_of(ranked[0][1]["parent_gen_id"]).stage if ranked else "essay"
     # Rank, id, score and first words.
     best = table([row[1:5] for row in (header, *cells[:SHOWN])], left=(1, 3), indent=2)

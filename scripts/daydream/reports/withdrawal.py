@@ -5,13 +5,16 @@ Before its first job, a run deletes the reports that are not of today's inputs
 first text of a cohort is made, all its old reports are deleted (`Withdrawal.before`), so that none
 is left if the run ends early.
 
+A ranking holds what the user has selected. So it is not deleted, but renamed, until `snakemake top`
+ranks again and takes over the selection.
+
 A report that has a record of its own (`reports.report`) is outdated if the record is not that of
 today. What is made from such reports, such as a table, is outdated with any of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,15 +23,22 @@ from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
 from daydream.figures import FIGURES, FORMATS
 from daydream.generations.row import Generation
+from daydream.reports.ranking import OUTDATED_RANKING, RANKING
 from daydream.reports.report import CALLS, CROSS, REPORTS, SCORES, TEXTS, Report, is_current
 from daydream.store.layout import COHORTS
 
+Tell = Callable[[str], None]
+
 
 class Withdrawal:
-    """The cohorts of an experiment whose reports are still those of earlier runs."""
+    """The cohorts of an experiment whose reports are still those of earlier runs.
 
-    def __init__(self, experiment: Experiment) -> None:
+    `tell` is given what the user has to know.
+    """
+
+    def __init__(self, experiment: Experiment, tell: Tell) -> None:
         self._experiment = experiment
+        self._tell = tell
         self._untouched: dict[str, frozenset[str]] | None = None
 
     def before(self, generation: Generation) -> None:
@@ -48,11 +58,11 @@ class Withdrawal:
         # A copy, because other threads remove cohorts from it at the same time.
         for cohort, ids in list(self._untouched.items()):
             if generation.gen_id in ids:
-                _remove(self._experiment, cohort, REPORTS)
+                _remove(self._experiment, cohort, REPORTS, self._tell)
                 self._untouched.pop(cohort, None)
 
 
-def withdraw_outdated(experiment: Experiment, known: Mapping[str, Account]) -> None:
+def withdraw_outdated(experiment: Experiment, known: Mapping[str, Account], tell: Tell) -> None:
     """Delete the cohorts' reports that are outdated, and what is made from them.
 
     A partial report of exactly what exists is not outdated. A shard covers only a part of what
@@ -66,11 +76,15 @@ def withdraw_outdated(experiment: Experiment, known: Mapping[str, Account]) -> N
             for report in REPORTS
             if not is_current(experiment, report, cohort, known, partial=True)
         ]
-        _remove(experiment, cohort, outdated)
+        _remove(experiment, cohort, outdated, tell)
 
 
-def _remove(experiment: Experiment, cohort: str, outdated: Collection[Report]) -> None:
-    for path in _files(COHORTS / cohort / "reports", outdated):
+def _remove(experiment: Experiment, cohort: str, outdated: Collection[Report], tell: Tell) -> None:
+    paths = [*_files(COHORTS / cohort / "reports", outdated)]
+    if SCORES in outdated or TEXTS in outdated:
+        paths += _comparisons(cohort)
+        _set_aside(cohort, tell)
+    for path in paths:
         with suppress(FileNotFoundError):
             if path.stat().st_mtime_ns < experiment.calls.started_ns:
                 path.unlink()
@@ -91,6 +105,23 @@ def _files(reports: Path, outdated: Collection[Report]) -> Iterator[Path]:
         for figure in FIGURES:
             for form in FORMATS:
                 yield reports / "figures" / f"{figure}.{form}"
+
+
+def _comparisons(cohort: str) -> Iterator[Path]:
+    """Yield the comparisons of a cohort with others."""
+    yield from (COHORTS / cohort / "reports" / "diff").glob("*.csv")
+    yield from COHORTS.glob(f"*/reports/diff/{cohort}.csv")
+
+
+def _set_aside(cohort: str, tell: Tell) -> None:
+    """Give a cohort's ranking, if there is one, the name of an outdated one."""
+    ranking, outdated = (COHORTS / cohort / name for name in (RANKING, OUTDATED_RANKING))
+    with suppress(FileNotFoundError):
+        ranking.replace(outdated)
+        tell(
+            f"{ranking} is not of today's texts and scores: now it is {outdated.name}; "
+            "snakemake -c1 top ranks again, and keeps what you have selected"
+        )
 
 
 def _joined() -> Iterator[Path]:
