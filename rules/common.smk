@@ -135,7 +135,6 @@ def tell_the_end():
             failures=progress.failures,
             stopped=progress.stopped,
             worked=progress.worked,
-            started_at=progress.started_at,
             commands=commands(
                 sys.argv,
                 targets=workflow.dag_settings.targets,
@@ -265,6 +264,7 @@ def report_failures():
     if not files:
         return
     console.tell("Making the reports of what there is.")
+    progress.make("the reports of what there is")
     try:
         cores = workflow.resource_settings.cores or 1
         run_inner(

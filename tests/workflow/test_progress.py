@@ -46,6 +46,13 @@ FAST = "import daydream.workflow.progress as p; p.INTERVALS = ((float('inf'), 0.
             "2 h: 100 of 9,000 jobs; 0.0 calls per second; about 178 h left",
         ),
         (moment(60, 9000), START, START, "1 min: 9,000 of 9,000 jobs"),
+        (moment(10, 0, total=0, failed=8), START, START, "10 s: no job is done yet; 8 failed"),
+        (
+            moment(60, 8990, calls=20, usd=0.5, failed=8, making="the figures of c1"),
+            START,
+            START,
+            "1 min: making the figures of c1; 0.5000 USD; 8 failed",
+        ),
         (
             moment(60, 8970, calls=2, usd=0.1, unpriced=1),
             START,
@@ -85,6 +92,28 @@ def test_what_it_counts() -> None:
     assert watch.failures == [failure]
     watch.emit(record("job_finished", job_id=7))
     assert watch.failures == []
+
+
+def test_it_names_the_reports_that_are_made() -> None:
+    """Once no answer is to come any more."""
+    watch = Progress(lambda _: None)
+    table, page = (
+        f"data/cohorts/c1/reports/{name}" for name in ("summary/x.csv", "explorer/i.html")
+    )
+    job = record("job_info", output=["data/gens/draft/d_1/raw.txt"], jobid=1)
+    vars(job).update(rule_name="generate_raw", wildcards={"gen_id": "d_1"})
+    watch.emit(job)
+    watch.emit(record("job_info", output=[table], jobid=2, rule_name="tabulate_scores"))
+    assert watch.moments()[0].making == ""
+    watch.emit(record("job_finished", job_id=1))
+    assert watch.moments()[0].making == "the tables of c1"
+    watch.emit(record("job_info", output=[page], jobid=3, rule_name="build_explorer"))
+    assert watch.moments()[0].making == "the tables of c1 and the explorer of c1"
+    watch.emit(record("", failures=[Failure("[x] no; wait", "x", "")], failed_job=2))
+    watch.emit(record("job_finished", job_id=3))
+    assert watch.moments()[0].making == ""
+    watch.make("the reports of what there is")
+    assert watch.moments()[0].making == "the reports of what there is"
 
 
 def test_a_failure_takes_what_comes_after_it_from_the_workload() -> None:

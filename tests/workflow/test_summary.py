@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from daydream.calls.spent import Spent
 from daydream.experiment.provenance import Account, State
 from daydream.generations.row import Generation
+from daydream.reports.report import EXPLORER, SCORES, Report
 from daydream.workflow.commandline import Commands, commands
 from daydream.workflow.failures import Failure
 from daydream.workflow.summary import cause, reports, run_summary, standings
@@ -156,21 +156,24 @@ def test_what_makes_two_lines_one_cause(one: str, other: str, same: bool) -> Non
 
 
 def test_the_reports_that_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those made before the run say so, where they cannot be of what there is now."""
+    """Those of what there is now; no older snapshot, for which the summary says how to make one."""
     monkeypatch.chdir(tmp_path)
     root = Path("data/cohorts/c1/reports")
     for name in ("parsing/aggregated_scores.csv", "explorer/index.html"):
         (root / name).parent.mkdir(parents=True)
         (root / name).touch()
-    os.utime(root / "explorer/index.html", (1000, 1000))
-    assert reports(["c1", "c2"], since=2000, outdated=["c2"]) == [
-        f"{root}/parsing/aggregated_scores.csv",
-        f"{root}/explorer/index.html",
-    ]
-    assert reports(["c1"], since=2000, outdated=["c1"]) == [
-        f"{root}/parsing/aggregated_scores.csv (partial)",
-        f"{root}/explorer/index.html (of an earlier run)",
-    ]
+
+    def found(*current: Report, partial: Sequence[str] = ()) -> list[str]:
+        return reports(
+            ["c1", "c2"],
+            is_of_today=lambda report, cohort: report in current and cohort == "c1",
+            partial=partial,
+        )
+
+    scores, page = f"{root}/parsing/aggregated_scores.csv", f"{root}/explorer/index.html"
+    assert found(SCORES, EXPLORER, partial=["c2"]) == [scores, page]
+    assert found(SCORES, partial=["c1"]) == [f"{scores} (partial)"]
+    assert found() == []
 
 
 @pytest.mark.parametrize(

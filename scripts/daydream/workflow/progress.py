@@ -4,7 +4,8 @@
     6.34; 5 asked again; 2 failed; about 14 min left
 
 Without a terminal this is a line, at first every ten seconds, later less often; a terminal shows
-the same (`display`). A run that needs no answers counts its jobs. The numbers come from the records
+the same (`display`). A run that needs no answers counts its jobs; one that has no answer to wait
+for any more, but makes reports, says which instead. The numbers come from the records
 that Snakemake logs anyway, from the ledger, and from the design (`workload`).
 """
 
@@ -47,6 +48,7 @@ class Moment(NamedTuple):
     expected: int = 0
     in_flight: int = 0
     again: int = 0
+    making: str = ""
 
     @property
     def share(self) -> tuple[int, int]:
@@ -59,7 +61,6 @@ class Progress(logging.Handler):
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         super().__init__()
-        self.started_at = time.time()
         # Whether a job that makes part of a generation or of a report has begun.
         self.worked = False
         # Why a run within this one was stopped early.
@@ -71,6 +72,10 @@ class Progress(logging.Handler):
         self._workload: Workload | None = None
         # The generations of jobs that get an answer, by the job's id.
         self._asking: dict[object, str] = {}
+        # What the jobs make that make reports, by the job's id.
+        self._reports: dict[object, str] = {}
+        # What a run within this one makes, after all jobs of this one.
+        self._within = ""
         self._spent: Callable[[], Spent] = Spent
         self._begin = time.monotonic()
         self._moments: deque[Moment] = deque()
@@ -89,6 +94,8 @@ class Progress(logging.Handler):
 
     def _note(self, fields: Mapping[str, Any]) -> None:
         if "failures" in fields:
+            self._asking.pop(fields["failed_job"], None)
+            self._reports.pop(fields["failed_job"], None)
             self._failures[fields["failed_job"]] = fields["failures"]
             self.stopped = self.stopped or fields.get("stopped", "")
             if self._workload:
@@ -100,6 +107,7 @@ class Progress(logging.Handler):
         elif event == "job_finished":
             recovered = self._failures.pop(fields["job_id"], [])
             gen_id = self._asking.pop(fields["job_id"], "")
+            self._reports.pop(fields["job_id"], None)
             if self._workload:
                 self._workload.settle(gen_id)
                 for failure in recovered:
@@ -108,6 +116,12 @@ class Progress(logging.Handler):
             self.worked = self.worked or any(map(_is_result, fields["output"]))
             if fields.get("rule_name", "").endswith(RULES["raw"]):
                 self._asking[fields["jobid"]] = dict(fields["wildcards"].items())["gen_id"]
+            if report := next(filter(None, map(_report, fields["output"])), ""):
+                self._reports[fields["jobid"]] = report
+
+    def make(self, what: str) -> None:
+        """Say from now on that this is made, by a run within this one."""
+        self._within = what
 
     def start(
         self,
@@ -165,6 +179,10 @@ class Progress(logging.Handler):
         except DaydreamError:
             spent = Spent()
         load = self._workload
+        answers, expected = (_answers(load, spent), load.total) if load else (0, 0)
+        waits = bool(self._asking) or answers < expected
+        # A copy, because other threads change it at the same time.
+        reports = " and ".join(dict.fromkeys([*self._reports.values()]))
         return Moment(
             seconds=time.monotonic() - self._begin,
             done=self._done,
@@ -173,10 +191,11 @@ class Progress(logging.Handler):
             usd=spent.usd,
             unpriced=spent.unpriced,
             failed=len(self.failures),
-            answers=_answers(load, spent) if load else 0,
-            expected=load.total if load else 0,
+            answers=answers,
+            expected=expected,
             in_flight=len(spent.open),
             again=spent.rejected + spent.lost,
+            making=self._within or ("" if waits else reports),
         )
 
 
@@ -186,6 +205,30 @@ def _answers(load: Workload, spent: Spent) -> int:
 
 def _is_result(path: str) -> bool:
     return path.startswith((f"{GENS}/", "data/7_")) or "/reports/" in path
+
+
+# The name of a report by its folder, or by its file where a folder holds several.
+_REPORTS = {
+    "aggregated_scores.csv": "the scores",
+    "texts.csv": "the list of texts",
+    "calls.csv": "the table of calls",
+    "summary": "the tables",
+    "analysis": "the tables",
+    "criteria": "the tables of criteria",
+    "figures": "the figures",
+    "explorer": "the explorer",
+}
+
+
+def _report(path: str) -> str:
+    """Return in words which report a file is, and of which cohort; empty if it is none."""
+    if path.startswith("data/7_"):
+        return "the tables of all cohorts"
+    _, _, report = path.partition("/reports/")
+    cohort = path.split("/")[2] if report else ""
+    folder, _, file = report.partition("/")
+    name = _REPORTS.get(folder) or _REPORTS.get(file, "")
+    return f"{name} of {cohort}" if name else ""
 
 
 def _interval(seconds: float) -> float:
@@ -209,7 +252,8 @@ def facts(now: Moment, earlier: Moment, last: Moment) -> list[str]:
     if now.calls:
         passed = now.seconds - last.seconds
         pace = (now.calls - last.calls) / passed if passed > 0 else 0.0
-        parts.append(f"{pace:.1f} calls per second")
+        if not _only_reports(now):
+            parts.append(f"{pace:.1f} calls per second")
         if now.unpriced < now.calls:
             parts.append(_cost(now))
     if now.again:
@@ -217,16 +261,27 @@ def facts(now: Moment, earlier: Moment, last: Moment) -> list[str]:
     if now.failed:
         parts.append(f"{now.failed:,} failed")
     (done, total), (before, _) = now.share, earlier.share
+    if _only_reports(now):
+        return parts
     if done > before and total > done and bool(now.expected) == bool(earlier.expected):
         left = (total - done) * (now.seconds - earlier.seconds) / (done - before)
         parts.append(f"about {_duration(_rounded(left))} left")
     return parts
 
 
+def _only_reports(now: Moment) -> bool:
+    """Tell whether no answer is to come any more, and reports are made."""
+    return bool(now.making) and not now.in_flight
+
+
 def _share(now: Moment) -> str:
     done, total = now.share
+    if _only_reports(now):
+        return f"making {now.making}"
     if not now.expected:
-        return f"{done:,} of {total:,} jobs" if total else f"{done:,} jobs"
+        if not total:
+            return f"{done:,} jobs" if done else "no job is done yet"
+        return f"{done:,} of {total:,} jobs"
     return f"{done:,} of {total:,} answers ({100 * done // total} %)"
 
 

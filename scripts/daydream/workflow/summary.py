@@ -20,7 +20,7 @@ from daydream.experiment import provenance
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
 from daydream.generations.row import Generation
-from daydream.reports.report import SCORES, is_current, with_lineage
+from daydream.reports.report import EXPLORER, SCORES, Report, is_current, with_lineage
 from daydream.reports.report import covered as covered_by
 from daydream.text import table
 from daydream.workflow.commandline import Commands
@@ -31,7 +31,7 @@ CAUSES = 8
 CHANGED = 3
 
 
-_PARTIAL, _EARLIER = " (partial)", " (of an earlier run)"
+_PARTIAL = " (partial)"
 
 
 Standing = Literal["complete", "failed", "waiting"]
@@ -226,26 +226,36 @@ def _how_to_go_on(
     yield f"  {commands.again}"
 
 
-def reports(cohorts: Iterable[str], *, since: float, outdated: Collection[str]) -> list[str]:
-    """Return the reports that there are of the cohorts.
+# What of a cohort's reports is shown, with a file that is there if it was made, and the report that
+# it is made from.
+_RESULTS = (
+    ("parsing/aggregated_scores.csv", "", SCORES),
+    ("summary/", "final_results.csv", SCORES),
+    ("analysis/", "coverage.csv", SCORES),
+    ("figures/", "score_distributions.html", SCORES),
+    ("explorer/index.html", "", EXPLORER),
+)
 
-    Those of cohorts whose scores are not of all that there is (`outdated`) say that they are
-    partial, or that they were made before the time `since`.
+
+def reports(
+    cohorts: Iterable[str],
+    *,
+    is_of_today: Callable[[Report, str], bool],
+    partial: Collection[str],
+) -> list[str]:
+    """Return the reports of the cohorts that are made of exactly what there is now.
+
+    Those of the cohorts that are not complete (`partial`) say that they are partial.
     """
     found = []
     for cohort in cohorts:
         root = Path("data/cohorts", cohort, "reports")
-        for name, file in (
-            ("parsing/aggregated_scores.csv", ""),
-            ("summary/", "final_results.csv"),
-            ("analysis/", "coverage.csv"),
-            ("figures/", "score_distributions.html"),
-            ("explorer/index.html", ""),
-        ):
-            path = root / name / file
-            if path.exists():
-                made = _PARTIAL if path.stat().st_mtime >= since else _EARLIER
-                found.append(f"{root}/{name}{made if cohort in outdated else ''}")
+        current = {report: is_of_today(report, cohort) for report in (SCORES, EXPLORER)}
+        found += [
+            f"{root}/{name}{_PARTIAL if cohort in partial else ''}"
+            for name, file, report in _RESULTS
+            if current[report] and (root / name / file).exists()
+        ]
     return found
 
 
@@ -256,7 +266,6 @@ def end_of_run(
     failures: Sequence[Failure],
     stopped: str,
     worked: bool,
-    started_at: float,
     commands: Commands,
 ) -> str:
     """Return what a run has to say at its end; empty if it has made nothing and nothing failed.
@@ -279,14 +288,20 @@ def end_of_run(
     rows: Mapping[str, Generation] = {}
     known: Mapping[str, Account] = {}
     cohorts = experiment.settings.cohorts
-    outdated: Collection[str] = cohorts
+    results: Sequence[str] = ()
     try:
         rows = covered()
         known = provenance.accounts(
             experiment, with_lineage(experiment, [*experiment.selected.values(), *rows.values()])
         )
         failed = {failure.gen_id for failure in failures}
-        outdated = [name for name in cohorts if _is_outdated(experiment, name, known, failed)]
+        results = reports(
+            cohorts,
+            is_of_today=lambda report, cohort: is_current(
+                experiment, report, cohort, known, partial=True
+            ),
+            partial=[name for name in cohorts if _is_partial(experiment, name, known, failed)],
+        )
     except (DaydreamError, OSError):
         # What keeps the memberships from being read is among the failures.
         rows = {}
@@ -297,15 +312,15 @@ def end_of_run(
         spent=spent,
         stopped=stopped,
         changed=experiment.inputs.changed(),
-        results=reports(cohorts, since=started_at, outdated=outdated),
+        results=results,
         commands=commands,
     )
 
 
-def _is_outdated(
+def _is_partial(
     experiment: Experiment, cohort: str, known: Mapping[str, Account], failed: Collection[str]
 ) -> bool:
-    """Tell whether a cohort's scores are not of all that there is and should be."""
+    """Tell whether a cohort's scores are not of all that there should be."""
     if any(row.gen_id in failed for row in covered_by(experiment, cohort)):
         return True
     return not is_current(experiment, SCORES, cohort, known)
