@@ -25,7 +25,7 @@ include: "rules/commands.smk"
 include: "rules/cluster.smk"
 
 
-console.know_targets(target_names)
+console.know_targets(target_names, target_files)
 
 reports = (
     rules.scores.input,

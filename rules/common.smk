@@ -1,6 +1,7 @@
 import copy
 import json
 import os
+import re
 from contextlib import suppress
 from functools import cache, partial
 
@@ -214,6 +215,22 @@ def check_start():
 def target_names():
     """Return what may be given as a target, besides files."""
     return [rule.name for rule in workflow.rules if not rule.has_wildcards()]
+
+
+def target_files():
+    """Return the files of the configured cohorts that may be targets, besides texts."""
+    # Snakemake writes the constraint of a wildcard into it.
+    files = [
+        re.sub(r"\{cohort\b[^}]*\}", "{cohort}", str(file))
+        for rule in workflow.rules
+        for file in rule.output
+    ]
+    return [
+        file.replace("{cohort}", cohort)
+        for cohort in experiment.settings.cohorts
+        for file in files
+        if "{" not in file.replace("{cohort}", "")
+    ]
 
 
 def stage_targets():

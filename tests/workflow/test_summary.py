@@ -365,3 +365,30 @@ def test_a_misspelt_target_is_told_what_was_meant(project: Project) -> None:
     output = project.snakemake("scors", code=1)
     assert "[target] found 'scors', which nothing here makes; did you mean 'scores'?" in output
     assert "MissingRuleException" not in output
+
+
+@pytest.mark.parametrize(
+    ("target", "remedy"),
+    [
+        ("data/gens/essay/{essay}", "of a generation, these are made: data/gens/<stage>/<gen_id>/"),
+        ("data/gens/essay/{essay}/", "with prompt.txt, raw.txt, metadata.json, parsed.txt"),
+        ("data/gens/essay/{essay}/journal.txt", "of a generation, these are made"),
+        ("data/gens/esay/{essay}/parsed.txt", "of a generation, these are made"),
+        (
+            "data/cohorts/c1/reports/sumary/leaderbord.csv",
+            "did you mean 'data/cohorts/c1/reports/summary/leaderboard.csv'",
+        ),
+        ("nowhere/at all", "known: 'data/"),
+    ],
+)
+def test_a_file_that_nothing_makes_is_one_line(project: Project, target: str, remedy: str) -> None:
+    """Of a generation, or of anything else."""
+    project.snakemake("membership")
+    (essay, *_) = (row["gen_id"] for row in project.membership() if row["stage"] == "essay")
+    target = target.format(essay=essay)
+    project.path(f"data/gens/essay/{essay}").mkdir(parents=True)
+    output = project.run("--cores", "1", target, code=1)
+    (line,) = (line for line in output.splitlines() if line.startswith("[target]"))
+    assert f"found {target.rstrip('/')!r}, which nothing here makes; " in line
+    assert remedy in line
+    assert "MissingRuleException" not in output

@@ -24,6 +24,7 @@ from itertools import pairwise
 from typing import Any
 
 from daydream.errors import DaydreamError, StoppedError, StoreError, nearest
+from daydream.experiment.provenance import FILES
 from daydream.files import read_text, write_text
 from daydream.store.layout import GENS
 from daydream.text import clipped
@@ -43,7 +44,7 @@ _STOPPED = f"[{StoppedError.code}]"
 # What Snakemake says at the end of a run with a failed job.
 _FINAL = ("Exiting because a job execution failed", "At least one job did not complete")
 # What it says of a target that is neither a file nor a rule.
-_UNKNOWN_TARGET = re.compile(r"(?:MissingRuleException:\s*)?No rule to produce ([^\s/]+) \(")
+_UNKNOWN_TARGET = re.compile(r"(?:MissingRuleException:\s*)?No rule to produce (.+) \(if you")
 # The exception for a script's process, which only says that it failed.
 _SCRIPT = re.compile(
     r"(?:RuleException:\s*)?CalledProcessError in file [^\n]*:\s*"
@@ -253,15 +254,24 @@ class UnknownTargets(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
         self.names_of: Callable[[], Iterable[str]] = tuple
+        self.files_of: Callable[[], Iterable[str]] = tuple
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Replace the message that no rule makes a target; never drop it."""
         found = _UNKNOWN_TARGET.match(record.getMessage().strip())
         if record.levelno >= logging.ERROR and found:
-            names = nearest(found[1], self.names_of())
             record.args = ()
-            record.msg = f"[target] found {found[1]!r}, which nothing here makes; {names}"
+            record.msg = (
+                f"[target] found {found[1]!r}, which nothing here makes; {self._remedy(found[1])}"
+            )
         return True
+
+    def _remedy(self, target: str) -> str:
+        """Return which targets there are of the kind of one that nothing makes."""
+        if target.startswith(f"{GENS}/"):
+            texts = ", ".join(text for texts in FILES.values() for text in texts)
+            return f"of a generation, these are made: {GENS}/<stage>/<gen_id>/ with {texts}"
+        return nearest(target, self.files_of() if "/" in target else self.names_of())
 
 
 class DryRunJobs(logging.Filter):
@@ -314,11 +324,13 @@ def give_reasons(reason_of: Callable[[str, Mapping[str, str]], str]) -> None:
             each.reason_of = reason_of
 
 
-def know_targets(names_of: Callable[[], Iterable[str]]) -> None:
-    """Name the nearest target in the message about an unknown one."""
+def know_targets(
+    names_of: Callable[[], Iterable[str]], files_of: Callable[[], Iterable[str]]
+) -> None:
+    """Name the nearest target, or the nearest file, in the message about an unknown one."""
     for each in LOGGER.filters:
         if isinstance(each, UnknownTargets):
-            each.names_of = names_of
+            each.names_of, each.files_of = names_of, files_of
 
 
 def tell(text: str) -> None:
