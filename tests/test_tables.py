@@ -166,6 +166,13 @@ def test_blank_rows_and_columns_and_any_separator(content: str, encoding: str) -
     assert [row.values for row in rows] == [{"id": "a", "name": "x"}, {"id": "b", "name": "y"}]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_second_byte_order_mark_is_not_in_the_header(encoding: str) -> None:
+    """As a program writes it that marks a text that is marked already."""
+    (row,) = read("\ufeff\ufeffid,name\na,b\n".encode(encoding), "id", "name")
+    assert row.values == {"id": "a", "name": "b"}
+
+
 def test_a_row_below_a_stated_separator_knows_its_line() -> None:
     """The line ``sep=;`` is one of the file's lines; so are blank rows."""
     rows = read('sep=;\nid;name\n;\na;"1\n2"\nb;3\n', "id")

@@ -229,7 +229,8 @@ def scan_table(
     table. A row with an empty cell in a `required` column, which is noted, is yielded as well.
     """
     try:
-        text = read_text(path, code=problems.code)
+        # Some programs write a second mark after the one of the encoding.
+        text = read_text(path, code=problems.code).lstrip("\ufeff")
     except InputError as error:
         problems.found += error.problems
         return

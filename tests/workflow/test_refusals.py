@@ -269,6 +269,11 @@ CASES: dict[str, tuple[Change, str, str]] = {
     "no YAML": (write(SPEC, "axes: [\n"), "spec", SPEC),
     "unknown axis": (axis("draft_modell", ["x"]), "spec", "draft_modell"),
     "unknown level": (axis("draft_llm", ["m2"]), "spec", "'m2'"),
+    "unknown level with its line": (
+        axis("essay_template", ["grow", "storey"]),
+        "spec",
+        f"{SPEC}, line 11, column axes.essay_template[1]: found 'storey', which is not a template",
+    ),
     "unknown combo": (axis("combo_id", ["pear"]), "spec", "did you mean 'pair'"),
     "duplicate level": (axis("draft_llm", ["m1", "m1"]), "spec", "m1"),
     "text for a list": (axis("draft_llm", "m1"), "spec", "draft_llm"),

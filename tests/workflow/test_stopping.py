@@ -67,6 +67,7 @@ def test_the_first_signal_ends_the_run_well(project: Project, number: signal.Sig
             f"Stopping: {number.name} (a second one ends it at once); waiting for 16 calls"
             in output
         )
+        assert f"\nStopped: {number.name}\n" in output, "it has ended"
         assert "To go on; what was paid for is kept:" in output
         assert "Traceback" not in output
         assert journaled(project) == asked

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 
 from daydream.errors import StoppedError
@@ -22,6 +23,8 @@ from daydream.errors import StoppedError
 # Signals that come so close together, in seconds, are one: a program such as uv passes on what the
 # terminal, or a kill of the whole process group, has sent to this process as well.
 ONE_WISH = 0.5
+# What a first signal is answered with.
+SECOND = " (a second one ends it at once)"
 
 
 class Stop:
@@ -37,8 +40,11 @@ class Stop:
         self._signalled_at: float | None = None
         self._end_scheduler: Callable[[], None] = lambda: None
 
-    def request(self, reason: str) -> None:
-        """Let no further call begin; the first reason is the one that is reported."""
+    def request(self, reason: str, *, hint: str = "") -> None:
+        """Let no further call begin; the first reason is the one that is reported.
+
+        `hint` is told now, and not with the reason later.
+        """
         with self._lock:
             if self.event.is_set():
                 return
@@ -48,7 +54,7 @@ class Stop:
             in_flight = self._in_flight - getattr(self._own, "calls", 0)
         calls = f"{in_flight} call{'s' if in_flight > 1 else ''} in flight"
         waits = f"waiting for {calls}" if in_flight else "no call is in flight"
-        print(f"Stopping: {reason}; {waits}, no new one begins.", file=sys.stderr)
+        print(f"Stopping: {reason}{hint}; {waits}, no new one begins.", file=sys.stderr)
         # In its own thread, because the interrupted code may hold the scheduler's lock.
         threading.Thread(target=self._end_scheduler, daemon=True).start()
 
@@ -95,9 +101,9 @@ class Stop:
         if self._signalled_at is None:
             self._signalled_at = now
             self.by_signal = True
-            reason = f"{name} (a second one ends it at once)"
             # Not here, because the interrupted code may hold the lock.
-            threading.Thread(target=self.request, args=(reason,), daemon=True).start()
+            request = partial(self.request, name, hint=SECOND)
+            threading.Thread(target=request, daemon=True).start()
         elif now - self._signalled_at >= ONE_WISH:
             os.write(2, f"Stopped at once by a second signal ({name}).\n".encode())
             os._exit(128 + number)

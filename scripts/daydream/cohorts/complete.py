@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from daydream.catalog.records import Catalog
 from daydream.cohorts.join import Design
 from daydream.cohorts.spec import Spec
+from daydream.cohorts.spec.values import Value
 from daydream.errors import Problems, nearest
 from daydream.generations.row import own_axes
 from daydream.settings import Stage, as_setting, chain
@@ -31,13 +31,13 @@ def complete(
     there = set() if spec.parents is None else {s.name for s in chain(stages, spec.parents.stage)}
     for name in there & present.keys():
         found = f"found an axis of stage {name!r}, whose generations `from` gives"
-        problems.add(spec.path, found, "take it away", column=f"axes.{name}_template")
+        _refuse(problems, spec.place(f"{name}_template"), found, "take it away")
     subject = [] if there else ["combo_id"]
     allowed = {*subject, *(axis for stage in present.values() for axis in own_axes(stage))}
     for axis in axes:
         if axis not in allowed:
             found = f"found the axis {axis!r}, which is not a dimension of the cohort's stages"
-            problems.add(spec.path, found, nearest(axis, allowed), column=f"axes.{axis}")
+            _refuse(problems, spec.place(axis), found, nearest(axis, allowed))
     for name, stage in present.items():
         for ancestor in chain(stages, name):
             if ancestor.name not in present and ancestor.name not in there:
@@ -58,10 +58,14 @@ def complete(
     for axis in () if there else ("combo_id", f"{next(iter(stages))}_template"):
         if axis not in axes:
             problems.add(spec.path, f"there is no axis {axis!r}", "add it", column="axes")
-    _check_levels(spec.path, axes, present, catalog, problems)
+    _check_levels(spec, axes, present, catalog, problems)
     _check_headers(spec, axes, catalog, problems)
     problems.check()
     return present, Design(axes=axes, relations=spec.design.relations)
+
+
+def _refuse(problems: Problems, place: Value, found: str, remedy: str) -> None:
+    problems.add(place.file, found, remedy, line=place.line, column=place.at)
 
 
 def _check_headers(
@@ -76,7 +80,7 @@ def _check_headers(
 
 
 def _check_levels(
-    path: Path,
+    spec: Spec,
     axes: Mapping[str, tuple[str, ...]],
     stages: Mapping[str, Stage],
     catalog: Catalog,
@@ -93,7 +97,7 @@ def _check_levels(
         table = catalog.templates_table(axis.removesuffix("_template"))
         if axis.endswith("_template") and axis in axes and table not in catalog.tables:
             found = f"found the axis {axis!r}, but there is no {table}"
-            problems.add(path, found, "write the table of its templates", column=f"axes.{axis}")
+            _refuse(problems, spec.place(axis), found, "write the table of its templates")
             continue
         for level in axes.get(axis, ()):
             if level in values:
@@ -107,10 +111,10 @@ def _check_levels(
                 ]
                 if calling:
                     found = f"template {calling[0]!r} calls a model, but there is no axis {axis!r}"
-                    problems.add(path, found, f"add the axis {axis}", column="axes")
+                    problems.add(spec.path, found, f"add the axis {axis}", column="axes")
                 continue
             found = f"found {level!r}, which is not {noun}"
-            problems.add(path, found, nearest(level, values), column=f"axes.{axis}")
+            _refuse(problems, spec.place(axis, level), found, nearest(level, values))
     settings = [(f"{s.name}_{name}", name) for s in stages.values() for name in s.dimensions]
     for axis, name in settings:
         for level in axes.get(axis, ()):
@@ -119,4 +123,4 @@ def _check_levels(
             except ValueError as error:
                 pointed = decimal_comma(level)
                 remedy = f"write a decimal point: {pointed}" if pointed else str(error)
-                problems.add(path, f"found {level!r}", remedy, column=f"axes.{axis}")
+                _refuse(problems, spec.place(axis, level), f"found {level!r}", remedy)

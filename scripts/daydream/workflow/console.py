@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
+from daydream.calls.stop import SECOND
 from daydream.errors import DaydreamError, StoppedError, StoreError, nearest
 from daydream.experiment.provenance import FILES
 from daydream.files import read_text, write_text
@@ -31,7 +32,7 @@ from daydream.text import clipped
 from daydream.workflow.failures import Failure
 from daydream.workflow.progress import Progress
 
-# How many characters a reason that lists files may have.
+# How many characters a reason may have.
 REASON = 120
 LOGGER = logging.getLogger("snakemake.logging")
 _OWN_LINE = re.compile(r"^\s*(?:\w+Error: )?(\[[a-z]+\] .*)$", re.MULTILINE)
@@ -202,7 +203,7 @@ def _shard_failures(lines: str) -> tuple[str, list[Failure]]:
     stopped, failures = "", []
     for line in lines.splitlines():
         if line.startswith(_STOPPING):
-            stopped = line.removeprefix(_STOPPING).split("; ")[0]
+            stopped = line.removeprefix(_STOPPING).split("; ")[0].removesuffix(SECOND)
         elif found := _NAMED.search(line):
             stage, gen_id = (group for group in found.groups() if group)
             failures.append(Failure(line, f"{stage} {gen_id}", gen_id))
@@ -290,7 +291,7 @@ class DryRunJobs(logging.Filter):
             fields = vars(record)
             wildcards = " ".join(f"{name}={value}" for name, value in fields["wildcards"].items())
             known = self.reason_of(fields["rule_name"], dict(fields["wildcards"].items()))
-            reason = known or clipped(" ".join(str(fields["reason"]).split()), REASON)
+            reason = clipped(" ".join((known or str(fields["reason"])).split()), REASON)
             print(f"{fields['rule_name']} {wildcards}  # {reason}", file=sys.stderr)
         return True
 

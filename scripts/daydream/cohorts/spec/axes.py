@@ -48,6 +48,8 @@ class Axes:
         self.refuse = reader.refuse
         self.stages = stages
         self.levels: dict[str, dict[str, None]] = {}
+        # Where each axis, and each level of one, is given.
+        self.places: dict[tuple[str, ...], Value] = {}
         # The axes whose levels could not be read, so that nothing can be said of a level.
         self.broken: set[str] = set()
         # The axes that have no list of levels; those of them that the tuple rules give levels to.
@@ -106,6 +108,7 @@ class Axes:
         for name, value in section.items():
             axis = self.name(value, name)
             self.levels[axis] = {}
+            self.places[(axis,)] = value
             if value.data is None:
                 self.nulls[axis] = value
             elif _is_count(axis, value):
@@ -142,6 +145,7 @@ class Axes:
             found = f"found {level!r}, which is not the number of a replicate"
             self.refuse(item, found, "number them from 1: 1, 2, 3")
         self.levels[axis][level] = None
+        self.places[axis, level] = item
 
     def read_replicates(self, section: Mapping[str, Value]) -> list[str]:
         """Make the axes of the block `replicates`, and return them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from daydream.cohorts.join import Design
@@ -38,6 +38,7 @@ class Spec:
         minus: the cohorts whose generations are left out.
         parents: the generations that exist already and that the design goes on from, if any.
         headers: of each table of one column, its file, the axis that it is for, and its header.
+        places: where each axis, and each level of one, is given.
     """
 
     path: Path
@@ -46,6 +47,12 @@ class Spec:
     minus: tuple[str, ...]
     parents: Parents | None
     headers: tuple[tuple[Path, str, str], ...] = ()
+    places: Mapping[tuple[str, ...], Value] = field(default_factory=dict)
+
+    def place(self, *names: str) -> Value:
+        """Return where an axis, or a level of one, is given; at least its YAML path."""
+        known = self.places.get(names) or self.places.get(names[:1])
+        return known or Value(None, self.path, None, f"axes.{names[0]}")
 
 
 def load_spec(path: Path, stages: Sequence[str]) -> Spec:
@@ -89,6 +96,7 @@ def load_spec(path: Path, stages: Sequence[str]) -> Spec:
         minus=minus,
         parents=parents,
         headers=tuple(reader.headers),
+        places=axes.places,
     )
 
 
