@@ -27,7 +27,8 @@ def locks(project: Project) -> dict[str, str]:
 def test_a_look_beside_a_run_leaves_its_lock(project: Project, look: tuple[str, ...]) -> None:
     """A second run is still refused after it, and each generation is asked for once."""
     project.spec["axes"]["draft_replicate"] = list(range(1, 9))
-    with ProviderServer(latency=0.3) as server:
+    # So slow that the run lasts until both others have ended, however busy the machine is.
+    with ProviderServer(latency=3) as server:
         project.serve(server.url)
         project.snakemake("membership")
         gen_id = project.membership()[-1]["gen_id"]
@@ -44,6 +45,7 @@ def test_a_look_beside_a_run_leaves_its_lock(project: Project, look: tuple[str, 
         assert locks(project) == before
         second = project.snakemake("scores", code=1)
         assert "another run makes the same files here" in second
+        server.latency = 0
         output = run.wait()
         assert run.process.returncode == 0, output
         calls = sum(row["template_id"] != "same" for row in project.membership())

@@ -232,6 +232,7 @@ _RESULTS = (
     ("parsing/aggregated_scores.csv", "", SCORES),
     ("summary/", "final_results.csv", SCORES),
     ("analysis/", "coverage.csv", SCORES),
+    ("criteria/", "final_results.csv", SCORES),
     ("figures/", "score_distributions.html", SCORES),
     ("explorer/index.html", "", EXPLORER),
 )
