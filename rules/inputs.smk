@@ -179,8 +179,9 @@ def batch_rows(stage=None):
 def chosen_rows(stage):
     """Return the same of a stage, after a refresh of them has been written down."""
     rows = batch_rows(stage)
-    for row in rows:
-        choose_answers(row)
+    if experiment.settings.refresh:
+        choose_all()
+        experiment.choices.choose([row.gen_id for row in rows])
     return rows
 
 
