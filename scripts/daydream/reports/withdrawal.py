@@ -15,7 +15,7 @@ from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
 from daydream.figures import FIGURES, FORMATS
 from daydream.generations.row import Generation
-from daydream.reports.report import CROSS, REPORTS, is_current
+from daydream.reports.report import CROSS, EMBEDDINGS, REPORTS, is_current
 from daydream.store.layout import COHORTS
 
 
@@ -73,6 +73,7 @@ def _files(reports: Path) -> Iterator[Path]:
     """Yield every file that a run writes in the reports of a cohort."""
     for report in REPORTS:
         yield reports / report.file
+    yield reports / EMBEDDINGS
     for table, folder in FOLDERS.items():
         yield reports / folder / f"{table}.csv"
     for table in CRITERIA:
