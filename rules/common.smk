@@ -13,6 +13,7 @@ from daydream.files import write_text
 from daydream.planning.dry_run import dry_run_summary
 from daydream.planning.plan import plan as planned
 from daydream.planning.preflight import (
+    check_all_embeddings,
     check_budget,
     check_providers,
     check_refresh,
@@ -109,15 +110,17 @@ def tell_the_plan():
         found = own_scope()
         stages = requested_stages() or experiment.settings.stages
         rows = covered_rows()
-        forecasts = planned(experiment, found.accounts, rows.values())
+        forecasts, embeddings = planned(experiment, found.accounts, rows.values())
         console.tell(dry_run_summary(rows, found.accounts, forecasts))
+        if embeddings and makes_tables():
+            console.tell(embeddings)
         if forecasts:
             tell_obstacles(found, stages)
 
 
 def tell_obstacles(found, stages):
     """Say what would keep a run from its first job, such as a missing key."""
-    if lines := obstacles(experiment, found, stages):
+    if lines := obstacles(experiment, found, stages, embeds=makes_tables()):
         console.tell("\n".join(["A run would end before its first job:", *lines]))
 
 
@@ -208,6 +211,8 @@ def check_start():
         check_budget(experiment, found, stages)
         try:
             check_providers(experiment, found, stages)
+            if makes_tables():
+                check_all_embeddings(experiment, found)
         except DaydreamError:
             withdraw_outdated(experiment, found.accounts, console.tell)
             raise
@@ -244,6 +249,18 @@ def only_looked():
     """Tell whether this run was given no other targets than commands."""
     targets = target_rules()
     return bool(targets) and targets <= set(map(name_here, COMMANDS))
+
+
+def makes_tables():
+    """Tell whether this run makes tables, which may need embeddings, by the targets it was given."""
+    if experiment.settings.shard is not None:
+        return False
+    targets = target_rules()
+    names = ("all", "report", "tables", "figures", "plan")
+    files = [str(file) for file in workflow.dag.targetfiles]
+    return not targets.isdisjoint(map(name_here, names)) or any(
+        is_report_file(file) for file in files
+    )
 
 
 def requested_stages():

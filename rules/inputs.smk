@@ -264,6 +264,19 @@ def tables_of_criteria(wildcards):
     ]
 
 
+def embeddings_model():
+    """Return what the embeddings of texts depend on besides the texts; empty without any."""
+    settings = experiment.settings.embeddings
+    if settings is None:
+        return []
+    return [settings.provider, settings.model, str(settings.dimensions)]
+
+
+def embedded(value):
+    """Return an input or a parameter of what is made of embeddings; none where there are none."""
+    return {} if experiment.settings.embeddings is None else {"embeddings": value}
+
+
 def reported_table(path, name, subcategory):
     """Return an output that `snakemake --report` shows, captioned by report/<name>.rst."""
     return report(

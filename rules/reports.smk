@@ -5,7 +5,15 @@ from daydream.analysis.views import check_views, union_columns
 from daydream.explorer import write_explorer
 from daydream.figures import FIGURES, FORMATS
 from daydream.reports.calls import write_calls
-from daydream.reports.report import CALLS, EXPLORER, SCORES, TEXTS, make_report
+from daydream.reports.embeddings import embed_texts
+from daydream.reports.report import (
+    CALLS,
+    EMBEDDINGS,
+    EXPLORER,
+    SCORES,
+    TEXTS,
+    make_report,
+)
 from daydream.reports.said import criteria
 from daydream.reports.scores import score_columns, write_scores
 from daydream.reports.texts import write_texts
@@ -65,8 +73,29 @@ rule list_texts:
             )
 
 
+rule embed_texts:
+    input:
+        rules.list_texts.output[0],
+    output:
+        f"data/cohorts/{{cohort}}/reports/{EMBEDDINGS}",
+    log:
+        "logs/embeddings/{cohort}.log",
+    params:
+        model=embeddings_model(),
+        partial=experiment.settings.partial,
+    run:
+        with job_log(log[0]):
+            embed_texts(
+                experiment,
+                cohort=wildcards.cohort,
+                texts=input[0],
+                output=output[0],
+            )
+
+
 rule tabulate_scores:
     input:
+        **embedded(rules.embed_texts.output[0]),
         scores=rules.aggregate_scores.output[0],
         texts=rules.list_texts.output[0],
     output:
@@ -82,6 +111,8 @@ rule tabulate_scores:
         "logs/tables/{cohort}.log",
     conda:
         "../environment.yml"
+    params:
+        **embedded(embeddings_model()),
     script:
         "../scripts/tabulate_scores.py"
 

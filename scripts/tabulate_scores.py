@@ -6,4 +6,9 @@ from daydream.workflow.console import script_log
 job = snakemake  # type: ignore[name-defined]  # noqa: F821 - Snakemake puts it here
 
 with script_log(job.log[0]):
-    write_tables(job.input.scores, dict(job.output.items()), texts=job.input.texts)
+    write_tables(
+        job.input.scores,
+        dict(job.output.items()),
+        texts=job.input.texts,
+        embeddings=job.input.get("embeddings", ""),
+    )

@@ -24,7 +24,8 @@ def rows(*counts: tuple[str, int]) -> dict[str, Generation]:
 
 def planned(stage: str, *, call: int, waiting: int, usd: float | None) -> Row:
     tokens = (1000 * call, 100 * call)
-    return Row(stage, "m1", 0, 0, 0, call, waiting, 0, 0, 0, call + waiting, *tokens, usd, "")
+    states = (0, 0, 0, call, waiting, 0, 0, 0, call + waiting)
+    return Row(stage, "m1", *states, *tokens, usd, usd, None, "")
 
 
 def test_by_stage_with_calls_and_prices() -> None:

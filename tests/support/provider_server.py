@@ -14,6 +14,10 @@ a text of two lines which depends on the messages alone; if they hold the word S
 is ``SCORE: n``, n from 0 to 9. `latency` is waited for before each reply, in seconds, without
 holding up other requests.
 
+The same server answers requests for embeddings, with `embed(body)`; without one, with `embeddings`:
+vectors that depend on each text alone, the last text's first. `billed` counts how often each text
+was in a request that was answered, and `billed_tokens` their tokens.
+
 `history` holds every `Call` (body, headers with lower-case names, Unix time) from the moment it is
 received, those that got a scripted fault too. `in_flight` are those not yet answered, and
 `max_in_flight` the most there have been at once.
@@ -36,18 +40,20 @@ import asyncio
 import functools
 import hashlib
 import json
+import random
 import signal
 import socket
 import struct
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 COMPLETIONS = "/v1/chat/completions"
+EMBEDDINGS = "/v1/embeddings"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,6 +63,7 @@ class Call:
     body: dict[str, Any]
     headers: dict[str, str]
     at: float
+    path: str = COMPLETIONS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,6 +102,33 @@ def completion(
         "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
         **fields,
     }
+
+
+def vector(text: str, dimensions: int = 8) -> list[float]:
+    """Return a vector of length 1 that depends on the text alone."""
+    numbers = random.Random(text)
+    values = [numbers.gauss(0, 1) for _ in range(dimensions)]
+    length = sum(value * value for value in values) ** 0.5
+    return [value / length for value in values]
+
+
+def embeddings(body: Mapping[str, Any]) -> Reply:
+    """Return the embeddings of all texts of a request, in reverse order."""
+    size = body.get("dimensions", 8)
+    data = [
+        {"object": "embedding", "index": number, "embedding": vector(text, size)}
+        for number, text in enumerate(body["input"])
+    ]
+    tokens = sum(map(text_tokens, body["input"]))
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return Reply(
+        body={"object": "list", "data": data[::-1], "model": body["model"], "usage": usage}
+    )
+
+
+def text_tokens(text: str) -> int:
+    """Return how many tokens this server counts in a text."""
+    return len(text.split())
 
 
 def answer(text: str) -> Reply:
@@ -154,8 +188,12 @@ class ProviderServer:
         self,
         answer: Callable[[dict[str, Any]], str | Reply] = default_answer,
         *,
+        embed: Callable[[dict[str, Any]], Reply] = embeddings,
         latency: float = 0,
     ) -> None:
+        self.billed: Counter[str] = Counter()
+        self.billed_tokens = 0
+        self.embed = embed
         self.history: list[Call] = []
         self.in_flight = 0
         self.max_in_flight = 0
@@ -209,7 +247,7 @@ class ProviderServer:
         scripted = self._script.popleft() if self._script else Reply()
         if scripted.body is not None or scripted.reset:
             return scripted
-        normal = self._answer(call.body)
+        normal = self._normal(call)
         if isinstance(normal, str):
             normal = Reply(body=completion(normal, model=call.body.get("model")))
         return replace(
@@ -218,6 +256,20 @@ class ProviderServer:
             drip=scripted.drip or normal.drip,
             drip_head=scripted.drip_head or normal.drip_head,
         )
+
+    def _normal(self, call: Call) -> str | Reply:
+        if call.path == COMPLETIONS:
+            return self._answer(call.body)
+        reply = self.embed(call.body)
+        if reply.status == 200 and isinstance(reply.body, Mapping):
+            self.billed.update(call.body["input"])
+            self.billed_tokens += reply.body["usage"]["prompt_tokens"]
+        return reply
+
+    @property
+    def embedding_calls(self) -> list[Call]:
+        """The requests for embeddings, in the order they came."""
+        return [call for call in self.history if call.path == EMBEDDINGS]
 
     def answered(self) -> None:
         """Note that a call has got its reply."""
@@ -258,10 +310,11 @@ class _Connection(asyncio.Protocol):
             calls = [asdict(call) for call in self._server.history]
             most = self._server.max_in_flight
             self._send(Reply(body={"calls": calls, "max_in_flight": most}))
-        elif target != f"POST {COMPLETIONS}":
+        elif target not in (f"POST {COMPLETIONS}", f"POST {EMBEDDINGS}"):
             self._send(failure(404, f"there is no {target}"))
         else:
-            call = Call(body=json.loads(content), headers=headers, at=time.time())
+            path = target.removeprefix("POST ")
+            call = Call(body=json.loads(content), headers=headers, at=time.time(), path=path)
             reply = self._server.received(call)
             if delay := reply.delay + self._server.latency:
                 asyncio.get_running_loop().call_later(delay, self._reply, reply)

@@ -6,6 +6,8 @@ of one combo and level, and their mean over the combos, with its interval for ne
 
 The more texts there are, the larger is their effective number. Levels with other `texts_per_combo`
 are compared by `effective_share`.
+
+Where the texts have embeddings, the cosines of these give the same numbers for meaning.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ SEED = 1
 COLUMNS = [
     *("stage", "dimension", "level", "combos", "texts", "texts_per_combo", "sampled"),
     *("effective", "ci_low", "ci_high", "effective_share", "similarity"),
+    *("effective_by_meaning", "cosine_distance"),
     *MEASURES,
     *("near_duplicates", "slice"),
 ]
@@ -71,16 +74,21 @@ def _of_stage(stage: str, rows: pd.DataFrame, texts: Texts) -> Iterator[dict[str
 
 
 class _Block:
-    """Some texts of one combo, and how alike each two of them are."""
+    """Some texts of one combo, and how alike each two of them are, in wording and in meaning."""
 
-    def __init__(self, places: Sequence[int], cosines: NDArray[np.float64]) -> None:
+    def __init__(self, places: Sequence[int], texts: Texts) -> None:
         self._order = {place: number for number, place in enumerate(places)}
-        self._cosines = cosines
+        self._wording = similarities([texts.alike[place] for place in places])
+        self._meaning = texts.meaning.cosines(places)
 
-    def of(self, places: Sequence[int]) -> NDArray[Any]:
-        """Return the similarities among those of the places that were drawn."""
+    def of(self, places: Sequence[int]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the similarities among those of the places that were drawn.
+
+        In meaning, only among those that have embeddings.
+        """
         kept = [self._order[place] for place in places if place in self._order]
-        return self._cosines[np.ix_(kept, kept)]
+        known = [number for number in kept if not np.isnan(self._meaning[number, number])]
+        return self._wording[np.ix_(kept, kept)], self._meaning[np.ix_(known, known)]
 
 
 def _block(places: pd.Index[int], texts: Texts) -> _Block:
@@ -88,18 +96,26 @@ def _block(places: pd.Index[int], texts: Texts) -> _Block:
     if len(drawn) > MOST:
         rng = np.random.default_rng(SEED)
         drawn = np.sort(rng.choice(drawn, MOST, replace=False))
-    return _Block(drawn.tolist(), similarities([texts.alike[place] for place in drawn]))
+    return _Block(drawn.tolist(), texts)
+
+
+def _mean_pair(cosines: NDArray[Any]) -> float:
+    n = len(cosines)
+    return float((cosines.sum() - n) / (n * (n - 1)))
 
 
 def _spread(rows: pd.DataFrame, blocks: dict[str, _Block]) -> dict[str, object]:
-    found = []
+    found, meant = [], []
     for combo, group in rows.groupby("combo_id", sort=False):
-        cosines = blocks[str(combo)].of(group.index.tolist())
-        n = len(cosines)
+        wording, meaning = blocks[str(combo)].of(group.index.tolist())
+        n = len(wording)
         if n > 1:
-            pairs = (cosines.sum() - n) / (n * (n - 1))
-            found.append((combo, n, effective_number(cosines), pairs))
+            found.append((combo, n, effective_number(wording), _mean_pair(wording)))
+        if len(meaning) > 1:
+            meant.append((effective_number(meaning), 1 - _mean_pair(meaning)))
     table = pd.DataFrame(found, columns=["combo", "n", "effective", "similarity"])
+    meanings = np.array(meant, dtype=float).reshape(-1, 2)
+    by_meaning, distance = meanings.mean(axis=0) if meant else (np.nan, np.nan)
     estimate = mean_of(table["combo"], table["effective"])
     low, high = estimate.interval()
     most = float(table["n"].max()) if len(table) else np.nan
@@ -113,6 +129,8 @@ def _spread(rows: pd.DataFrame, blocks: dict[str, _Block]) -> dict[str, object]:
         "ci_high": min(high, most) if high == high else high,  # noqa: PLR0124
         "effective_share": (table["effective"] / table["n"]).mean(),
         "similarity": table["similarity"].mean(),
+        "effective_by_meaning": by_meaning,
+        "cosine_distance": distance,
         **{name: rows[name].astype(float).mean() for name in MEASURES},
         "near_duplicates": (rows["near_duplicates"].astype(float) > 0).mean(),
     }

@@ -2,6 +2,8 @@
 
 The siblings of a text are the other texts of the same stage and combo, whatever their recipe. Texts
 that a stage copied are nobody's work: nothing is a copy of them, and they have no siblings.
+
+Where the texts have embeddings, they are compared in meaning, too (`meaning`).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import pandas as pd
 from datasketch import MinHash, MinHashLSH
 
 from daydream.analysis.frames import read_csv
+from daydream.analysis.meaning import Meaning, compared, read_meaning
 from daydream.analysis.ngrams import (
     COPIED,
     Hashes,
@@ -51,6 +54,7 @@ class Texts:
 
     rows: pd.DataFrame
     alike: list[Profile]
+    meaning: Meaning
     novelty: pd.DataFrame
 
     @property
@@ -59,11 +63,13 @@ class Texts:
         return self.rows["mode"] != "copy"
 
 
-def read_texts(path: str) -> Texts:
+def read_texts(path: str, embeddings: str = "") -> Texts:
     """Return the texts that a table names (`reports.texts`), read and compared.
 
+    `embeddings` is the path of the matrix of their embeddings (`reports.embeddings`), if any.
+
     Raises:
-        InputError: the table cannot be read.
+        InputError: the table or the matrix cannot be read.
         StoreError: one of the texts cannot be read.
     """
     problems = Problems("texts")
@@ -72,6 +78,7 @@ def read_texts(path: str) -> Texts:
         if name not in rows:
             problems.add(path, f"lacks the column {name!r}", nearest(name, rows.columns))
     problems.check()
+    meaning = read_meaning(embeddings, len(rows))
     texts = [read_text(file) for file in rows["file"]]
     alike = [profile(text) for text in texts]
     measured = pd.DataFrame(
@@ -84,8 +91,9 @@ def read_texts(path: str) -> Texts:
     )
     near = _near_duplicates(rows, alike)
     own = [name for name in rows.columns if name not in (*FILES, "slice")]
-    table = pd.concat([rows[own], measured, near, rows[["slice"]]], axis=1)
-    return Texts(rows=rows, alike=alike, novelty=table)
+    parts = [rows[own], measured, near, compared(rows, meaning), rows[["slice"]]]
+    table = pd.concat(parts, axis=1)
+    return Texts(rows=rows, alike=alike, meaning=meaning, novelty=table)
 
 
 def _shares(rows: pd.DataFrame, texts: list[str]) -> dict[str, list[float]]:

@@ -57,17 +57,20 @@ CORRELATIONS = "correlations"
 SAYING_IT: frozenset[Table] = frozenset({final_results, leaderboard, coverage})
 
 
-def write_tables(scores: str, output: Mapping[str, str], *, texts: str = "") -> None:
+def write_tables(
+    scores: str, output: Mapping[str, str], *, texts: str = "", embeddings: str = ""
+) -> None:
     """Write the tables of a cohort: `output` has the path of each by its name.
 
     `scores` and `texts` are the paths of its scores and of the table of its texts. Without texts,
-    there are no tables of texts, and the others lack the columns that say how new each is.
+    there are no tables of texts, and the others lack the columns that say how new each is. Without
+    `embeddings`, the path of their matrix, the columns that compare meanings are empty.
 
     Raises:
         InputError: the scores cannot be read.
     """
     stages = read_scores(scores)
-    read = read_texts(texts) if texts else None
+    read = read_texts(texts, embeddings) if texts else None
     if read is not None:
         known = read.novelty
         stages = [replace(each, rows=joined(each.rows, known, OF_TEXT)) for each in stages]

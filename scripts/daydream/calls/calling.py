@@ -11,23 +11,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 from daydream.calls.bound import most_usage
 from daydream.calls.ledger import LEDGER, Ledger
-from daydream.calls.prices import Cost, cost_of, most_of
+from daydream.calls.meter import Meter
+from daydream.calls.prices import cost_of, most_of
 from daydream.calls.spent import Reservation
 from daydream.calls.stop import Stop
 from daydream.catalog.records import Model
-from daydream.errors import BatchError, BudgetError, StoppedError, StoreError
+from daydream.errors import BatchError, StoreError
 from daydream.files import ReservedFile
 from daydream.generations.row import Generation
 from daydream.llm import Providers
-from daydream.llm.failures import CallFailedError
 from daydream.llm.request import Request, Response
 from daydream.settings import Settings
 from daydream.store.batches import OpenRequests
@@ -36,8 +35,6 @@ from daydream.store.layout import generation_file
 
 # The packages that make the calls of a type of provider.
 _CLIENTS = {"openai": "openai", "local": "xllamacpp"}
-# Seconds until a call that waits for room in the budget looks again.
-LOOK_AGAIN = 0.25
 
 
 class Calls:
@@ -110,88 +107,30 @@ class Calls:
             response = self.providers.complete(request, pool=model.pool)
             record_response(file, request, response, client=_client(kind))
             return response
-        meter = _Meter(self.ledger, self._stop, generation, request, self._most(request, model))
+        meter = Meter(
+            self.ledger,
+            self._stop,
+            cohort=generation.cohort_id,
+            most=self._most(request, model),
+            details={
+                "stage": generation.stage,
+                "gen_id": generation.gen_id,
+                "request_sha256": request.sha256,
+                "provider": request.provider,
+                "model": request.model,
+            },
+        )
         response = self.providers.complete(request, pool=model.pool, metered=meter.attempt)
         try:
             record_response(file, request, response, client=_client(kind))
         finally:
-            meter.end(response, cost_of(response.counted, model, self._settings))
+            cost = cost_of(response.counted, model, self._settings)
+            meter.end(response.counted, response.attempts, cost)
         return response
 
     def _most(self, request: Request, model: Model) -> Reservation:
         usage = most_usage(request)
         return Reservation(most_of(usage, model, self._settings), usage.tokens or 0)
-
-
-class _Meter:
-    """Enters the attempts of one call."""
-
-    def __init__(
-        self,
-        ledger: Ledger,
-        stop: Stop,
-        generation: Generation,
-        request: Request,
-        most: Reservation,
-    ) -> None:
-        self._ledger = ledger
-        self._stop = stop
-        self._generation = generation
-        self._request = request
-        self._most = most
-        self._last = ""
-
-    @contextmanager
-    def attempt(self) -> Iterator[None]:
-        """Enter an attempt that is made inside this context, and how it ended if it gave no answer.
-
-        Raises:
-            StoppedError: the budget allows no further one.
-        """
-        self._last = self._begin()
-        try:
-            yield
-        except CallFailedError as failure:
-            event = "fail" if not failure.sent else "reject" if failure.free else "lose"
-            self._close(event, str(failure.status or type(failure.__cause__).__name__))
-            raise
-        except BaseException as error:
-            self._close("lose", type(error).__name__)
-            raise
-
-    def end(self, response: Response, cost: Cost) -> None:
-        """Enter that the last attempt was answered."""
-        self._ledger.end(
-            self._last,
-            cohort=self._generation.cohort_id,
-            cost=cost,
-            usage=response.counted,
-            attempts=response.attempts,
-        )
-
-    def _begin(self) -> str:
-        generation, request = self._generation, self._request
-        while True:
-            try:
-                return self._ledger.begin(
-                    cohort=generation.cohort_id,
-                    most=self._most,
-                    stage=generation.stage,
-                    gen_id=generation.gen_id,
-                    request_sha256=request.sha256,
-                    provider=request.provider,
-                    model=request.model,
-                )
-            except BudgetError as error:
-                if not error.may_fit:
-                    self._stop.request(error.args[0])
-                    raise StoppedError(error.args[0]) from error
-                # Calls in flight are charged with their most. Most of them will cost much less.
-                self._stop.event.wait(LOOK_AGAIN)
-                self._stop.check()
-
-    def _close(self, event: str, reason: str) -> None:
-        self._ledger.close(self._last, event, cohort=self._generation.cohort_id, reason=reason)
 
 
 @cache

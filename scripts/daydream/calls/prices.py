@@ -17,6 +17,7 @@ from daydream.llm.usage import Usage
 from daydream.settings import OpenAI, Settings
 
 PROVIDER, CATALOG, LIST = "provider", "llm_models.csv", "genai-prices"
+OF_EMBEDDINGS = "embeddings.usd_per_mtok"
 # The address that the SDK calls by default.
 OPENAI_URL = "https://api.openai.com/v1"
 
@@ -41,9 +42,23 @@ def cost_of(usage: Usage, model: Model, settings: Settings, *, batch: bool = Fal
     share = _batch_price(model, settings) if batch else 1
     if model.usd_per_mtok_in is not None and model.usd_per_mtok_out is not None:
         return Cost(share * _by_catalog(usage, model), CATALOG)
-    listed = _list_price(model.model, _address(model, settings))
+    listed = _list_price(model.model, _address(model.provider, settings))
     usd = None if listed is None else listed(usage)
     return Cost() if usd is None else Cost(share * usd, LIST)
+
+
+def embedding_cost(usage: Usage, settings: Settings) -> Cost:
+    """Return what a request for embeddings costs."""
+    if usage.usd is not None:
+        return Cost(usage.usd, PROVIDER)
+    asked = settings.embeddings
+    if asked is None or usage.prompt is None:
+        return Cost()
+    if asked.usd_per_mtok is not None:
+        return Cost(asked.usd_per_mtok * usage.prompt / 1e6, OF_EMBEDDINGS)
+    listed = _list_price(asked.model, _address(asked.provider, settings))
+    usd = None if listed is None else listed(usage)
+    return Cost() if usd is None else Cost(usd, LIST)
 
 
 def _batch_price(model: Model, settings: Settings) -> float:
@@ -77,9 +92,9 @@ def _by_catalog(usage: Usage, model: Model) -> float:
     ) / 1e6
 
 
-def _address(model: Model, settings: Settings) -> str:
-    """Return the URL that a model is asked at; empty if it is not a provider's API."""
-    provider = settings.providers[settings.provider_of(model.provider)]
+def _address(name: str, settings: Settings) -> str:
+    """Return the URL that a model's provider is asked at; empty if it is not a provider's API."""
+    provider = settings.providers[settings.provider_of(name)]
     return (provider.base_url or OPENAI_URL) if isinstance(provider, OpenAI) else ""
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from daydream.calls.batch.lane import Batching
 from daydream.calls.calling import Calls
+from daydream.calls.embedding import Embedding
 from daydream.calls.stop import Stop
 from daydream.catalog.loader import load_catalog
 from daydream.catalog.records import Catalog, Combo
@@ -77,6 +78,7 @@ class Experiment:
             self.stop,
             run=self.calls.run,
         )
+        self.embedding = Embedding(settings, providers, self.calls.ledger, self.stop)
         self.mode = mode
 
     # Cohorts

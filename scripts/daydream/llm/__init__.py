@@ -14,6 +14,7 @@ from typing import cast
 from daydream.errors import CallError, nearest
 from daydream.llm.batches import BatchProvider
 from daydream.llm.deadline import Notices
+from daydream.llm.embeddings import Embedded, EmbeddingRequest
 from daydream.llm.limits import Limits
 from daydream.llm.providers.function import FunctionProvider
 from daydream.llm.providers.local import LocalProvider
@@ -141,6 +142,27 @@ class Providers:
             response = provider.complete(request)
             told.append(response.counted)
         return response
+
+    def embed(self, request: EmbeddingRequest, *, metered: Attempt = nullcontext) -> Embedded:
+        """Return the embeddings of some texts, within the limits of their provider's pool.
+
+        Raises:
+            CallError: there are none; one line says who, why and what to do.
+            StoppedError: the run is ending, and the call is not in flight.
+        """
+        provider = self[request.provider]
+        if not isinstance(provider, OpenAIProvider):
+            raise CallError(
+                f"provider {request.provider!r} has no embeddings; name one of type openai in "
+                f"embeddings.provider"
+            )
+
+        def ask(within: float) -> Embedded:
+            return provider.embed(request, within=within)
+
+        limits = self._limits_of(request.provider)
+        retrying = self._retrying[request.provider]
+        return retrying.until_answered(request, limits, ask, metered=metered)
 
     def batches(self, name: str) -> BatchProvider:
         """Return what answers the batches of a provider of that name.

@@ -30,12 +30,11 @@ from daydream.llm.deadline import LONG_WAIT_S, Deadline, Notices
 from daydream.llm.failures import CallFailedError
 from daydream.llm.minute import Rate
 from daydream.llm.pace import Pace, Start
-from daydream.llm.request import Request
+from daydream.llm.request import Asked
 from daydream.llm.usage import Usage
 
 # Each SQLite row stands for so many tokens that a minute has this many rows.
 TOKEN_ROWS = 1000
-CHARACTERS_PER_TOKEN = 4
 POLL_S = 0.02
 # A thread that waits for another thread is woken by it, and checks this often whether the run ends.
 TURN_S = 0.25
@@ -76,7 +75,7 @@ class Limits:
         self._completion = _Mean()
 
     @contextmanager
-    def call(self, request: Request, deadline: Deadline | None = None) -> Iterator[list[Usage]]:
+    def call(self, request: Asked, deadline: Deadline | None = None) -> Iterator[list[Usage]]:
         """Hold a place for one attempt. The caller appends the answer's usage to the list.
 
         The clock of `deadline` starts when a place is held for the first time.
@@ -116,7 +115,7 @@ class Limits:
         finally:
             places.release()
 
-    def _start(self, request: Request, wait: _Wait) -> Start:
+    def _start(self, request: Asked, wait: _Wait) -> Start:
         """Wait in the queue until a call may begin."""
         wait.until(lambda: self._turn.acquire(timeout=TURN_S), IN_LINE, told=False)
         try:
@@ -134,12 +133,9 @@ class Limits:
         line = f"the provider answers 429 and asks to wait; no calls for {seconds:.0f} s"
         self._notices.wait(f"{self._name} pause", seconds, f"pool {self._name!r}: {line}")
 
-    def _rows(self, request: Request) -> int:
+    def _rows(self, request: Asked) -> int:
         """Return how many rows of the token limit a request needs, by the answers so far."""
-        prompt = sum(len(message["content"]) for message in request.messages)
-        limit = request.sampling.get("max_tokens")
-        completion = self._completion.value or (limit if isinstance(limit, int) else 1000)
-        return math.ceil((prompt / CHARACTERS_PER_TOKEN + completion) / self._unit)
+        return math.ceil(request.expected_tokens(self._completion.value) / self._unit)
 
 
 class _Wait:
@@ -149,7 +145,7 @@ class _Wait:
         self,
         stop: threading.Event,
         notices: Notices,
-        request: Request,
+        request: Asked,
         pool: str,
         deadline: Deadline | None,
     ) -> None:
@@ -270,7 +266,8 @@ class _Mean:
         self._count = 0
 
     def add(self, number: int | None) -> None:
-        if number is not None:
+        # Nothing is answered to a request for embeddings, which says nothing about answers.
+        if number:
             self._sum, self._count = self._sum + number, self._count + 1
 
     @property

@@ -20,6 +20,8 @@ from typing import Any, Protocol
 from daydream.errors import CallError
 from daydream.llm.usage import Usage, read_usage
 
+# Of a prompt, if nothing better is known.
+CHARACTERS_PER_TOKEN = 4
 ASK_AGAIN = "ask again with --config refresh=true and a `where` that selects it"
 
 
@@ -54,6 +56,13 @@ class Request:
             **self.sampling,
             **self.extra_body,
         }
+
+    def expected_tokens(self, answer: float | None) -> float:
+        """Return about how many tokens it takes, if its answer takes as many as others have."""
+        prompt = sum(len(message["content"]) for message in self.messages)
+        limit = self.sampling.get("max_tokens")
+        completion = answer or (limit if isinstance(limit, int) else 1000)
+        return prompt / CHARACTERS_PER_TOKEN + completion
 
     def _digest(self) -> str:
         identity: dict[str, object] = {"provider": self.provider, "body": self.body()}
@@ -218,6 +227,17 @@ def _arguments(message: object) -> str:
     function = calls[0].get("function")
     arguments = function.get("arguments") if isinstance(function, Mapping) else None
     return arguments if isinstance(arguments, str) else ""
+
+
+class Asked(Protocol):
+    """What limits and retries know of a request, whatever it asks for."""
+
+    @property
+    def model(self) -> str:
+        """The provider's name for the model."""
+
+    def expected_tokens(self, answer: float | None) -> float:
+        """Return about how many tokens it takes; `answer` is the mean of the answers so far."""
 
 
 class Provider(Protocol):

@@ -24,16 +24,19 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import count
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from daydream.errors import CallError, StoppedError
 from daydream.llm.deadline import Deadline, Notices
+from daydream.llm.embeddings import Embedded
 from daydream.llm.failures import CallFailedError
 from daydream.llm.limits import Limits
-from daydream.llm.request import Provider, Request, Response
+from daydream.llm.request import Asked, Provider, Request, Response
 
 # A context around one attempt: it counts the attempt, or raises to prevent it.
 Attempt = Callable[[], AbstractContextManager[object]]
+
+Answer = TypeVar("Answer", Response, Embedded)
 
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
@@ -95,12 +98,27 @@ class Retrying:
             CallError: the last failure, if another attempt cannot help or would come too late.
             StoppedError: the run is ending, and the call is not in flight.
         """
+
+        def ask(within: float) -> Response:
+            return self._provider.complete(request, within=within)
+
+        return self.until_answered(request, limits, ask, metered=metered)
+
+    def until_answered(
+        self,
+        request: Asked,
+        limits: Limits,
+        ask: Callable[[float], Answer],
+        *,
+        metered: Attempt = nullcontext,
+    ) -> Answer:
+        """Return what `ask` returns, which is given the seconds that are left; as `complete`."""
         deadline = Deadline(self._deadline)
         for attempt in count(1):
             self._check_open()
             try:
                 with limits.call(request, deadline) as told, metered():
-                    response = self._provider.complete(request, within=deadline.left)
+                    response = ask(deadline.left)
                     told.append(response.counted)
             except CallFailedError as failure:
                 self._count_unauthorized(failure)
@@ -112,7 +130,7 @@ class Retrying:
                 return replace(response, attempts=attempt)
         raise AssertionError
 
-    def _failed_alone(self, request: Request, failed: bool) -> bool:
+    def _failed_alone(self, request: Asked, failed: bool) -> bool:
         """Note how an attempt ended; tell whether most of the model's last attempts succeeded."""
         with self._lock:
             lately = self._lately.setdefault(request.model, deque(maxlen=LATELY))

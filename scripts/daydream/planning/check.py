@@ -15,6 +15,7 @@ from daydream.experiment.experiment import Experiment
 from daydream.files import write_text
 from daydream.planning.reached import PRUNED, reached, stored
 from daydream.store.choices import CHOICES, read_choices
+from daydream.store.embeddings import kept_embeddings, read_embedding
 from daydream.store.layout import GENS, RESPONSES, generation_file
 from daydream.store.leftovers import leftovers
 from daydream.store.spill import spilled
@@ -48,6 +49,7 @@ def check(experiment: Experiment, csv_path: str) -> str:
         findings.faults += verdict.faults
     findings.faults += _ledger_faults(verdicts)
     findings.faults += _choice_faults(verdicts)
+    findings.faults += _embedding_faults()
     findings.faults += _unfinished()
     findings.faults += _elsewhere()
     _cohorts(experiment, verdicts, findings)
@@ -80,7 +82,7 @@ def _ledger_faults(verdicts: Verdicts) -> Iterator[Fault]:
         place = f"{LEDGER}, line {number}"
         if entry is None:
             yield Fault(place, "is not an entry of the ledger", "restore the ledger from a copy")
-        elif entry.event == "begin":
+        elif entry.event == "begin" and "embeddings" not in value:
             names = ("stage", "gen_id", "request_sha256")
             begun[entry.call] = _Asked(*(str(value.get(name)) for name in names))
         elif entry.event == "end" and entry.call in begun:
@@ -115,6 +117,14 @@ def _choice_faults(verdicts: Verdicts) -> Iterator[Fault]:
         if choice.request and choice.request not in entries.get(gen_id, ()):
             found = f"{gen_id} is to have the answer {choice.request[:12]}…, which is not there"
             yield Fault(str(CHOICES), found, "restore another one, or delete the line")
+
+
+def _embedding_faults() -> Iterator[Fault]:
+    for path in kept_embeddings():
+        try:
+            read_embedding(path)
+        except StoreError as error:
+            yield fault_of(error)
 
 
 def _unfinished() -> Iterator[Fault]:

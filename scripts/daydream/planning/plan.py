@@ -33,6 +33,12 @@ from daydream.experiment.provenance import Account, accounts
 from daydream.files import read_text, text_sha256, write_text
 from daydream.generations.row import Generation
 from daydream.llm.usage import Usage
+from daydream.planning.embedding import (
+    Expected,
+    embeddings_to_come,
+    is_embedded,
+    line_of,
+)
 from daydream.planning.estimate import (
     UNKNOWN,
     Means,
@@ -188,11 +194,18 @@ class Row(NamedTuple):
     estimated_from: str
 
 
+class Plan(NamedTuple):
+    """What a run would do, by stage and model, and what it would ask of embeddings, in a line."""
+
+    rows: list[Row]
+    embeddings: str = ""
+
+
 def plan(
     experiment: Experiment,
     known: Mapping[str, Account],
     generations: Iterable[Generation] | None = None,
-) -> list[Row]:
+) -> Plan:
     """Return a row per stage and model; tokens and USD are of the calls to come.
 
     `known` and `generations` are those of `forecasts`.
@@ -204,7 +217,25 @@ def plan(
     for forecast in found.values():
         generation = forecast.generation
         groups[generation.stage, generation.llm_model_id].append(forecast)
-    return [_row(experiment, *names, group, means) for names, group in groups.items()]
+    rows = [_row(experiment, *names, group, means) for names, group in groups.items()]
+    return Plan(rows, _embeddings(experiment, found.values(), means))
+
+
+def _embeddings(experiment: Experiment, found: Iterable[Forecast], means: Means) -> str:
+    if experiment.settings.embeddings is None:
+        return ""
+    texts = [
+        Expected(each.parsed(), _answer_tokens(experiment, each, means))
+        for each in found
+        if is_embedded(experiment, each.generation) and each.state not in ("refused", "blocked")
+    ]
+    return line_of(experiment, embeddings_to_come(experiment, texts))
+
+
+def _answer_tokens(experiment: Experiment, forecast: Forecast, means: Means) -> float:
+    if not forecast.asks:
+        return 0.0
+    return call_tokens(experiment, forecast.generation, forecast.prompt, means).completion
 
 
 def _row(
@@ -250,13 +281,13 @@ def _prices(experiment: Experiment, stage: str, model_id: str, usage: Usage) -> 
 
 def report(experiment: Experiment, csv_path: str) -> str:
     """Write the plan as CSV, and return it as a table to be read."""
-    rows = plan(experiment, accounts(experiment, experiment.selected.values()))
+    rows, embeddings = plan(experiment, accounts(experiment, experiment.selected.values()))
     Path(csv_path).parent.mkdir(parents=True, exist_ok=True)
     write_text(csv_path, csv_text(Row._fields, rows))
-    return "\n".join(_lines(rows, csv_path))
+    return "\n".join(_lines(rows, embeddings, csv_path))
 
 
-def _lines(rows: list[Row], csv_path: str) -> Iterator[str]:
+def _lines(rows: list[Row], embeddings: str, csv_path: str) -> Iterator[str]:
     names = ["stage", "model", "generations", *STATES, "tokens in", "tokens out", "USD"]
     counts = [_counts(row) for row in rows]
     shown = [names]
@@ -271,6 +302,8 @@ def _lines(rows: list[Row], csv_path: str) -> Iterator[str]:
     yield ""
     yield _calls(rows)
     yield from _other_price(rows)
+    if embeddings:
+        yield embeddings
     sources = sorted({row.estimated_from for row in rows} - {""})
     if sources:
         yield f"Tokens are estimated from {'; '.join(sources)}."

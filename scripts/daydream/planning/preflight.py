@@ -17,19 +17,31 @@ from daydream.experiment import recipes
 from daydream.experiment.experiment import Experiment
 from daydream.generations.row import Generation
 from daydream.llm.usage import Usage
+from daydream.planning.embedding import check_embeddings
 from daydream.planning.plan import forecasts
 from daydream.planning.scope import Scope
 
 
-def obstacles(experiment: Experiment, scope: Scope, stages: Iterable[str]) -> list[str]:
-    """Return what would keep a run of these stages from its first job: the errors' lines."""
+def obstacles(
+    experiment: Experiment, scope: Scope, stages: Iterable[str], *, embeds: bool = False
+) -> list[str]:
+    """Return what would keep a run of these stages from its first job: the errors' lines.
+
+    `embeds`: the run makes the tables that need embeddings.
+    """
     wanted, found = list(stages), []
-    for check in (check_refresh, check_budget, check_providers):
+    for check in (check_refresh, check_budget, check_providers, check_all_embeddings):
         try:
-            check(experiment, scope, wanted)
+            if check is not check_all_embeddings or embeds:
+                check(experiment, scope, wanted)
         except InputError as error:
             found += str(error).splitlines()
     return found
+
+
+def check_all_embeddings(experiment: Experiment, scope: Scope, _: Iterable[str] = ()) -> None:
+    """Refuse a run that could not get the embeddings of its texts (`check_embeddings`)."""
+    check_embeddings(experiment, scope.rows, scope.accounts)
 
 
 def check_refresh(experiment: Experiment, scope: Scope, stages: Iterable[str]) -> None:

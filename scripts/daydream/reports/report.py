@@ -77,6 +77,8 @@ SCORES = Report("scores", "parsing/aggregated_scores.csv", scored)
 TEXTS = Report("texts", "parsing/texts.csv", covered)
 CALLS = Report("calls", "parsing/calls.csv", covered)
 EXPLORER = Report("explorer", "explorer/index.html", covered)
+# What is made of the table of texts: their embeddings, in its order.
+EMBEDDINGS = "parsing/embeddings.npy"
 REPORTS = (SCORES, TEXTS, CALLS, EXPLORER)
 
 

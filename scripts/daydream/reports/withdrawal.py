@@ -24,7 +24,16 @@ from daydream.experiment.provenance import Account
 from daydream.figures import FIGURES, FORMATS
 from daydream.generations.row import Generation
 from daydream.reports.ranking import OUTDATED_RANKING, RANKING
-from daydream.reports.report import CALLS, CROSS, REPORTS, SCORES, TEXTS, Report, is_current
+from daydream.reports.report import (
+    CALLS,
+    CROSS,
+    EMBEDDINGS,
+    REPORTS,
+    SCORES,
+    TEXTS,
+    Report,
+    is_current,
+)
 from daydream.store.layout import COHORTS
 
 Tell = Callable[[str], None]
@@ -97,6 +106,8 @@ def _files(reports: Path, outdated: Collection[Report]) -> Iterator[Path]:
     if SCORES in outdated:
         for table in CRITERIA:
             yield reports / "criteria" / f"{table}.csv"
+    if TEXTS in outdated:
+        yield reports / EMBEDDINGS
     if SCORES in outdated or TEXTS in outdated:
         for table, folder in FOLDERS.items():
             yield reports / folder / f"{table}.csv"

@@ -2,7 +2,7 @@
 
     sources     where each setting was given: config.yaml, --configfile files or --config
     fields      the kinds of values: lenient about text, strict about names
-    stages, sampling, providers, budget, views, targets       the sections
+    stages, sampling, providers, budget, embeddings, views, targets       the sections
     sections    `Settings`: all of the sections, and the checks between them
     problems    invalid settings as error lines: place, what was found, remedy
     loading     `load_settings`, which the rules call, and `check_names`
@@ -13,6 +13,7 @@ The package does not depend on Snakemake: everything in it can be tested on a pl
 
 from daydream.settings.batch import BatchApi
 from daydream.settings.budget import Budget, RunBudget
+from daydream.settings.embeddings import Embeddings
 from daydream.settings.loading import CONFIG, check_names, load_settings
 from daydream.settings.providers import Command, Function, Local, OpenAI, Pool, Provider, Remote
 from daydream.settings.sampling import Sampling, as_setting
@@ -26,6 +27,7 @@ __all__ = [
     "BatchApi",
     "Budget",
     "Command",
+    "Embeddings",
     "Function",
     "Local",
     "ModelSettings",

@@ -21,6 +21,7 @@ from pydantic_core import CoreSchema
 
 from daydream.settings.batch import BatchApi
 from daydream.settings.budget import RunBudget
+from daydream.settings.embeddings import Embeddings
 from daydream.settings.fields import Section
 from daydream.settings.providers import Asked, Command, Function, Local, OpenAI, Pool, Remote
 from daydream.settings.sampling import Sampling
@@ -39,6 +40,7 @@ _TABLES: Mapping[str, tuple[type[Section], type[Section] | None]] = {
     "components": (Components, None),
     "budget": (RunBudget, None),
     "batch": (BatchApi, None),
+    "embeddings": (Embeddings, None),
     "view": (View, None),
     "stage": (Stage, None),
     "sampling": (Sampling, None),
@@ -60,6 +62,7 @@ _MORE: Mapping[str, str] = {
     "expand": "See [below](#continuing-a-large-cohort)",
     "budget": "See [below](#budget)",
     "batch": "See [below](#batches)",
+    "embeddings": "See [below](#embeddings)",
     "views": "See [below](#views)",
     "items": "See [below](#a-table-of-items)",
     "parsers": "See [below](#parsers)",
@@ -92,7 +95,8 @@ def _strict(part: Any) -> Any:  # noqa: ANN401 - any part of a schema
     """Return a part of the schema in the form that Snakemake and editors need.
 
     A tool that fills in defaults, such as `snakemake.utils.validate`, follows every branch of a
-    ``oneOf`` and would give each provider the settings of all. With ``if`` it does not.
+    ``oneOf`` and would give each provider the settings of all, and settings to a section that is
+    null. With ``if`` it does not.
     """
     if isinstance(part, list):
         return [_strict(item) for item in part]
@@ -101,6 +105,11 @@ def _strict(part: Any) -> Any:  # noqa: ANN401 - any part of a schema
     part = {name: _strict(value) for name, value in part.items()}
     if "patternProperties" in part:
         part["additionalProperties"] = False
+    match part.get("anyOf"):
+        case [{"$ref": reference}, {"type": "null"}]:
+            del part["anyOf"]
+            section = {"then": {"$ref": reference}, "else": {"type": "null"}}
+            return {**part, "if": {"type": "object"}, **section}
     if "discriminator" not in part:
         return part
     types = part["discriminator"]["mapping"]

@@ -19,6 +19,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from daydream.errors import nearest
 from daydream.settings.batch import ALL, Batch, read_batch
 from daydream.settings.budget import Budget, RunBudget
+from daydream.settings.embeddings import Embeddings, unusable_provider
 from daydream.settings.fields import (
     Conditions,
     Count,
@@ -97,6 +98,11 @@ class Settings(TargetOptions):
     batch_wait: Flag = Field(
         default=True,
         description="`false`: a run does not wait for batches. A later one collects them.",
+    )
+    embeddings: Embeddings | None = Field(
+        default=None,
+        description="A model of embeddings, by which texts are compared in meaning; `null`: they "
+        "are not.",
     )
     skip_failed: Flag = Field(
         default=False,
@@ -245,6 +251,7 @@ def _contradictions(data: Mapping[str, Any]) -> Iterator[Finding]:
                 f"found {stage!r}, which is not a stage",
                 nearest(stage, [*stages, ALL]),
             )
+    yield from unusable_provider(data.get("embeddings"), providers)
     provider = data.get("default_provider")
     if providers and isinstance(provider, str) and provider not in providers:
         yield Finding(

@@ -40,6 +40,7 @@ RULES = (
     "combos",
     "diff",
     "draw_figures",
+    "embed_texts",
     "explain",
     "explorer",
     "figures",

@@ -17,6 +17,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from daydream.errors import CallError
+from daydream.llm.embeddings import (
+    Embedded,
+    EmbeddingRequest,
+    NoEmbeddingsError,
+    read_embeddings,
+)
 from daydream.llm.failures import CallFailedError, exhausted, may_pass, retry_after
 from daydream.llm.proxies import connection_variables, proxy_variable
 from daydream.llm.reading import read_answer
@@ -62,6 +68,13 @@ _REMEDIES = {
     422: "change the sampling settings or the model",
     429: "run snakemake again later, or with fewer --cores",
 }
+# Where a request for embeddings is refused, other settings are to be changed.
+_OF_EMBEDDINGS = {
+    400: "check the texts, and the model and dimensions of embeddings",
+    404: "check embeddings.model, and base_url",
+    413: "lower embeddings.tokens",
+    422: "check the texts, and the model and dimensions of embeddings",
+}
 
 
 class OpenAIProvider:
@@ -103,17 +116,41 @@ class OpenAIProvider:
             CallError: no key, no connection, an error status, or or something that is not
                 the model's answer.
         """
+        answer, clock = self._post("/chat/completions", request.body(), request, within)
+        return self._response(answer, request, clock)
+
+    def embed(self, request: EmbeddingRequest, *, within: float | None = None) -> Embedded:
+        """Return the embeddings of some texts, which must be there `within` seconds.
+
+        Raises:
+            CallError: no key, no connection, an error status, or no usable embeddings.
+        """
+        answer, clock = self._post("/embeddings", request.body(), request, within)
+        try:
+            content = self._redaction.content(answer.content)
+            return read_embeddings(content, request, started_at=clock.started_at)
+        except NoEmbeddingsError as error:
+            raise CallFailedError(
+                f"{request}: {self._redaction.text(str(error))}; {error.remedy}",
+                status=answer.status_code,
+                again=error.again,
+            ) from error
+
+    def _post(
+        self, path: str, body: Mapping[str, object], request: object, within: float | None
+    ) -> tuple[httpx2.Response, CallClock]:
+        """Send a body, and return its answer, with the time that it took."""
         client = self.connect()
         import httpx2  # noqa: PLC0415 - the SDK's HTTP library, 0.7 s with it
         import openai  # noqa: PLC0415
 
         from daydream.llm import bounded  # noqa: PLC0415 - imports httpx2
 
-        content = json.dumps(request.body()).encode()
+        content = json.dumps(body).encode()
         clock = CallClock()
         try:
             with bounded.within(within):
-                answer = client.post("/chat/completions", cast_to=httpx2.Response, content=content)
+                answer = client.post(path, cast_to=httpx2.Response, content=content)
         except bounded.TooLongError as error:
             raise CallFailedError(
                 f"{request}: answered with {error}; lower max_tokens, or check base_url",
@@ -124,7 +161,7 @@ class OpenAIProvider:
         except openai.APIConnectionError as error:
             late = within is not None and clock.duration_s >= within
             raise self.unreachable(error, request, within if late else None) from error
-        return self._response(answer, request, clock)
+        return answer, clock
 
     def check(self) -> None:
         """Check that there is a key, and that a server listens at `base_url`.
@@ -260,7 +297,9 @@ class OpenAIProvider:
         # Some providers say with 429, as of too many requests, that the account is empty.
         no_money = error.code in NO_MONEY
         known_as = 402 if no_money else status
-        remedy = _REMEDIES.get(known_as, "run snakemake again later").format(
+        of_embeddings = _OF_EMBEDDINGS if isinstance(request, EmbeddingRequest) else {}
+        remedies = {**_REMEDIES, **of_embeddings}
+        remedy = remedies.get(known_as, "run snakemake again later").format(
             key=self._api_key_env or "none (api_key_env is null)"
         )
         message = one_line(self._redaction.text(error_message(error.body)))
