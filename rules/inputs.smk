@@ -155,7 +155,7 @@ def batch_rows(stage=None):
     if key not in in_batches:
         found = own_scope()
         rows, wanted = ([], [])
-        if MODE != "job" and not (found.named or found.is_divided or found.only_looks):
+        if MODE != "job" and not (found.named or found.only_looks):
             rows, wanted = found.workload(requested_stages())
         needed = {*wanted}
         in_batches[key] = {

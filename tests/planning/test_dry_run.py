@@ -24,7 +24,7 @@ def rows(*counts: tuple[str, int]) -> dict[str, Generation]:
 
 def planned(stage: str, *, call: int, waiting: int, usd: float | None) -> Row:
     tokens = (1000 * call, 100 * call)
-    states = (0, 0, 0, call, waiting, 0, 0, 0, call + waiting)
+    states = (0, 0, 0, call, 0, waiting, 0, 0, 0, call + waiting)
     return Row(stage, "m1", *states, *tokens, usd, usd, None, "")
 
 

@@ -128,6 +128,8 @@ def test_a_run_that_does_not_wait(project: Project) -> None:
         assert "1 batch is under way: 0 of 10 requests done" in output
         listed = project.snakemake("batches")
         assert "in_progress" in listed
+        with_batch = project.snakemake("plan", "--config", "batch=true")
+        assert "A run makes 0 calls" in with_batch
         server.looks = 0
         project.config["batch"] = False
         project.save()
@@ -271,7 +273,7 @@ def test_answers_that_are_gone(project: Project) -> None:
         ready(project, server.url, batch={"stages": "draft"})
         server.refuse = lambda _, path: 404 if path.endswith("/content") else None
         output = project.snakemake("drafts", code=1)
-        assert "its answers are gone" in output
+        assert "are gone" in output
         assert Counter(entry["event"] for entry in ledger(project))["lose"] == DRAFTS
         server.refuse = lambda _method, _path: None
         project.snakemake("drafts")
@@ -343,13 +345,87 @@ def test_cancelling(project: Project) -> None:
         ready(project, server.url, batch={"stages": "draft"})
         project.snakemake("drafts", "--config", "batch_wait=false", code=1)
         output = project.snakemake("batches", "--config", "cancel=all")
-        assert "cancelled" in output
-        server.looks = 0
-        output = project.snakemake("drafts", code=1)
         assert "was cancelled; 5 of its answers are kept, 5 are missing" in output
+        assert "no batch is under way" in project.snakemake(
+            "batches", "--config", "cancel=x", code=1
+        )
+        server.looks = 0
         project.snakemake("drafts")
         assert sorted(server.sent.values()) == [1] * 5 + [2] * 5
         assert charged(project) == pytest.approx(server.bill(IN, OUT), abs=1e-9)
+
+
+def test_a_budget_does_not_wait_for_a_batch_that_nothing_needs(project: Project) -> None:
+    """What an edit has left behind counts with its most; the run says so and ends."""
+    with BatchServer(answer=answer, looks=100_000) as server:
+        ready(project, server.url, batch={"stages": "draft"})
+        project.snakemake("drafts", "--config", "batch_wait=false", code=1)
+        project.edit("data/1_raw/templates/draft/plain.txt", "Join", "Now join")
+        project.config["budget"] = {"cohort": {"calls": DRAFTS}}
+        project.save()
+        output = project.snakemake("drafts", code=1)
+        assert "10 calls, allows no further call" in output
+        assert len(list(project.path("data/batches").glob("2*"))) == 1
+        assert sum(server.sent.values()) == DRAFTS
+
+
+def test_what_an_edit_has_left_behind_is_collected(project: Project) -> None:
+    """By the next run that asks in batches, or by the command."""
+    with BatchServer(answer=answer, looks=100_000) as server:
+        ready(project, server.url, batch={"stages": "draft"})
+        project.snakemake("drafts", "--config", "batch_wait=false", code=1)
+        project.edit("data/1_raw/templates/draft/plain.txt", "Join", "Now join")
+        server.looks = 0
+        assert "collected" in project.snakemake("batches")
+        assert sum(journal(project).values()) == DRAFTS
+        assert charged(project) == pytest.approx(server.bill(IN, OUT), abs=1e-9)
+
+
+def test_a_batch_that_the_provider_has_forgotten(project: Project) -> None:
+    """It is lost once this was said several times; then the next run asks again."""
+    with BatchServer(answer=answer, looks=10) as server:
+        ready(project, server.url, batch={"stages": "draft"})
+        project.snakemake("drafts", "--config", "batch_wait=false", code=1)
+        del server.batches["batch-0"]
+        output = project.snakemake("drafts", code=1)
+        assert "is lost: the provider does not know it any more" in output
+        server.looks = 0
+        project.snakemake("drafts")
+        assert set(server.sent.values()) == {2}
+        assert not server.direct
+
+
+def test_files_with_fewer_rows_than_are_done_are_fetched_again(project: Project) -> None:
+    """Nothing is paid twice for an answer that is somewhere; what there is can be taken."""
+    cut = [b""]
+
+    def refuse(method: str, path: str) -> None:
+        if path == "/v1/files/file-output-batch-0/content" and cut:
+            whole = server.files["file-output-batch-0"]
+            server.files["file-output-batch-0"] = whole[: len(whole) // 2]
+            if len(cut) == 1:
+                cut.append(whole)
+
+    with BatchServer(answer=answer, refuse=refuse) as server:
+        ready(project, server.url, batch={"stages": "draft"})
+        output = project.snakemake("drafts", code=1)
+        assert "10 requests are done, but the files have" in output
+        assert set(server.sent.values()) == {1}
+        assert not server.direct
+        server.files["file-output-batch-0"] = cut[1]
+        cut.clear()
+        project.snakemake("drafts")
+        assert set(server.sent.values()) == {1}
+        assert not server.direct
+
+
+def test_shards_ask_in_batches_whatever_the_target_is(project: Project) -> None:
+    """A stage's target is not divided; the default one is."""
+    with BatchServer(answer=answer) as server:
+        ready(project, server.url, batch={"stages": "draft"})
+        project.snakemake("drafts", "--config", "shards=2")
+        assert not server.direct
+        assert set(server.sent.values()) == {1}
 
 
 def test_single_files_are_asked_for_directly(project: Project) -> None:

@@ -237,6 +237,15 @@ def _schema(**changes: object) -> str:
         ({TABLE: f"{HEADER}\njudge,json,0,9,rubric,verdict.scor\n"}, "has no 'verdict.scor'"),
         ({TABLE: f"{HEADER}\njudge,json,0,9,rubric,reason.a\n"}, "has no 'reason.a'"),
         ({TABLE: f"{HEADER}\njudge,json,0,9,rubric,verdict\n"}, "'verdict' is object"),
+        ({TABLE: f"{HEADER}\njudge,json,0,9,rubric,reason\n"}, "'reason' is string"),
+        (
+            {
+                FILE: json.dumps(SCHEMA).replace(
+                    '"minimum": 0, "maximum": 9}}', '"minimum": 9, "maximum": 0}}'
+                )
+            },
+            "the minimum 9 and the maximum 0",
+        ),
         ({TABLE: f"{HEADER}\njudge,json,0,9,rubric,a..b\n"}, "found 'a..b', which is not a path"),
         ({TABLE: f"{HEADER}\njudge,json,0,5,rubric,depth\n"}, "allows the score 9, the scale is 0"),
         ({TABLE: f"{HEADER}\njudge,in_last_line,0,9,rubric,depth\n"}, "takes no path"),

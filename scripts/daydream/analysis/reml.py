@@ -36,6 +36,8 @@ MIN_DF = 2
 CONTROL = mixedlm.lmerControl(optimizer="L-BFGS-B", use_analytic_gradient=True, ftol=1e-10)
 # Factors of so few levels take the expected information.
 FEW_LEVELS = 300
+# Values that differ by less than this part of them are equal, but for rounding.
+EQUAL = 1e-12
 # Less than this part of all variance is none.
 NOTHING = 1e-7
 
@@ -43,8 +45,11 @@ NOTHING = 1e-7
 def fitted(values: Array, factors: Sequence[Codes]) -> Array:
     """Return the variance of each factor and, last, of the error.
 
-    Each factor has the level of each value, from 0.
+    Each factor has the level of each value, from 0. Values that are all equal have no variance,
+    where the library finds no estimate.
     """
+    if np.ptp(values) <= EQUAL * np.abs(values).max():
+        return np.zeros(len(factors) + 1)
     with warnings.catch_warnings():
         # That a factor has few levels: its interval says so.
         warnings.simplefilter("ignore")
@@ -60,7 +65,12 @@ def fitted(values: Array, factors: Sequence[Codes]) -> Array:
 
 
 def standard_errors(values: Array, factors: Sequence[Codes], variances: Array) -> Array:
-    """Return the standard error of each variance that `fitted` returned, in its order."""
+    """Return the standard error of each variance that `fitted` returned, in its order.
+
+    Where nothing varies, there is nothing to be wrong about.
+    """
+    if not variances.any():
+        return np.zeros(len(variances))
     n = len(values)
     error = variances[-1]
     kept = [k for k, v in enumerate(variances[:-1]) if v > NOTHING * variances.sum()]

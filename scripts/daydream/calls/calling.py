@@ -73,7 +73,7 @@ class Calls:
             known = find_response(directory, request)
             if known is not None:
                 return known, True
-            if batch := self._open.holder(generation.gen_id, request):
+            if batch := self.batch_of(generation, request):
                 raise BatchError(
                     f"{generation.stage} {generation.gen_id}: its answer is under way in batch "
                     f"{batch}; make it with the other texts of its stage, which collects it, or "
@@ -86,6 +86,10 @@ class Calls:
                     # If answers cannot be kept or entered, no more of them should be paid for.
                     self._stop.request(str(error.args[0]))
                     raise
+
+    def batch_of(self, generation: Generation, request: Request) -> str:
+        """Return the id of the batch that a request is under way in; empty if there is none."""
+        return self._open.holder(generation.gen_id, request)
 
     def _claim(self, directory: Path, request: Request) -> ReservedFile:
         try:

@@ -150,13 +150,17 @@ def _path_faults(template: Template, schema: Mapping[str, Any], *, scored: bool)
         yield Fault(found, nearest(path, known), "json_path")
         return
     # Where a schema says nothing of the type, anything may be there.
-    if kinds and scored and not kinds & (NUMBERS | {"string"}):
+    if kinds and scored and not kinds & NUMBERS:
         found = f"{path!r} is {' or '.join(sorted(kinds))} in the schema, not a number"
         yield Fault(found, "write the path of a number", "json_path")
     elif kinds and not scored and "string" not in kinds:
         found = f"{path!r} is {' or '.join(sorted(kinds))} in the schema, not a text"
         yield Fault(found, "write the path of a text", "json_path")
     low, high = bounds_at(schema, path)
+    if low is not None and high is not None and low > high:
+        found = f"{path!r} has the minimum {low:g} and the maximum {high:g} in the schema"
+        yield Fault(found, "correct the schema", "schema")
+        return
     for bound, column, outside in (
         (low, "score_min", low is not None and low < template.score_min),
         (high, "score_max", high is not None and high > template.score_max),

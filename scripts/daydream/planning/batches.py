@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from daydream.errors import CallError, Problems, nearest
+from daydream.errors import Problems, nearest
 from daydream.experiment.experiment import Experiment
 from daydream.settings.batch import ALL
 from daydream.store.batches import BATCHES, BatchRecord, read_records
@@ -15,7 +15,7 @@ HEADER = ("batch", "provider", "state", "requests", "done", "failed", "submitted
 
 
 def batches(experiment: Experiment, *, cancel: str | None = None) -> str:
-    """Ask the providers how far their batches are, and return all batches as a table.
+    """Ask how far all batches are, collect those that have ended, and return them as a table.
 
     `cancel` is the id of a batch to end first, or ``all``.
 
@@ -27,15 +27,9 @@ def batches(experiment: Experiment, *, cancel: str | None = None) -> str:
     if cancel is not None:
         for record in _chosen(records, cancel):
             experiment.batching.cancel(record)
-            lines.append(
-                f"Batch {record.batch_id} is cancelled; the next run collects its answers."
-            )
-    for record in records:
-        if record.is_open:
-            try:
-                experiment.batching.look(record)
-            except CallError as error:
-                lines.append(f"{record.batch_id}: {error}")
+            lines.append(f"Batch {record.batch_id} is cancelled.")
+    lines += experiment.batching.collect_ended()
+    records = read_records()
     if not records:
         return "There are no batches."
     rows = [list(HEADER), *map(_row, records)]
@@ -48,7 +42,8 @@ def _chosen(records: Sequence[BatchRecord], cancel: str) -> list[BatchRecord]:
     if not chosen and cancel != ALL:
         problems = Problems("batch")
         known = [record.batch_id for record in under_way]
-        problems.add("cancel", f"found {cancel!r}, which is not under way", nearest(cancel, known))
+        hint = nearest(cancel, known) if known else "no batch is under way"
+        problems.add("cancel", f"found {cancel!r}, which is not a batch under way", hint)
         problems.check()
     return chosen
 

@@ -8,6 +8,7 @@ text is known or follows from the journal:
     done       nothing is to be made
     journal    its answer exists or is in the journal: it is made without a call
     call       a run calls the model
+    batch      its answer is under way in a batch, which a run collects
     waiting    its parent is called first; then it is too, unless the journal has its answer
     copy       it takes its parent's text, without a call
     refused    its answer exists, and its parser rejects it: there is no call
@@ -26,7 +27,7 @@ from typing import Any, NamedTuple
 
 from daydream.errors import CallError, DaydreamError, ParseError
 from daydream.experiment import recipes
-from daydream.experiment.answers import find_answer, parsed_text
+from daydream.experiment.answers import build_request, find_answer, parsed_text
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.phases import is_edited, prompt_of
 from daydream.experiment.provenance import Account, accounts
@@ -51,7 +52,7 @@ from daydream.store.layout import generation_file, read_json
 from daydream.tables import csv_text
 from daydream.text import table
 
-STATES = ("done", "journal", "call", "waiting", "copy", "refused", "blocked")
+STATES = ("done", "journal", "call", "batch", "waiting", "copy", "refused", "blocked")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,7 +123,10 @@ def _made(
     directory = Path(generation_file(generation.stage, generation.gen_id, ""))
     answer = find_answer(experiment, generation, prompt, directory, ask=None)
     if answer is None:
-        return Forecast(generation=generation, state="call", prompt=prompt)
+        sample = experiment.choices.of(generation.gen_id).sample
+        request = build_request(experiment, generation, prompt, sample=sample)
+        state = "batch" if experiment.calls.batch_of(generation, request) else "call"
+        return Forecast(generation=generation, state=state, prompt=prompt)
     response = answer.response
     told = {"mode": "llm", "truncated": response.truncated, "sampling": answer.request.sampling}
     try:
@@ -181,6 +185,7 @@ class Row(NamedTuple):
     done: int
     journal: int
     call: int
+    batch: int
     waiting: int
     copy: int
     refused: int

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from daydream.calls.batch.items import call_name, give_up, note, tell
-from daydream.calls.batch.outcomes import Outcome, read_outcomes
+from daydream.calls.batch.items import call_name, counted, give_up, note, tell
+from daydream.calls.batch.outcomes import Outcome, count_rows, read_outcomes
 from daydream.calls.ledger import Ledger
 from daydream.calls.prices import Cost, cost_of
 from daydream.calls.stop import Stop
@@ -24,6 +25,8 @@ from daydream.store.batches import ERRORS, OUTPUT, BatchRecord
 from daydream.store.journal import CLAIM_PAUSE_S, claim_entry, find_response, record_response
 from daydream.store.layout import generation_file
 
+# How often in a run a batch may miss what should be there.
+PATIENCE = 4
 # How many answers are journaled at once.
 AT_ONCE = 16
 
@@ -44,15 +47,7 @@ class Collector:
         self._providers = providers
         self._ledger = ledger
         self._stop = stop
-
-    def look(self, record: BatchRecord) -> bool:
-        """Ask how far a batch is; tell whether nothing more will come of it."""
-        if record.state != "submitted":
-            return record.state != "intended"
-        remote = self._providers.batches(record.provider).look(record.remote_id)
-        note(record, remote)
-        record.save()
-        return remote.over
+        self._missed: Counter[str] = Counter()
 
     def collect(self, record: BatchRecord) -> bool:
         """Journal a batch's answers if it has ended, and tell whether it has.
@@ -62,8 +57,7 @@ class Collector:
             CallFailedError: the provider cannot be asked.
         """
         if record.state == "submitted":
-            provider = self._providers.batches(record.provider)
-            remote = provider.look(record.remote_id)
+            remote = self._ask(record)
             note(record, remote)
             if not remote.over:
                 record.save()
@@ -75,6 +69,7 @@ class Collector:
                     "that and run snakemake again"
                 )
             self._fetch(record, remote)
+            self._check_whole(record, remote)
             record.state = "ended"
             record.save()
         if record.state == "ended":
@@ -95,13 +90,59 @@ class Collector:
             try:
                 provider.download(file, record.directory / name)
             except CallFailedError as failure:
-                if failure.status not in (404, 410):
-                    raise
-                give_up(self._ledger, record, "lost", "lose", f"its answers {file} are gone")
-                raise BatchError(
-                    f"batch {record.batch_id}: the provider has ended it, but its answers are gone "
-                    "(most providers keep them for 30 days); run snakemake again to ask again"
-                ) from failure
+                self._check_there(record, failure, f"its answers {file} are gone")
+                raise
+
+    def _ask(self, record: BatchRecord) -> RemoteBatch:
+        try:
+            return self._providers.batches(record.provider).look(record.remote_id)
+        except CallFailedError as failure:
+            self._check_there(record, failure, "the provider does not know it any more")
+            raise
+
+    def _check_there(self, record: BatchRecord, failure: CallFailedError, found: str) -> None:
+        """Give a batch up that is gone, once the provider has said so several times.
+
+        Raises:
+            CallFailedError: it is to be asked again.
+            BatchError: the batch is lost.
+        """
+        if failure.status not in (404, 410):
+            return
+        if not self._has_patience(record):
+            give_up(self._ledger, record, "lost", "lose", found)
+            raise BatchError(
+                f"batch {record.batch_id} is lost: {found} (most providers keep answers for 30 "
+                "days); run snakemake again to ask again"
+            ) from failure
+        raise CallFailedError(str(failure.args[0]), status=failure.status, again=True) from failure
+
+    def _check_whole(self, record: BatchRecord, remote: RemoteBatch) -> None:
+        """Do not take a file for whole that has fewer rows than the provider says are done.
+
+        Raises:
+            CallFailedError: it is to be fetched again.
+            BatchError: it was fetched several times.
+        """
+        done = remote.completed + remote.failed
+        rows = count_rows(record)
+        if record.cancelled or rows >= done or done > len(record.members):
+            return
+        line = (
+            f"batch {record.batch_id}: {counted(done, 'request')} are done, but the files have "
+            f"{counted(rows, 'row')}"
+        )
+        if self._has_patience(record):
+            raise CallFailedError(f"{line}; fetch them again", again=True)
+        raise BatchError(
+            f"{line}; run snakemake later to fetch them again, or take what there is with: "
+            f"snakemake -c1 batches --config cancel={record.batch_id}"
+        )
+
+    def _has_patience(self, record: BatchRecord) -> bool:
+        """Tell whether a batch may be asked for again what should be there and is not."""
+        self._missed[record.batch_id] += 1
+        return self._missed[record.batch_id] < PATIENCE
 
     def _take_in(self, record: BatchRecord) -> None:
         """Journal what came back, and enter what each request took."""
@@ -120,7 +161,7 @@ class Collector:
         record.state = "collected"
         record.save()
         missing = len(record.members) - record.answered
-        text = f"Batch {record.batch_id}: {record.answered:,} answers"
+        text = f"Batch {record.batch_id}: {counted(record.answered, 'answer')}"
         tell(f"{text}, {missing:,} without one" if missing else text)
 
     def _enter(self, record: BatchRecord, name: str, request: Request, outcome: Outcome) -> None:
@@ -155,7 +196,14 @@ class Collector:
             CallError: it cannot be asked.
         """
         if record.state == "submitted":
-            note(record, self._providers.batches(record.provider).cancel(record.remote_id))
+            try:
+                note(record, self._providers.batches(record.provider).cancel(record.remote_id))
+            except CallFailedError as failure:
+                if failure.status not in (404, 410):
+                    raise
+                give_up(self._ledger, record, "lost", "lose", "the provider does not know it")
+        elif record.state == "intended":
+            give_up(self._ledger, record, "refused", "fail", "cancelled before it was sent")
         record.cancelled = True
         record.save()
 

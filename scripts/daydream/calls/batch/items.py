@@ -93,6 +93,11 @@ def give_up(
     record.save()
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def tell(line: str) -> None:
     """Say something about batches to whoever watches the run."""
     print(f"{line}.", file=sys.stderr, flush=True)

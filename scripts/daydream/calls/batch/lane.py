@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
 from daydream.calls.batch.collecting import Collector
 from daydream.calls.batch.items import BYTES_PER_TOKEN, Item, chunks, tell, under_way
@@ -21,14 +21,14 @@ from daydream.calls.batch.sending import Sender
 from daydream.calls.ledger import Ledger
 from daydream.calls.stop import Stop
 from daydream.catalog.records import Model
-from daydream.errors import BatchError, BudgetError, StoppedError
+from daydream.errors import BatchError, BudgetError, CallError, StoppedError
 from daydream.llm import Providers
 from daydream.llm.failures import CallFailedError
 from daydream.settings import BatchApi, OpenAI, Settings
 from daydream.store.batches import REQUESTS, BatchRecord, read_records, sending
 
-# So many questions in a row may fail before a wait is given up.
-MOST_FAILURES = 30
+# The longest pause between two questions to a provider that cannot be asked, in seconds.
+LONGEST_PAUSE_S = 300.0
 # Seconds between two reports of how far batches are.
 REPORT_S = 60.0
 
@@ -51,8 +51,8 @@ class Batching:
         self._stop = stop
         self._sender = Sender(settings, models, providers, ledger, stop, run=run)
         self._collector = Collector(settings, models, providers, ledger, stop)
-        # Asks how far a batch is, and asks for its end.
-        self.look, self.cancel = self._collector.look, self._collector.cancel
+        # Asks the provider to end a batch.
+        self.cancel = self._collector.cancel
         self._told_at = 0.0
 
     def api(self, llm_model_id: str) -> BatchApi | None:
@@ -75,18 +75,14 @@ class Batching:
             StoppedError: the run is to end.
             CallError: the provider cannot be asked.
         """
+        for line in self.collect_ended():
+            tell(line)
         while True:
             items = self._worth_it(find())
             if not items:
                 return
             self.submit(items)
-            wanted = {item.name for item in items}
-            records = [
-                record
-                for record in read_records()
-                if record.is_open and not wanted.isdisjoint(record.members)
-            ]
-            self._wait_for_one(records, wait=wait)
+            self._wait_for_one(_waited_for({item.name for item in items}), wait=wait)
 
     def submit(self, items: Iterable[Item]) -> None:
         """Send what is in no batch yet, in as many batches as the limits ask for.
@@ -102,16 +98,18 @@ class Batching:
                     self._sender.send(record, adopt=True)
             there = {name for record in records if record.is_open for name in record.members}
             groups: dict[str, list[Item]] = defaultdict(list)
-            for item in {each.name: each for each in self._worth_it(items)}.values():
+            worth = self._worth_it(items)
+            for item in {each.name: each for each in worth}.values():
                 if item.name not in there:
                     groups[item.request.provider].append(item)
+            wanted = {each.name for each in worth}
             try:
                 for provider, group in groups.items():
                     mine = [record for record in records if record.provider == provider]
                     self._send_all(provider, group, mine)
             except BudgetError as error:
-                # What is under way may cost less than was set aside for it.
-                if not any(record.is_open for record in read_records()):
+                # What is under way for them may cost less than was set aside for it.
+                if not _waited_for(wanted):
                     self._stop.request(str(error.args[0]))
                     raise StoppedError(str(error.args[0])) from error
 
@@ -167,17 +165,20 @@ class Batching:
                     ended = self._collect(record) or ended
                     failures = 0
                 except CallFailedError as failure:
+                    # A batch takes hours: a provider that cannot be asked now is asked later.
                     failures += 1
-                    if not failure.again or failures >= MOST_FAILURES:
+                    if not failure.again:
                         raise
-                    pause = max(pause, failure.retry_after or 0)
+                    pause = max(pause * 2 ** min(failures, 8), failure.retry_after or 0)
+                    pause = min(pause, LONGEST_PAUSE_S)
+                    self._report(records, f"; the provider cannot be asked: {failure.args[0]}")
             if ended:
                 return
             if not wait:
                 raise BatchError(
                     f"{under_way(records)}; run the same command again to collect them"
                 )
-            self._report(records)
+            self._report(records, "")
             if self._stop.event.wait(pause):
                 raise BatchError(
                     f"{under_way(records)} and go on without this run; run it again to collect "
@@ -189,10 +190,21 @@ class Batching:
         batch = provider.batch if isinstance(provider, OpenAI) else None
         return (batch or BatchApi()).poll
 
-    def _report(self, records: Sequence[BatchRecord]) -> None:
+    def _report(self, records: Sequence[BatchRecord], trouble: str) -> None:
         if time.monotonic() - self._told_at > REPORT_S:
             self._told_at = time.monotonic()
-            tell(under_way(records))
+            tell(f"{under_way(records)}{trouble}")
+
+    def collect_ended(self) -> list[str]:
+        """Collect all batches that have ended; return what is wrong with some."""
+        told = []
+        for record in read_records():
+            if record.is_open:
+                try:
+                    self._collect(record)
+                except (BatchError, CallError) as error:
+                    told.append(str(error))
+        return told
 
     def _collect(self, record: BatchRecord) -> bool:
         """Journal a batch's answers if it has ended, and tell whether it has."""
@@ -201,3 +213,12 @@ class Batching:
                 self._sender.send(record, adopt=True)
             return False
         return self._collector.collect(record)
+
+
+def _waited_for(names: Set[str]) -> list[BatchRecord]:
+    """Return the batches under way that may answer any of these requests."""
+    return [
+        record
+        for record in read_records()
+        if record.is_open and not names.isdisjoint(record.members)
+    ]

@@ -63,6 +63,11 @@ def read_outcomes(record: BatchRecord, *, unfinished: bool) -> dict[str, Outcome
     return {name: found.get(name, missing) for name in record.members}
 
 
+def count_rows(record: BatchRecord) -> int:
+    """Return how many rows came back."""
+    return sum(1 for name in (OUTPUT, ERRORS) for _ in _rows(record.directory / name))
+
+
 def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
     if not path.exists():
         return

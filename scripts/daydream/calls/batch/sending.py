@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from daydream.calls.batch.items import Item, call_name, give_up, note, tell, write_requests
+from daydream.calls.batch.items import Item, call_name, counted, give_up, note, tell, write_requests
 from daydream.calls.bound import most_usage
 from daydream.calls.ledger import Ledger
 from daydream.calls.prices import most_of
@@ -89,7 +90,7 @@ class Sender:
         record.remote_id, record.state = remote.remote_id, "submitted"
         note(record, remote)
         record.save()
-        tell(f"Batch {record.batch_id}: {len(record.members):,} requests are submitted")
+        tell(f"Batch {record.batch_id}: submitted {counted(len(record.members), 'request')}")
 
     def _reserve(self, record: BatchRecord) -> None:
         """Enter all requests in the ledger; those that the budget does not allow are taken out.
@@ -114,13 +115,13 @@ class Sender:
                     model=request.model,
                     batch=record.batch_id,
                 )
-            except BudgetError as error:
+            except BudgetError:
                 names = list(record.members)
                 kept = names[: names.index(name)]
                 record.members = {each: record.members[each] for each in kept}
                 if not kept:
-                    record.state, record.problem = "refused", str(error.args[0])
-                    record.save()
+                    # Nothing of it was sent, so nothing needs to be known of it.
+                    shutil.rmtree(record.directory)
                     raise
                 write_requests(record, {each: requests[each] for each in kept})
                 record.save()
