@@ -151,40 +151,39 @@ class Collector:
         outcomes = read_outcomes(record, unfinished=unfinished)
         # Each waits for the disk most of the time.
         with ThreadPoolExecutor(AT_ONCE) as threads:
-            for entered in [
+            entered = [
                 threads.submit(self._enter, record, name, requests[name], outcomes[name])
                 for name in record.members
-            ]:
-                entered.result()
+            ]
+            usd = sum(each.result() for each in entered)
         record.answered = sum(outcome.response is not None for outcome in outcomes.values())
         record.refused = [name for name, outcome in outcomes.items() if outcome.for_good]
         record.state = "collected"
         record.save()
         missing = len(record.members) - record.answered
-        text = f"Batch {record.batch_id}: {counted(record.answered, 'answer')}"
+        # Their run was the one that sent them, and may be long over.
+        text = f"Batch {record.batch_id}: {counted(record.answered, 'answer')}, {usd:.4f} USD"
         tell(f"{text}, {missing:,} without one" if missing else text)
 
-    def _enter(self, record: BatchRecord, name: str, request: Request, outcome: Outcome) -> None:
+    def _enter(self, record: BatchRecord, name: str, request: Request, outcome: Outcome) -> float:
+        """Journal and enter what came of a request; return its USD, as far as they are known."""
         member, call = record.members[name], call_name(record, name)
         if outcome.response is None:
             self._ledger.close(
                 call, outcome.event, cohort=member.cohort_id, reason=outcome.reason, run=record.run
             )
-            return
+            return 0.0
         directory = Path(generation_file(member.stage, member.gen_id, ""))
         with claim_entry(directory, request, wait=self._wait_for_other) as file:
             if find_response(directory, request) is None:
                 record_response(file, request, outcome.response, client=_client())
         usage = outcome.response.counted
         model = self._models.get(member.llm_model_id)
+        cost = cost_of(usage, model, self._settings, batch=True) if model else Cost()
         self._ledger.end(
-            call,
-            cohort=member.cohort_id,
-            cost=cost_of(usage, model, self._settings, batch=True) if model else Cost(),
-            usage=usage,
-            attempts=1,
-            run=record.run,
+            call, cohort=member.cohort_id, cost=cost, usage=usage, attempts=1, run=record.run
         )
+        return cost.usd or 0.0
 
     def _wait_for_other(self) -> None:
         self._stop.event.wait(CLAIM_PAUSE_S)
