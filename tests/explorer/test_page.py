@@ -1025,6 +1025,7 @@ def test_a_filter_by_reason_of_failure(browser: Browser, project: Project) -> No
     goto(page, cohort, "#?view=list")
     page.keyboard.press("f")
     facet = page.locator("[data-facet=reason]")
+    expect(facet.locator("label")).to_have_count(4)
     counts = dict(text.split("\n") for text in facet.locator("label").all_inner_texts())
     assert counts == {"stale essay": "6", "parse": "3", "missing essay": "3", "no number": "1"}
     facet.locator("label", has_text="parse").click()

@@ -161,10 +161,10 @@ def test_changed_sampling_calls_again_and_changed_back_does_not(project: Project
 def test_a_widened_cohort_makes_only_the_new(project: Project) -> None:
     """A re-expansion that changes nothing for a generation makes none of its jobs run."""
     project.snakemake()
+    known = {row["gen_id"] for row in project.scores()}
     project.spec["axes"]["evaluation_replicate"] = [1, 2]
     project.save()
     project.snakemake("membership")
-    known = {row["gen_id"] for row in project.scores()}
     jobs = [line for line in project.snakemake("-n").splitlines() if "gen_id=" in line]
     assert len(jobs) == 4 * 3
     assert not any(gen_id in line for line in jobs for gen_id in known)
