@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 from daydream.errors import StoreError
 
@@ -48,7 +48,7 @@ def replacing(path: str | Path, *, durable: bool = False) -> Iterator[BinaryIO]:
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise _cannot_be_written(path, error) from error
+            raise cannot_be_written(path, error) from error
         raise
 
 
@@ -66,7 +66,8 @@ def _rename(temporary: str, path: str | Path, *, durable: bool) -> None:
         sync_directory(os.path.dirname(path) or ".")  # noqa: PTH120
 
 
-def _cannot_be_written(path: str | Path, error: OSError) -> StoreError:
+def cannot_be_written(path: str | Path, error: OSError) -> StoreError:
+    """Return the error about a file that the file system does not take."""
     return StoreError(
         f"{path}: cannot be written ({error.strerror}); fix that and run snakemake again"
     )
@@ -101,6 +102,18 @@ def write_text(path: str | Path, text: str, *, durable: bool = False) -> None:
 def write_json(path: str | Path, value: Mapping[str, object]) -> None:
     """Write `value` to `path` as readable JSON, one key per line, in the order given."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+@contextmanager
+def held(path: Path) -> Iterator[TextIO]:
+    """Hold the lock of a file, which excludes all other threads and processes; yield the file.
+
+    The system releases it when the process ends, however it ends.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
 
 
 class ReservedFile:
@@ -144,7 +157,7 @@ class ReservedFile:
             _rename(self._part, self.path, durable=True)
             self._written = True
         except OSError as error:
-            raise _cannot_be_written(self.path, error) from error
+            raise cannot_be_written(self.path, error) from error
 
     def __enter__(self) -> ReservedFile:
         return self

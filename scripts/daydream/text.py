@@ -32,6 +32,11 @@ def clipped(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
+def plural(number: float, noun: str) -> str:
+    """Return a number and what it counts."""
+    return f"{number:,.0f} {noun}{'' if number == 1 else 's'}"
+
+
 def table(
     rows: Iterable[Sequence[str]], *, left: Collection[int] = (0,), indent: int = 0, gap: int = 2
 ) -> str:

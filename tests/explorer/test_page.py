@@ -15,6 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from daydream.explorer.page import HERE
+from daydream.generations.row import Generation
 from daydream.tables import csv_text, guarded, read_records
 from support.explorer_cohort import PAGE, Cohort
 from support.project import Project
@@ -963,8 +964,8 @@ def test_a_phone_scrolls_no_view_sideways(page: Page, cohort: Cohort, view: str)
     assert over == []
 
 
-def test_a_part_says_what_is_missing_and_why(browser: Browser, project: Project) -> None:
-    """A slice names its conditions; what is not complete is counted by state, with the reasons."""
+def with_failures(project: Project) -> tuple[Cohort, Generation, Generation, str]:
+    """Return a cohort, an essay of it that was refused, one that was not asked, and the refusal."""
     cohort = Cohort(project, generations=28, size=200)
     cohort.fill()
     unparsed, unasked = cohort.of("essay", "grow")[:2]
@@ -972,6 +973,12 @@ def test_a_part_says_what_is_missing_and_why(browser: Browser, project: Project)
     error = f"[parse] essay {unparsed.gen_id}: the answer is blank"
     project.write(f"logs/essay/{unparsed.gen_id}.parsed.log", f"{error}\n")
     shutil.rmtree(project.path(f"data/gens/essay/{unasked.gen_id}"))
+    return cohort, unparsed, unasked, error
+
+
+def test_a_part_says_what_is_missing_and_why(browser: Browser, project: Project) -> None:
+    """A slice names its conditions; what is not complete is counted by state, with the reasons."""
+    cohort, unparsed, unasked, error = with_failures(project)
     cohort.write(unasked, prompt="Grow")
     project.config["where"] = {"draft_replicate": 1}
     project.save()
@@ -1007,13 +1014,7 @@ def test_a_part_says_what_is_missing_and_why(browser: Browser, project: Project)
 
 def test_a_filter_by_reason_of_failure(browser: Browser, project: Project) -> None:
     """The kinds of the table `coverage`, with counts; what an ancestor lacks is its reason too."""
-    cohort = Cohort(project, generations=28, size=200)
-    cohort.fill()
-    unparsed, unasked = cohort.of("essay", "grow")[:2]
-    project.path(f"data/gens/essay/{unparsed.gen_id}/parsed.txt").unlink()
-    error = f"[parse] essay {unparsed.gen_id}: the answer is blank"
-    project.write(f"logs/essay/{unparsed.gen_id}.parsed.log", f"{error}\n")
-    shutil.rmtree(project.path(f"data/gens/essay/{unasked.gen_id}"))
+    cohort, *_ = with_failures(project)
     third = cohort.of("draft")[2]
     unscored = next(row for row in cohort.of("evaluation") if cohort.root(row) == third)
     cohort.write(unscored, prompt="Judge", raw="Seven", parsed="Seven")

@@ -23,26 +23,13 @@ from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from support.provider_server import completion
+
 PROMPT_TOKENS, COMPLETION_TOKENS = 100, 10
 Row = dict[str, Any]
 
 
-def completion(text: str) -> dict[str, Any]:
-    """Return a chat completion of that text."""
-    return {
-        "id": "chatcmpl-test",
-        "object": "chat.completion",
-        "created": 1_700_000_000,
-        "model": "test-model",
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": text},
-                "finish_reason": "stop",
-            }
-        ],
-        "usage": {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": COMPLETION_TOKENS},
-    }
+USAGE = {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": COMPLETION_TOKENS}
 
 
 def failed(row: Row, status: int) -> Row:
@@ -104,7 +91,7 @@ class BatchServer:
             if (method, path) == ("POST", "/v1/chat/completions"):
                 asked = json.loads(body)
                 self.direct.append(asked)
-                return completion(self.answer(asked))
+                return completion(self.answer(asked), usage=USAGE)
             if (method, path) == ("POST", "/v1/files"):
                 name = f"file-{len(self.files)}"
                 self.files[name] = _uploaded(body)
@@ -174,7 +161,7 @@ class BatchServer:
                 "response": {
                     "status_code": 200,
                     "request_id": "r",
-                    "body": completion(self.answer(line["body"])),
+                    "body": completion(self.answer(line["body"]), usage=USAGE),
                 },
                 "error": None,
             }

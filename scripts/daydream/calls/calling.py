@@ -12,11 +12,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 from daydream.calls.bound import most_usage
+from daydream.calls.clients import client_of
 from daydream.calls.ledger import LEDGER, Ledger
 from daydream.calls.meter import Meter
 from daydream.calls.prices import cost_of, most_of
@@ -32,9 +31,6 @@ from daydream.settings import Settings
 from daydream.store.batches import OpenRequests
 from daydream.store.journal import CLAIM_PAUSE_S, claim_entry, find_response, record_response
 from daydream.store.layout import generation_file
-
-# The packages that make the calls of a type of provider.
-_CLIENTS = {"openai": "openai", "local": "xllamacpp"}
 
 
 class Calls:
@@ -109,7 +105,7 @@ class Calls:
         kind = self._settings.providers[request.provider].type
         if kind == "local":
             response = self.providers.complete(request, pool=model.pool)
-            record_response(file, request, response, client=_client(kind))
+            record_response(file, request, response, client=client_of(kind))
             return response
         meter = Meter(
             self.ledger,
@@ -126,7 +122,7 @@ class Calls:
         )
         response = self.providers.complete(request, pool=model.pool, metered=meter.attempt)
         try:
-            record_response(file, request, response, client=_client(kind))
+            record_response(file, request, response, client=client_of(kind))
         finally:
             cost = cost_of(response.counted, model, self._settings)
             meter.end(response.counted, response.attempts, cost)
@@ -135,9 +131,3 @@ class Calls:
     def _most(self, request: Request, model: Model) -> Reservation:
         usage = most_usage(request)
         return Reservation(most_of(usage, model, self._settings), usage.tokens or 0)
-
-
-@cache
-def _client(kind: str) -> str:
-    package = _CLIENTS.get(kind)
-    return f"{package} {version(package)}" if package else kind

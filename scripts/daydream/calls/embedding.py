@@ -13,14 +13,14 @@ request is divided until the text is found; the others get their embeddings.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from functools import cache
-from importlib.metadata import version
 from typing import NamedTuple
 
+from daydream.calls.clients import client_of
 from daydream.calls.ledger import Ledger
 from daydream.calls.meter import Meter
+from daydream.calls.parts import parts
 from daydream.calls.prices import embedding_cost
 from daydream.calls.spent import Reservation
 from daydream.calls.stop import Stop
@@ -32,6 +32,7 @@ from daydream.llm.failures import CallFailedError
 from daydream.llm.usage import Usage
 from daydream.settings import Embeddings, Settings
 from daydream.store.embeddings import Space, alone, record_embedding, room
+from daydream.text import plural
 
 # Requests in flight at once; the limits of the provider's pool hold besides.
 AT_ONCE = 8
@@ -105,10 +106,15 @@ class Embedding:
         if not self.missing(wanted):
             return
         with alone(self.space, wait=self._wait_for_other):
-            parts = list(self._parts(self.missing(wanted)))
+            requests = parts(
+                self.missing(wanted),
+                size=lambda text: -(-text.size // BYTES_PER_TOKEN),
+                most=self.settings.texts,
+                total=self.settings.tokens,
+            )
             job = _Job(self, cohort)
             with ThreadPoolExecutor(AT_ONCE) as pool:
-                futures = [pool.submit(job.ask, part) for part in parts]
+                futures = [pool.submit(job.ask, part) for part in requests]
                 wait(futures, return_when=FIRST_EXCEPTION)
                 for future in futures:
                     future.cancel()
@@ -118,21 +124,6 @@ class Embedding:
     def _wait_for_other(self, seconds: float) -> None:
         self._stop.check()
         self._stop.event.wait(seconds)
-
-    def _parts(self, texts: Iterable[Text]) -> Iterator[list[Text]]:
-        """Yield the texts in parts that one request may hold."""
-        part: list[Text] = []
-        tokens = 0
-        for text in texts:
-            own = -(-text.size // BYTES_PER_TOKEN)
-            full = len(part) == self.settings.texts or tokens + own > self.settings.tokens
-            if part and full:
-                yield part
-                part, tokens = [], 0
-            part.append(text)
-            tokens += own
-        if part:
-            yield part
 
     def request(self, part: Sequence[Text], cohort: str) -> Embedded:
         """Send one request, and keep what comes.
@@ -172,7 +163,7 @@ class Embedding:
         try:
             for number, vector in answer.vectors.items():
                 sha256 = part[number].sha256
-                record_embedding(self.space, sha256, vector, answer, client=_client())
+                record_embedding(self.space, sha256, vector, answer, client=client_of("openai"))
         finally:
             cost = embedding_cost(answer.counted, self._all)
             meter.end(answer.counted, answer.attempts, cost)
@@ -223,7 +214,7 @@ class _Job:
         text, reason = self._refused[0]
         found, _, remedy = reason.rpartition("; ")
         count = len(self._refused)
-        others = f", as of {count - 1:,} other text{'s' * (count > 2)}" if count > 1 else ""
+        others = f", as of {plural(count - 1, 'other text')}" if count > 1 else ""
         raise CallError(
             f"{text.file}: has no embedding{others}: {found}; {remedy}, shorten the text, or leave "
             f"it out with `exclude`"
@@ -254,8 +245,3 @@ def _content(text: Text) -> str:
     if text_sha256(content) != text.sha256:
         raise StoreError(f"{text.file}: was changed during this run; run snakemake again")
     return content
-
-
-@cache
-def _client() -> str:
-    return f"openai {version('openai')}"

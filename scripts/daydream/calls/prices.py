@@ -63,8 +63,7 @@ def embedding_cost(usage: Usage, settings: Settings) -> Cost:
 
 def _batch_price(model: Model, settings: Settings) -> float:
     """Return the price of a call in a batch, as a share of the ordinary price."""
-    provider = settings.providers[settings.provider_of(model.provider)]
-    batch = provider.batch if isinstance(provider, OpenAI) else None
+    batch = settings.batch_api(settings.provider_of(model.provider))
     return 1 if batch is None else batch.price
 
 

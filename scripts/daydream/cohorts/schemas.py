@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 from daydream.catalog.records import SCHEMAS, Catalog, Template
 from daydream.errors import Problem, nearest
 from daydream.parsers import Parsers
-from daydream.parsers.members import allowed, bounds_at, kinds_at
+from daydream.parsers.members import NUMBERS, allowed, bounds_at, kinds_at, pointed
 from daydream.parsers.structured import default_path
 
 CODE = "catalog"
-NUMBERS = {"number", "integer"}
 
 
 class Fault(NamedTuple):
@@ -111,7 +110,8 @@ def read_schema(text: str, file: str) -> tuple[Mapping[str, Any], Fault | None]:
         found = f"is not a JSON Schema ({place}: {error.message})"
         return {}, Fault(found, "correct it", "", file)
     for reference in _references(schema):
-        if not (reference == "#" or reference.startswith("#/")) or not _leads(schema, reference):
+        is_local = reference == "#" or reference.startswith("#/")
+        if not is_local or pointed(schema, reference) is None:
             found = f"refers to {reference!r}, which it does not hold"
             remedy = "give the definition under $defs, and refer to it as '#/$defs/name'"
             return {}, Fault(found, remedy, "", file)
@@ -127,16 +127,6 @@ def _references(schema: object) -> Iterator[str]:
     elif isinstance(schema, list):
         for value in schema:
             yield from _references(value)
-
-
-def _leads(schema: object, reference: str) -> bool:
-    here = schema
-    for part in reference.split("/")[1:]:
-        name = part.replace("~1", "/").replace("~0", "~")
-        if not (isinstance(here, Mapping) and name in here):
-            return False
-        here = here[name]
-    return True
 
 
 def _path_faults(template: Template, schema: Mapping[str, Any], *, scored: bool) -> Iterator[Fault]:

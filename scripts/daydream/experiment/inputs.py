@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from daydream.errors import InputError
-from daydream.files import file_sha256, text_sha256
+from daydream.files import file_sha256, parse_json, text_sha256
 from daydream.tables import read_text
 
 
@@ -16,6 +17,7 @@ class Inputs:
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}
         self._text_digests: dict[str, str] = {}
+        self._values: dict[str, Any] = {}
         self._files: dict[str, str] = {}
 
     def text(self, path: str) -> str:
@@ -33,6 +35,17 @@ class Inputs:
         if path not in self._text_digests:
             self._text_digests[path] = text_sha256(self.text(path))
         return self._text_digests[path]
+
+    def value(self, path: str) -> Any:  # noqa: ANN401 - any JSON
+        """Return the value of a text of the catalogs in JSON, which is parsed once.
+
+        Raises:
+            InputError: it cannot be read.
+            ValueError: it is not JSON.
+        """
+        if path not in self._values:
+            self._values[path] = parse_json(self.text(path))
+        return self._values[path]
 
     def note(self, paths: Iterable[str | Path]) -> None:
         """Note that files are read as they are now; names of no file are left out."""

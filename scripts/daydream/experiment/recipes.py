@@ -184,27 +184,41 @@ def schema_text(experiment: Experiment, template: Template) -> str:
     return experiment.text(str(experiment.catalog.schema_path(template.schema)))
 
 
+def schema_of(experiment: Experiment, template: Template) -> dict[str, Any] | None:
+    """Return the JSON Schema that a template names; None if it names none.
+
+    Raises:
+        InputError: it cannot be read.
+        ValueError: it is not JSON.
+    """
+    if not template.schema:
+        return None
+    schema: dict[str, Any] = experiment.inputs.value(
+        str(experiment.catalog.schema_path(template.schema))
+    )
+    return schema
+
+
 def shape_of(experiment: Experiment, template: Template) -> Shape:
     """Return where in answers of JSON a template has its score or text, and which are valid."""
     scored = experiment.settings.stages[template.stage].scored
-    source = schema_text(experiment, template)
     return Shape(
         path=template.json_path or default_path(scored=scored),
         scored=scored,
-        schema=json.loads(source) if source else None,
+        schema=schema_of(experiment, template),
     )
 
 
 def structured(experiment: Experiment, generation: Generation) -> dict[str, Any]:
     """Return the fields by which a call asks for JSON of its template's schema."""
     template = template_of(experiment, generation)
-    source = schema_text(experiment, template)
-    if not source:
+    schema = schema_of(experiment, template)
+    if schema is None:
         return {}
     model = experiment.catalog.models[generation.llm_model_id]
     settings = experiment.settings
     provider = settings.providers[settings.provider_of(model.provider)]
-    return schema_fields(provider.structured, template.schema, json.loads(source))
+    return schema_fields(provider.structured, template.schema, schema)
 
 
 def schema_variables(experiment: Experiment, generation: Generation) -> dict[str, str]:

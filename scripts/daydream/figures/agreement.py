@@ -12,7 +12,6 @@ from daydream.figures.layout import (
     figure,
     message,
     of_stage,
-    plural,
     prefix,
     score_notes,
     scored_counts,
@@ -20,6 +19,7 @@ from daydream.figures.layout import (
 from daydream.figures.matrix import matrix_panel
 from daydream.figures.tables import Tables
 from daydream.figures.theme import DIVERGING
+from daydream.text import plural
 
 MAX_JUDGES = 24
 # Below the first no conclusion, from the second on reliable: Krippendorff, Content Analysis, 2004,

@@ -11,11 +11,11 @@ from daydream.figures.layout import (
     figure,
     message,
     one_line,
-    plural,
     slice_notes,
     tooltips,
 )
 from daydream.figures.tables import Tables
+from daydream.text import plural
 
 MAX_MODELS = 40
 MEASURES = {

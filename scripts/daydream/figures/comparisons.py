@@ -14,7 +14,6 @@ from daydream.figures.layout import (
     figure,
     message,
     of_stage,
-    plural,
     prefix,
     scale_name,
     score_notes,
@@ -22,6 +21,7 @@ from daydream.figures.layout import (
     units,
 )
 from daydream.figures.tables import Tables
+from daydream.text import plural
 
 MAX_PAIRS = 30
 SIGNIFICANT = 0.05

@@ -11,7 +11,6 @@ from daydream.figures.layout import (
     message,
     of_stage,
     panel_title,
-    plural,
     prefix,
     scale_name,
     score_notes,
@@ -21,6 +20,7 @@ from daydream.figures.layout import (
 from daydream.figures.leaderboard import recipe_labels
 from daydream.figures.tables import Tables
 from daydream.figures.theme import BLUE, FAINT, WIDTH
+from daydream.text import plural
 
 LIKELY = 0.5
 

@@ -13,13 +13,13 @@ from daydream.figures.layout import (
     dimension_name,
     figure,
     message,
-    plural,
     prefix,
     score_notes,
     tooltips,
 )
 from daydream.figures.tables import Tables
 from daydream.figures.theme import PALETTE
+from daydream.text import plural
 
 MAX_LEVELS = 24
 OTHER = "other"

@@ -14,7 +14,6 @@ from daydream.figures.layout import (
     few,
     figure,
     message,
-    plural,
     prefix,
     score_notes,
     scored_counts,
@@ -23,6 +22,7 @@ from daydream.figures.layout import (
 from daydream.figures.matrix import matrix_panel
 from daydream.figures.tables import Tables
 from daydream.figures.theme import SEQUENTIAL
+from daydream.text import plural
 
 MAX_TEMPLATES, MAX_JUDGES = 40, 24
 

@@ -12,13 +12,13 @@ from daydream.analysis.jackknife import MIN_COMBOS
 from daydream.figures.layout import (
     Panel,
     panel_title,
-    plural,
     row_texts,
     rows_axis,
     rows_height,
     tooltips,
 )
 from daydream.figures.theme import BLUE, FAINT, MUTED, WIDTH
+from daydream.text import plural
 
 COLUMNS = ["label", "value", "ci_low", "ci_high", "text", "note", "marked"]
 

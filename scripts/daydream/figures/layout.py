@@ -12,6 +12,7 @@ import pandas as pd
 
 from daydream.analysis.scores import Scores, lacking
 from daydream.figures.theme import EMPTY, INK, MUTED, ROW, WIDTH
+from daydream.text import plural
 
 TITLE_WIDTH = 84
 NOTE_WIDTH = 112
@@ -112,11 +113,6 @@ def _cut(text: str, letters: int) -> str:
 def rows_height(count: int) -> float:
     """Return the height of a panel of so many rows."""
     return ROW * count + 4
-
-
-def plural(number: float, noun: str) -> str:
-    """Return a number and what it counts."""
-    return f"{number:,.0f} {noun}{'' if number == 1 else 's'}"
 
 
 def one_line(text: str) -> str:

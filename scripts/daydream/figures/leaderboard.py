@@ -13,13 +13,13 @@ from daydream.figures.layout import (
     figure,
     message,
     of_stage,
-    plural,
     prefix,
     scale_name,
     score_notes,
     units,
 )
 from daydream.figures.tables import Tables
+from daydream.text import plural
 
 MAX_RECIPES = 40
 

@@ -11,13 +11,13 @@ from daydream.figures.layout import (
     figure,
     message,
     of_stage,
-    plural,
     prefix,
     scale_name,
     score_notes,
     scored_counts,
 )
 from daydream.figures.tables import Tables
+from daydream.text import plural
 
 MAX_PAIRS = 40
 

@@ -19,12 +19,11 @@ from hashlib import sha256
 from typing import Any
 
 from daydream.files import parse_json
-from daydream.llm.request import error_message, one_line
+from daydream.llm.request import CHARACTERS_PER_TOKEN, error_message, one_line
 from daydream.llm.usage import Usage, read_usage
 
 # A vector is kept as so many bytes per number: IEEE 754, single precision, little-endian.
 NUMBER_BYTES = 4
-CHARACTERS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,6 +48,19 @@ class Request:
     def __post_init__(self) -> None:
         object.__setattr__(self, "sha256", self._digest())
 
+    @classmethod
+    def of_body(cls, body: Mapping[str, Any], *, provider: str, sample: int) -> Request:
+        """Return the request that sends a body, with all its settings as `sampling`.
+
+        Raises:
+            KeyError: the body has no model or no messages.
+        """
+        settings = dict(body)
+        model, messages = settings.pop("model"), tuple(settings.pop("messages"))
+        return cls(
+            provider=provider, model=model, messages=messages, sampling=settings, sample=sample
+        )
+
     def body(self) -> dict[str, Any]:
         """Return the JSON object that is sent."""
         return {

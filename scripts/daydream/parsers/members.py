@@ -121,12 +121,20 @@ def _resolved(schema: object, root: Mapping[str, Any]) -> Mapping[str, Any]:
         reference = schema.get("$ref")
         if not isinstance(reference, str):
             return schema
-        here: object = root
-        for part in reference.split("/")[1:]:
-            name = part.replace("~1", "/").replace("~0", "~")
-            here = here.get(name) if isinstance(here, Mapping) else None
-        schema = here
+        schema = pointed(root, reference)
     return {}
+
+
+def pointed(root: object, reference: str) -> object:
+    """Return what a local reference such as ``#/$defs/points`` leads to; None if to nothing.
+
+    It is a JSON pointer as RFC 6901 has it, through objects alone.
+    """
+    here = root
+    for part in reference.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        here = here.get(name) if isinstance(here, Mapping) else None
+    return here
 
 
 def _kinds(schema: Mapping[str, Any]) -> frozenset[str]:

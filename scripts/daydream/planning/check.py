@@ -21,6 +21,7 @@ from daydream.store.leftovers import leftovers
 from daydream.store.spill import spilled
 from daydream.store.verify import Fault, Verdict, fault_of, verify
 from daydream.tables import csv_text
+from daydream.text import plural
 
 # So many faults are shown; all of them are in the table.
 SHOWN = 20
@@ -152,7 +153,7 @@ def _cohorts(experiment: Experiment, verdicts: Verdicts, findings: Findings) -> 
     count = sum(row not in known for row in verdicts)
     if count:
         findings.notes.append(
-            f"{_number(count, 'generation')} of no cohort; snakemake -c1 prune lists them."
+            f"{plural(count, 'generation')} of no cohort; snakemake -c1 prune lists them."
         )
 
 
@@ -163,19 +164,19 @@ def _notes(verdicts: Verdicts) -> Iterator[str]:
         unsigned=sum(verdict.unsigned for verdict in verdicts.values()),
     )
     if counts["edited"]:
-        yield f"{_number(counts['edited'], 'text')} edited by hand."
+        yield f"{plural(counts['edited'], 'text')} edited by hand."
     if counts["foreign"]:
         example = next(name for verdict in verdicts.values() for name in verdict.foreign)
-        count = _number(counts["foreign"], "file")
+        count = plural(counts["foreign"], "file")
         yield f"{count} that the store does not know, such as {example}."
     if counts["unsigned"]:
         whose = "of earlier versions have no checksum, and are compared with their names alone"
-        yield f"{_number(counts['unsigned'], 'answer')} {whose}."
+        yield f"{plural(counts['unsigned'], 'answer')} {whose}."
 
 
 def _lines(verdicts: Verdicts, findings: Findings, csv_path: str) -> Iterator[str]:
     answers = sum(len(verdict.entries) for verdict in verdicts.values())
-    yield f"Looked at {_number(len(verdicts), 'generation')} and {_number(answers, 'paid answer')}."
+    yield f"Looked at {plural(len(verdicts), 'generation')} and {plural(answers, 'paid answer')}."
     yield from findings.notes
     if not findings.faults:
         yield "Nothing is wrong."
@@ -186,7 +187,3 @@ def _lines(verdicts: Verdicts, findings: Findings, csv_path: str) -> Iterator[st
     more = len(findings.faults) - SHOWN
     if more > 0:
         yield f"And {more:,} more: {csv_path}"
-
-
-def _number(count: int, name: str) -> str:
-    return f"{count:,} {name}{'s' * (count != 1)}"

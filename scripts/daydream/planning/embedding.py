@@ -12,10 +12,11 @@ from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
 from daydream.files import text_sha256
 from daydream.generations.row import Generation
-from daydream.llm.embeddings import CHARACTERS_PER_TOKEN
+from daydream.llm.request import CHARACTERS_PER_TOKEN
 from daydream.llm.usage import Usage
 from daydream.reports.embeddings import text_of
 from daydream.store.layout import generation_file
+from daydream.text import plural
 
 
 class Expected(NamedTuple):
@@ -61,7 +62,7 @@ def line_of(experiment: Experiment, found: Embeddings) -> str:
     if settings is None or not found.texts:
         return ""
     price = "?: no embeddings.usd_per_mtok" if found.usd is None else f"{found.usd:.4f} USD"
-    texts = f"{found.texts:,} text{'s' * (found.texts > 1)}"
+    texts = plural(found.texts, "text")
     return f"Embeddings of {texts} by {settings.model}: {found.tokens:,} tokens, {price}."
 
 

@@ -16,10 +16,10 @@ from daydream.calls.prices import cost_of
 from daydream.experiment import recipes
 from daydream.experiment.experiment import Experiment
 from daydream.generations.row import Generation
+from daydream.llm.request import CHARACTERS_PER_TOKEN
 from daydream.llm.usage import Usage, read_usage
 from daydream.store.layout import generation_file, read_json
 
-CHARACTERS_PER_TOKEN = 4
 # A mean is taken of at most so many finished calls.
 SAMPLE = 20
 UNKNOWN = Usage()

@@ -104,8 +104,7 @@ def _path(template: Template) -> str:
 
 def _schema(experiment: Experiment, template: Template) -> Mapping[str, Any]:
     try:
-        source = recipes.schema_text(experiment, template)
-        schema = json.loads(source) if source else {}
+        schema = recipes.schema_of(experiment, template)
     except (InputError, ValueError):
         return {}
     return schema if isinstance(schema, dict) else {}

@@ -17,7 +17,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from daydream.errors import nearest
-from daydream.settings.batch import ALL, Batch, read_batch
+from daydream.settings.batch import ALL, Batch, BatchApi, read_batch
 from daydream.settings.budget import Budget, RunBudget
 from daydream.settings.embeddings import Embeddings, unusable_provider
 from daydream.settings.fields import (
@@ -196,6 +196,11 @@ class Settings(TargetOptions):
     def provider_of(self, name: str) -> str:
         """Return the configured provider of a model whose catalog row names `name`."""
         return name if name in self.providers else self.default_provider
+
+    def batch_api(self, provider: str) -> BatchApi | None:
+        """Return the batches of a configured provider; None if it has none."""
+        settings = self.providers[provider]
+        return settings.batch if isinstance(settings, OpenAI) else None
 
     def sampling(
         self, stage: str, model_id: str, dimensions: Mapping[str, str] | None = None

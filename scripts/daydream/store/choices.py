@@ -10,16 +10,14 @@ the run that asked for the sample. Its other processes and its second attempts f
 
 from __future__ import annotations
 
-import fcntl
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from daydream.errors import StoreError
-from daydream.files import parse_json, write_text
+from daydream.files import held, parse_json, write_text
 
 CHOICES = Path("data/choices.json")
 LOCK = Path("data/choices.lock")
@@ -63,7 +61,7 @@ def _choice(entry: Mapping[str, Any]) -> Choice:
 
 def choose(gen_id: str, choice: Choice) -> None:
     """Enter a choice."""
-    with _held():
+    with held(LOCK):
         _write({**read_choices(), gen_id: choice})
 
 
@@ -73,7 +71,7 @@ def commit_refresh(samples: Mapping[str, Iterable[int]], *, run: str) -> dict[st
     Returns:
         The choices of these generations, by gen_id.
     """
-    with _held():
+    with held(LOCK):
         choices = read_choices()
         chosen = refreshed(choices, samples, run=run)
         if chosen != choices:
@@ -96,15 +94,6 @@ def refreshed(
         if current.run != run and (current.request or current.sample in known):
             result[gen_id] = Choice(sample=max(known, default=-1) + 1, run=run)
     return result
-
-
-@contextmanager
-def _held() -> Iterator[None]:
-    """Keep other threads and processes from changing the choices."""
-    LOCK.parent.mkdir(parents=True, exist_ok=True)
-    with LOCK.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _write(choices: Mapping[str, Choice]) -> None:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from daydream.errors import StoreError
-from daydream.files import PART, write_text
+from daydream.files import ReservedFile, cannot_be_written, write_text
 from daydream.llm.embeddings import NUMBER_BYTES, Embedded
 from daydream.store.journal import CHECKSUM, CLAIM_PAUSE_S, checksum_of
 from daydream.store.layout import read_json
@@ -108,7 +108,7 @@ def record_embedding(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _cannot_be_written(path.parent, error) from error
+        raise cannot_be_written(path.parent, error) from error
     write_text(path, text, durable=True)
 
 
@@ -122,23 +122,14 @@ def room(space: Space, name: str, count: int) -> Iterator[None]:
         StoreError: it has not.
     """
     size = count * (HEAD_BYTES + 6 * (space.dimensions or LONGEST))
-    path = space.directory / f"{name}{PART}"
+    path = space.directory / name
     try:
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            os.posix_fallocate(file, 0, size)
-        except OSError:
-            path.unlink(missing_ok=True)
-            os.close(file)
-            raise
+        # It is never written: nobody else has a file of that name.
+        file = ReservedFile(path, size=size, wait=lambda: None)
     except OSError as error:
-        raise _cannot_be_written(path, error) from error
-    try:
+        raise cannot_be_written(path, error) from error
+    with file:
         yield
-    finally:
-        path.unlink(missing_ok=True)
-        os.close(file)
 
 
 @contextmanager
@@ -155,7 +146,7 @@ def alone(space: Space, *, wait: Callable[[float], object]) -> Iterator[None]:
         space.directory.mkdir(parents=True, exist_ok=True)
         file = os.open(space.directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        raise _cannot_be_written(space.directory / LOCK, error) from error
+        raise cannot_be_written(space.directory / LOCK, error) from error
     try:
         while not _locked(file):
             wait(CLAIM_PAUSE_S)
@@ -170,12 +161,6 @@ def _locked(file: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _cannot_be_written(path: Path, error: OSError) -> StoreError:
-    return StoreError(
-        f"{path}: cannot be written ({error.strerror}); fix that and run snakemake again"
-    )
 
 
 def kept_embeddings() -> Iterator[Path]:

@@ -48,13 +48,8 @@ def read_entry(directory: Path, sha256: str) -> tuple[Request, Response] | None:
         return None
     entry = read_json(path)
     try:
-        body = dict(entry["request"])
-        request = Request(
-            provider=entry["provider"],
-            model=body.pop("model"),
-            messages=tuple(body.pop("messages")),
-            sampling=body,
-            sample=entry["sample"],
+        request = Request.of_body(
+            entry["request"], provider=entry["provider"], sample=entry["sample"]
         )
         raw = _raw_answer(entry)
         reading = None if raw is None else read_answer(raw.content, raw.content_type)

@@ -7,7 +7,6 @@ because the outer run holds it for them.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import subprocess
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from daydream.errors import DaydreamError
+from daydream.files import held
 
 _SETTINGS = "DAYDREAM_INNER_SETTINGS"
 _PARENT = "DAYDREAM_INNER_PARENT"
@@ -87,18 +87,15 @@ def run_inner(inner: Inner, *, log: str) -> None:
     Raises:
         ShardError: the command failed.
     """
-    Path(log).parent.mkdir(parents=True, exist_ok=True)
-    with Path(log).with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with Path(log).open("wb") as file:
-            code = _run(inner, output=file, kept=lock.fileno())
-            if code != 0:
-                error = ShardError(
-                    f"{Path(log).stem}: ended with code {code}; what it made is kept: run the "
-                    f"same command again to go on"
-                )
-                file.write(f"{error}\n".encode())
-                raise error
+    with held(Path(log).with_suffix(".lock")) as lock, Path(log).open("wb") as file:
+        code = _run(inner, output=file, kept=lock.fileno())
+        if code != 0:
+            error = ShardError(
+                f"{Path(log).stem}: ended with code {code}; what it made is kept: run the same "
+                f"command again to go on"
+            )
+            file.write(f"{error}\n".encode())
+            raise error
 
 
 def _run(inner: Inner, *, output: BinaryIO, kept: int) -> int:
