@@ -6,7 +6,7 @@ of_shard = (
     if experiment.settings.shard is None
     else f"-{experiment.settings.shard}-of-{experiment.settings.shards}"
 )
-MARK = f"data/batches/marks/{{stage}}{of_shard}"
+MARK = f"data/batches/marks/{{stage}}{of_shard}.{{event}}"
 
 
 # Both marks count for one run: one that has something to ask sends and waits again.
@@ -14,7 +14,7 @@ rule submit_batches:
     input:
         prompts_of_batches,
     output:
-        touch(f"{MARK}.submitted"),
+        touch(batch_mark("{stage}", "submitted")),
     log:
         f"logs/batches/{{stage}}{of_shard}.submitted.log",
     localrule: True
@@ -27,7 +27,7 @@ rule collect_batches:
     input:
         rules.submit_batches.output,
     output:
-        touch(f"{MARK}.collected"),
+        touch(batch_mark("{stage}", "collected")),
     log:
         f"logs/batches/{{stage}}{of_shard}.collected.log",
     localrule: True

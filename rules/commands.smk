@@ -1,7 +1,7 @@
 # Each command imports its own module: no run waits for those of the others.
 
 # Targets that answer a question, or do one thing to the store: no text is made for them.
-COMMANDS = (*READERS, "batches", "membership", "top", "import_store", "prune")
+COMMANDS = (*READERS, "membership", "top", "import_store", "prune")
 
 
 # Cohorts are compiled in memory: what only looks writes no membership.

@@ -298,20 +298,14 @@ def go_on_in_batches():
     tried = any("logs/batches/" in failure.place for failure in progress.failures)
     if not waiting or tried or experiment.stop.event.is_set():
         return
-    console.tell("Asking in batches for what is ready.")
-    try:
-        run_inner(
-            inner_run(
-                workflow.resource_settings.cores or 1,
-                targets=sorted(target_rules() & stage_targets().keys())
-                or list(stage_targets()),
-                skip_failed=True,
-                report_failures=False,
-            ),
-            log="logs/batches/ready.log",
-        )
-    except DaydreamError as error:
-        console.tell(str(error))
+    run_beside(
+        "Asking in batches for what is ready.",
+        log="logs/batches/ready.log",
+        targets=sorted(target_rules() & stage_targets().keys())
+        or list(stage_targets()),
+        skip_failed=True,
+        report_failures=False,
+    )
 
 
 def report_failures():
@@ -324,13 +318,21 @@ def report_failures():
     files = [file for file in open_outputs() if is_report_file(file)]
     if not files:
         return
-    console.tell("Making the reports of what there is.")
     progress.make("the reports of what there is")
+    run_beside(
+        "Making the reports of what there is.",
+        log="logs/partial.log",
+        targets=files,
+        partial=True,
+        shards=1,
+    )
+
+
+def run_beside(what, *, log, targets, **settings):
+    """Say what is done now, and do it in a run within this one."""
+    console.tell(what)
     try:
         cores = workflow.resource_settings.cores or 1
-        run_inner(
-            inner_run(cores, targets=files, partial=True, shards=1),
-            log="logs/partial.log",
-        )
+        run_inner(inner_run(cores, targets=targets, **settings), log=log)
     except DaydreamError as error:
         console.tell(str(error))

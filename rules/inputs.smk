@@ -142,38 +142,32 @@ def of_generation(question):
     return answer
 
 
-def batch_mark(stage):
-    """Return the file that says that the batches of a stage have been collected in this run."""
-    return expand(f"{MARK}.collected", stage=stage)[0]
+def batch_mark(stage, event):
+    """Return the file that says that the batches of a stage were submitted, or collected, in this run."""
+    return MARK.format(stage=stage, event=event)
 
 
-def batch_rows(stage=None):
-    """Return the generations of a stage, or of all, that get their answers in batches in this run.
+def rows_in_batches():
+    """Return the generations that get their answers in batches in this run, by id.
 
     Single files are asked for directly.
     """
     if key not in in_batches:
         found = own_scope()
-        rows, wanted = ([], [])
+        rows, wanted = [], []
         if MODE != "job" and not (found.named or found.only_looks):
             rows, wanted = found.workload(requested_stages())
         needed = {*wanted}
-        in_batches[key] = {
-            row.gen_id: row
-            for row in batched(
-                experiment, [row for row in rows if row.gen_id in needed]
-            )
-        }
-        stages = {row.stage for row in in_batches[key].values()}
-        make_again(
-            file
-            for name in stages
-            for file in (
-                batch_mark(name),
-                batch_mark(name).replace(".collected", ".submitted"),
-            )
-        )
-    return [row for row in in_batches[key].values() if stage in (None, row.stage)]
+        asked = batched(experiment, [row for row in rows if row.gen_id in needed])
+        in_batches[key] = {row.gen_id: row for row in asked}
+        for stage in {row.stage for row in asked}:
+            make_again(batch_mark(stage, event) for event in ("submitted", "collected"))
+    return in_batches[key]
+
+
+def batch_rows(stage):
+    """Return those of a stage."""
+    return [row for row in rows_in_batches().values() if row.stage == stage]
 
 
 def chosen_rows(stage):
@@ -196,10 +190,8 @@ def prompts_of_batches(wildcards):
 def answer_inputs(experiment, row):
     """Return the files that an answer is made from, and the mark of the batches that may have it."""
     inputs = recipes.raw_inputs(experiment, row)
-    if MODE != "job":
-        batch_rows()
-        if row.gen_id in in_batches[key]:
-            inputs["batches"] = batch_mark(row.stage)
+    if MODE != "job" and row.gen_id in rows_in_batches():
+        inputs["batches"] = batch_mark(row.stage, "collected")
     return inputs
 
 

@@ -45,8 +45,12 @@ def name_here(rule):
 
 # The rules that make the texts of generations, three for each: what they cost is what a run costs.
 TEXT_RULES = ("render_prompt", "generate_raw", "parse_response")
-# Commands that read whole files, whatever else is going on: they take no lock.
-READERS = ("plan", "explain", "diff", "combos", "restore", "check", "allocate")
+# Commands that read whole files, whatever else is going on, or have locks of their own (batches): they
+# take none of Snakemake's.
+READERS = (
+    *("plan", "explain", "diff", "combos", "restore", "check", "allocate"),
+    "batches",
+)
 
 MODE = (
     "job"

@@ -8,10 +8,13 @@ import json
 import signal
 import threading
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from daydream.llm.request import Request
+from daydream.store.batches import Member, OpenRequests, announce, custom_id, new_record
 from support.background import Run, until
 from support.batch_server import BatchServer, Row, failed
 from support.project import Project
@@ -502,6 +505,62 @@ def test_a_signal_while_it_waits_keeps_the_batch(project: Project) -> None:
         project.snakemake("drafts")
         assert set(server.sent.values()) == {1}
         assert not server.direct
+
+
+@pytest.mark.parametrize("where", ["here", "at the provider"])
+def test_cancelling_while_a_run_waits(project: Project, where: str) -> None:
+    """The run ends, and does not ask again for what the user has cancelled."""
+    with BatchServer(answer=answer, looks=10_000) as server:
+        ready(project, server.url, batch={"stages": "draft"})
+        run = Run(project, "--cores", "4", "--", "drafts")
+        until(lambda: server.requests["GET", "/v1/batches/batch-0"] > 2)
+        if where == "here":
+            project.snakemake("batches", "--config", "cancel=all")
+        else:
+            server.respond("POST", "/v1/batches/batch-0/cancel", b"", {})
+        output = run.wait()
+        assert run.process.returncode == 1
+        assert "was cancelled; 5 of its answers are kept, 5 are missing" in output
+        assert set(server.sent.values()) == {1}
+        assert not server.direct
+
+
+def test_looking_at_batches_sends_none(project: Project) -> None:
+    """Also not one that a killed run was about to send; the next run does."""
+    with BatchServer(
+        answer=answer, refuse=lambda _, path: 503 if path == "/v1/files" else None
+    ) as server:
+        ready(project, server.url, batch={"stages": "draft"})
+        project.snakemake("drafts", code=1)
+        server.refuse = lambda _method, _path: None
+        assert "intended" in project.snakemake("batches")
+        assert not server.batches
+        project.snakemake("drafts")
+        assert set(server.sent.values()) == {1}
+
+
+def test_a_batch_is_seen_by_who_has_looked_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even by one that has looked when its directory was there, and its manifest was not yet."""
+    monkeypatch.chdir(tmp_path)
+    request = Request(provider="p", model="m", messages=({"role": "user", "content": "Why?"},))
+    name = custom_id("d_1", request)
+    member = Member(
+        stage="draft",
+        gen_id="d_1",
+        cohort_id="c1",
+        llm_model_id="m1",
+        sample=0,
+        request_sha256=request.sha256,
+    )
+    record = new_record("p", "run", {name: member})
+    record.directory.mkdir(parents=True)
+    seen = OpenRequests()
+    assert seen.holder("d_1", request) == ""
+    record.save()
+    announce()
+    assert seen.holder("d_1", request) == record.batch_id
 
 
 def test_two_runs_send_each_request_once(project: Project) -> None:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from daydream.calls.batch.items import Means
 from daydream.calls.batch.lane import Batching
 from daydream.calls.calling import Calls
 from daydream.calls.embedding import Embedding
@@ -71,12 +72,14 @@ class Experiment:
         )
         self.calls = Calls(settings, self.catalog.models, providers, self.stop)
         self.batching = Batching(
-            settings,
-            self.catalog.models,
-            providers,
-            self.calls.ledger,
-            self.stop,
-            run=self.calls.run,
+            Means(
+                settings=settings,
+                models=self.catalog.models,
+                providers=providers,
+                ledger=self.calls.ledger,
+                stop=self.stop,
+                run=self.calls.run,
+            )
         )
         self.embedding = Embedding(settings, providers, self.calls.ledger, self.stop)
         self.mode = mode

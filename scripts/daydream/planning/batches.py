@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from daydream.errors import Problems, nearest
 from daydream.experiment.experiment import Experiment
 from daydream.settings.batch import ALL
-from daydream.store.batches import BATCHES, BatchRecord, read_records
+from daydream.store.batches import BATCHES, BatchRecord, open_records, read_records
 from daydream.text import table
 
 HEADER = ("batch", "provider", "state", "requests", "done", "failed", "submitted", "expires")
@@ -22,10 +22,9 @@ def batches(experiment: Experiment, *, cancel: str | None = None) -> str:
     Raises:
         InputError: there is no such batch under way.
     """
-    records = read_records()
     lines = []
     if cancel is not None:
-        for record in _chosen(records, cancel):
+        for record in _chosen(open_records(), cancel):
             experiment.batching.cancel(record)
             lines.append(f"Batch {record.batch_id} is cancelled.")
     lines += experiment.batching.collect_ended()
@@ -36,8 +35,7 @@ def batches(experiment: Experiment, *, cancel: str | None = None) -> str:
     return "\n".join([*lines, table(rows, left=(0, 1, 2, 6, 7)), f"Their files are in {BATCHES}/."])
 
 
-def _chosen(records: Sequence[BatchRecord], cancel: str) -> list[BatchRecord]:
-    under_way = [record for record in records if record.is_open]
+def _chosen(under_way: Sequence[BatchRecord], cancel: str) -> list[BatchRecord]:
     chosen = [record for record in under_way if cancel in (ALL, record.batch_id)]
     if not chosen and cancel != ALL:
         problems = Problems("batch")
@@ -54,7 +52,7 @@ def _row(record: BatchRecord) -> list[str]:
         record.batch_id,
         record.provider,
         record.remote_state if record.state == "submitted" else record.state,
-        f"{len(record.members):,}",
+        f"{record.size:,}",
         f"{record.answered or record.completed:,}",
         f"{record.failed:,}",
         record.created_at[:16].replace("T", " "),

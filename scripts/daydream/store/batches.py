@@ -10,20 +10,19 @@ what may have been sent, and asks the provider instead of sending it again.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 from uuid import uuid4
 
 from daydream.errors import StoreError
-from daydream.files import parse_json, read_text, write_text
+from daydream.files import held, parse_json, read_text, write_text
 from daydream.llm.request import Request
 from daydream.store.layout import read_json
 
@@ -38,6 +37,7 @@ MANIFEST, REQUESTS, OUTPUT, ERRORS = (
 # its answers are in the journal; refused: the provider did not take it; lost: its answers are gone.
 State = Literal["intended", "submitted", "ended", "collected", "refused", "lost"]
 OPEN = ("intended", "submitted", "ended")
+CANCELLED = ("cancelled", "canceled")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,15 +56,17 @@ class Member:
 class BatchRecord:
     """What is known of a batch.
 
-    `members` are by custom_id; `refused` are those that the provider will never answer. `run` is
-    the run that sent it. `file` and `remote_id` are the provider's names, empty if it has none yet;
-    `remote_state` is its word for how far it is, with the counts of requests.
+    `size` is the number of its requests. `members` are these by custom_id; once it is collected,
+    those without an answer, of which `refused` are those that the provider will never answer. `run`
+    is the run that sent it. `file` and `remote_id` are the provider's names, empty if it has none
+    yet; `remote_state` is its word for how far it is, with the counts of requests.
     """
 
     batch_id: str
     provider: str
     run: str
     created_at: str
+    size: int
     members: dict[str, Member]
     state: State = "intended"
     file: str = ""
@@ -89,6 +91,11 @@ class BatchRecord:
         return self.state in OPEN
 
     @property
+    def is_cancelled(self) -> bool:
+        """Whether somebody has ended it: a command of ours, or the user at the provider."""
+        return self.cancelled or self.remote_state in CANCELLED
+
+    @property
     def age_s(self) -> float:
         """Seconds since it was made."""
         return (datetime.now(UTC) - datetime.fromisoformat(self.created_at)).total_seconds()
@@ -97,6 +104,12 @@ class BatchRecord:
         """Write the manifest, durably."""
         text = json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n"
         write_text(self.directory / MANIFEST, text, durable=True)
+
+    def refresh(self) -> None:
+        """Take over what other threads and processes have written of it."""
+        now = read_record(self.directory / MANIFEST)
+        for each in fields(self):
+            setattr(self, each.name, getattr(now, each.name))
 
     def requests(self) -> dict[str, Request]:
         """Return the requests by custom_id.
@@ -111,15 +124,9 @@ class BatchRecord:
                 continue
             try:
                 value = parse_json(line)
-                body = dict(value["body"])
-                member = self.members[value["custom_id"]]
-                found[value["custom_id"]] = Request(
-                    provider=self.provider,
-                    model=body.pop("model"),
-                    messages=tuple(body.pop("messages")),
-                    sampling=body,
-                    sample=member.sample,
-                )
+                name = value["custom_id"]
+                sample = self.members[name].sample
+                found[name] = Request.of_body(value["body"], provider=self.provider, sample=sample)
             except (KeyError, TypeError, ValueError) as error:
                 raise StoreError(f"{path}: is damaged ({error}); restore it") from error
         return found
@@ -133,6 +140,7 @@ def new_record(provider: str, run: str, members: Mapping[str, Member]) -> BatchR
         provider=provider,
         run=run,
         created_at=now.isoformat(timespec="milliseconds"),
+        size=len(members),
         members=dict(members),
     )
 
@@ -146,20 +154,25 @@ def read_records() -> list[BatchRecord]:
     return [read_record(path) for path in sorted(BATCHES.glob(f"*/{MANIFEST}"))]
 
 
+def open_records() -> list[BatchRecord]:
+    """Return the records of the batches that are under way, the oldest first."""
+    return [record for record in read_records() if record.is_open]
+
+
 def open_members() -> dict[str, Member]:
     """Return whose requests are in batches that are under way, by custom_id."""
-    return {
-        name: member
-        for record in read_records()
-        if record.is_open
-        for name, member in record.members.items()
-    }
+    return {name: member for record in open_records() for name, member in record.members.items()}
+
+
+def announce() -> None:
+    """Have other processes see a batch whose manifest is there now (`OpenRequests`)."""
+    os.utime(BATCHES)
 
 
 class OpenRequests:
     """Which batch holds a request and may still answer it; threads may share it.
 
-    Batches that other processes send are seen, as each makes a directory.
+    Batches that other processes send are seen by the time of their directory (`announce`).
     """
 
     def __init__(self) -> None:
@@ -177,8 +190,7 @@ class OpenRequests:
             if changed_ns != self._seen_ns:
                 self._batches = {
                     name: record.directory / MANIFEST
-                    for record in read_records()
-                    if record.is_open
+                    for record in open_records()
                     for name in record.members
                 }
                 self._seen_ns = changed_ns
@@ -208,10 +220,6 @@ def custom_id(gen_id: str, request: Request) -> str:
     return f"{gen_id}-{request.sha256[:32]}"
 
 
-@contextmanager
-def sending() -> Iterator[None]:
+def sending() -> AbstractContextManager[TextIO]:
     """Exclude all other threads and processes that send batches."""
-    BATCHES.mkdir(parents=True, exist_ok=True)
-    with (BATCHES / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    return held(BATCHES / ".lock")

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
-from daydream.calls.batch.items import call_name, counted, give_up, note, tell
+from daydream.calls.batch.items import Means, call_name, give_up, note, tell
 from daydream.calls.batch.outcomes import Outcome, count_rows, read_outcomes
-from daydream.calls.ledger import Ledger
+from daydream.calls.clients import client_of
 from daydream.calls.prices import Cost, cost_of
-from daydream.calls.stop import Stop
-from daydream.catalog.records import Model
 from daydream.errors import BatchError
-from daydream.llm import Providers
 from daydream.llm.batches import RemoteBatch
 from daydream.llm.failures import CallFailedError
 from daydream.llm.request import Request
-from daydream.settings import Settings
 from daydream.store.batches import ERRORS, OUTPUT, BatchRecord
 from daydream.store.journal import CLAIM_PAUSE_S, claim_entry, find_response, record_response
 from daydream.store.layout import generation_file
+from daydream.text import plural
 
+# The statuses that say that something is not there any more.
+GONE = (404, 410)
 # How often in a run a batch may miss what should be there.
 PATIENCE = 4
 # How many answers are journaled at once.
@@ -34,28 +30,25 @@ AT_ONCE = 16
 class Collector:
     """Collects the batches of any run."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        models: Mapping[str, Model],
-        providers: Providers,
-        ledger: Ledger,
-        stop: Stop,
-    ) -> None:
-        self._settings = settings
-        self._models = models
-        self._providers = providers
-        self._ledger = ledger
-        self._stop = stop
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self._providers = means.providers
+        self._ledger = means.ledger
+        # How often a batch missed what should be there.
         self._missed: Counter[str] = Counter()
 
     def collect(self, record: BatchRecord) -> bool:
         """Journal a batch's answers if it has ended, and tell whether it has.
 
+        Another process may have collected it meanwhile, or be about to send it.
+
         Raises:
             BatchError: it was refused as a whole, was cancelled, or its answers are gone.
             CallFailedError: the provider cannot be asked.
         """
+        record.refresh()
+        if record.state == "intended":
+            return False
         if record.state == "submitted":
             remote = self._ask(record)
             note(record, remote)
@@ -74,8 +67,8 @@ class Collector:
             record.save()
         if record.state == "ended":
             self._take_in(record)
-        if record.cancelled:
-            missing = len(record.members) - record.answered
+        if record.is_cancelled:
+            missing = record.size - record.answered
             raise BatchError(
                 f"batch {record.batch_id} was cancelled; {record.answered:,} of its answers are "
                 f"kept, {missing:,} are missing; run snakemake again to ask for these"
@@ -107,7 +100,7 @@ class Collector:
             CallFailedError: it is to be asked again.
             BatchError: the batch is lost.
         """
-        if failure.status not in (404, 410):
+        if failure.status not in GONE:
             return
         if not self._has_patience(record):
             give_up(self._ledger, record, "lost", "lose", found)
@@ -126,11 +119,11 @@ class Collector:
         """
         done = remote.completed + remote.failed
         rows = count_rows(record)
-        if record.cancelled or rows >= done or done > len(record.members):
+        if record.cancelled or rows >= done or done > record.size:
             return
         line = (
-            f"batch {record.batch_id}: {counted(done, 'request')} are done, but the files have "
-            f"{counted(rows, 'row')}"
+            f"batch {record.batch_id}: {plural(done, 'request')} are done, but the files have "
+            f"{plural(rows, 'row')}"
         )
         if self._has_patience(record):
             raise CallFailedError(f"{line}; fetch them again", again=True)
@@ -158,11 +151,17 @@ class Collector:
             usd = sum(each.result() for each in entered)
         record.answered = sum(outcome.response is not None for outcome in outcomes.values())
         record.refused = [name for name, outcome in outcomes.items() if outcome.for_good]
+        # Whoever reads all manifests at a start needs no more of them.
+        record.members = {
+            name: member
+            for name, member in record.members.items()
+            if outcomes[name].response is None
+        }
         record.state = "collected"
         record.save()
-        missing = len(record.members) - record.answered
+        missing = len(record.members)
         # Their run was the one that sent them, and may be long over.
-        text = f"Batch {record.batch_id}: {counted(record.answered, 'answer')}, {usd:.4f} USD"
+        text = f"Batch {record.batch_id}: {plural(record.answered, 'answer')}, {usd:.4f} USD"
         tell(f"{text}, {missing:,} without one" if missing else text)
 
     def _enter(self, record: BatchRecord, name: str, request: Request, outcome: Outcome) -> float:
@@ -176,17 +175,17 @@ class Collector:
         directory = Path(generation_file(member.stage, member.gen_id, ""))
         with claim_entry(directory, request, wait=self._wait_for_other) as file:
             if find_response(directory, request) is None:
-                record_response(file, request, outcome.response, client=_client())
+                record_response(file, request, outcome.response, client=client_of("openai"))
         usage = outcome.response.counted
-        model = self._models.get(member.llm_model_id)
-        cost = cost_of(usage, model, self._settings, batch=True) if model else Cost()
+        model = self._means.models.get(member.llm_model_id)
+        cost = cost_of(usage, model, self._means.settings, batch=True) if model else Cost()
         self._ledger.end(
             call, cohort=member.cohort_id, cost=cost, usage=usage, attempts=1, run=record.run
         )
         return cost.usd or 0.0
 
     def _wait_for_other(self) -> None:
-        self._stop.event.wait(CLAIM_PAUSE_S)
+        self._means.stop.event.wait(CLAIM_PAUSE_S)
 
     def cancel(self, record: BatchRecord) -> None:
         """Ask the provider to end a batch.
@@ -194,19 +193,15 @@ class Collector:
         Raises:
             CallError: it cannot be asked.
         """
+        record.refresh()
         if record.state == "submitted":
             try:
                 note(record, self._providers.batches(record.provider).cancel(record.remote_id))
             except CallFailedError as failure:
-                if failure.status not in (404, 410):
+                if failure.status not in GONE:
                     raise
                 give_up(self._ledger, record, "lost", "lose", "the provider does not know it")
         elif record.state == "intended":
             give_up(self._ledger, record, "refused", "fail", "cancelled before it was sent")
         record.cancelled = True
         record.save()
-
-
-@cache
-def _client() -> str:
-    return f"openai {version('openai')}"

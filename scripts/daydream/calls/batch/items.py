@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from daydream.calls.ledger import Ledger
+from daydream.calls.parts import parts
+from daydream.calls.stop import Stop
+from daydream.catalog.records import Model
 from daydream.files import write_text
 from daydream.generations.row import Generation
+from daydream.llm import Providers
 from daydream.llm.batches import RemoteBatch
 from daydream.llm.providers.openai_batches import request_line
 from daydream.llm.request import Request
-from daydream.settings import BatchApi
+from daydream.settings import BatchApi, Settings
 from daydream.store.batches import REQUESTS, BatchRecord, custom_id
 
 BYTES_PER_TOKEN = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Means:
+    """What a run, whose name is `run`, asks in batches with."""
+
+    settings: Settings
+    models: Mapping[str, Model]
+    providers: Providers
+    ledger: Ledger
+    stop: Stop
+    run: str
 
 
 class Item(NamedTuple):
@@ -32,27 +49,31 @@ class Item(NamedTuple):
 
 def chunks(items: Iterable[Item], api: BatchApi, room: int | None) -> Iterator[list[Item]]:
     """Yield the items in parts that a batch may hold; what `room` does not take waits."""
-    chunk: list[Item] = []
-    size = 0
+    return parts(
+        items if room is None else _fitting(items, room),
+        size=_bytes_of,
+        most=api.requests,
+        total=api.bytes,
+    )
+
+
+def _fitting(items: Iterable[Item], room: int) -> Iterator[Item]:
+    """Yield the first of the items, as long as their prompts have no more tokens than `room`."""
     for item in items:
-        own = len(request_line(item.name, item.request.body()).encode())
-        if room is not None:
-            room -= own // BYTES_PER_TOKEN
-            if room < 0:
-                break
-        if chunk and (len(chunk) == api.requests or size + own > api.bytes):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(item)
-        size += own
-    if chunk:
-        yield chunk
+        room -= _bytes_of(item) // BYTES_PER_TOKEN
+        if room < 0:
+            return
+        yield item
+
+
+def _bytes_of(item: Item) -> int:
+    return len(request_line(item.name, item.request.body()).encode())
 
 
 def under_way(records: Sequence[BatchRecord]) -> str:
     """Return how far batches are, in words."""
     done = sum(record.completed + record.failed for record in records)
-    total = sum(len(record.members) for record in records)
+    total = sum(record.size for record in records)
     hours = max(record.age_s for record in records) / 3600
     age = f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.0f} min"
     what = "1 batch is" if len(records) == 1 else f"{len(records)} batches are"
@@ -91,11 +112,6 @@ def give_up(
         )
     record.state, record.problem = state, reason
     record.save()
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def tell(line: str) -> None:

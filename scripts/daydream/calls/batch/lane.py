@@ -13,19 +13,15 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 
 from daydream.calls.batch.collecting import Collector
-from daydream.calls.batch.items import BYTES_PER_TOKEN, Item, chunks, tell, under_way
+from daydream.calls.batch.items import BYTES_PER_TOKEN, Item, Means, chunks, tell, under_way
 from daydream.calls.batch.sending import Sender
-from daydream.calls.ledger import Ledger
-from daydream.calls.stop import Stop
-from daydream.catalog.records import Model
 from daydream.errors import BatchError, BudgetError, CallError, StoppedError
-from daydream.llm import Providers
 from daydream.llm.failures import CallFailedError
-from daydream.settings import BatchApi, OpenAI, Settings
-from daydream.store.batches import REQUESTS, BatchRecord, read_records, sending
+from daydream.settings import BatchApi
+from daydream.store.batches import REQUESTS, BatchRecord, open_records, read_records, sending
 
 # The longest pause between two questions to a provider that cannot be asked, in seconds.
 LONGEST_PAUSE_S = 300.0
@@ -36,21 +32,12 @@ REPORT_S = 60.0
 class Batching:
     """The batches of one run; threads share it."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        models: Mapping[str, Model],
-        providers: Providers,
-        ledger: Ledger,
-        stop: Stop,
-        *,
-        run: str,
-    ) -> None:
-        self._settings = settings
-        self._models = models
-        self._stop = stop
-        self._sender = Sender(settings, models, providers, ledger, stop, run=run)
-        self._collector = Collector(settings, models, providers, ledger, stop)
+    def __init__(self, means: Means) -> None:
+        self._settings = means.settings
+        self._models = means.models
+        self._stop = means.stop
+        self._sender = Sender(means)
+        self._collector = Collector(means)
         # Asks the provider to end a batch.
         self.cancel = self._collector.cancel
         self._told_at = 0.0
@@ -60,8 +47,7 @@ class Batching:
         model = self._models.get(llm_model_id)
         if model is None:
             return None
-        provider = self._settings.providers[self._settings.provider_of(model.provider)]
-        return provider.batch if isinstance(provider, OpenAI) else None
+        return self._settings.batch_api(self._settings.provider_of(model.provider))
 
     def answer(self, find: Callable[[], list[Item]], *, wait: bool) -> None:
         """Have all requests that `find` gives answered in batches, as far as that is possible.
@@ -92,26 +78,33 @@ class Batching:
             CallError: the provider does not take a batch.
         """
         with sending():
-            records = [record for record in read_records() if record.is_open]
-            for record in records:
-                if record.state == "intended":
-                    self._sender.send(record, adopt=True)
-            there = {name for record in records if record.is_open for name in record.members}
-            groups: dict[str, list[Item]] = defaultdict(list)
             worth = self._worth_it(items)
-            for item in {each.name: each for each in worth}.values():
-                if item.name not in there:
-                    groups[item.request.provider].append(item)
-            wanted = {each.name for each in worth}
             try:
-                for provider, group in groups.items():
-                    mine = [record for record in records if record.provider == provider]
-                    self._send_all(provider, group, mine)
+                self._send_missing(worth)
             except BudgetError as error:
                 # What is under way for them may cost less than was set aside for it.
-                if not _waited_for(wanted):
+                if not _waited_for({item.name for item in worth}):
                     self._stop.request(str(error.args[0]))
                     raise StoppedError(str(error.args[0])) from error
+
+    def _send_missing(self, items: Iterable[Item]) -> None:
+        """Send the batches that earlier runs were about to send, and then what is in none.
+
+        Raises:
+            BudgetError: the budget does not allow all of it.
+        """
+        records = open_records()
+        for record in records:
+            if record.state == "intended":
+                self._sender.send(record, adopt=True)
+        there = {name for record in records for name in record.members}
+        groups: dict[str, dict[str, Item]] = defaultdict(dict)
+        for item in items:
+            if item.name not in there:
+                groups[item.request.provider][item.name] = item
+        for provider, group in groups.items():
+            mine = [record for record in records if record.provider == provider]
+            self._send_all(provider, list(group.values()), mine)
 
     def _send_all(
         self, provider: str, items: Sequence[Item], others: Sequence[BatchRecord]
@@ -145,9 +138,7 @@ class Batching:
         """Return the tokens of prompts that may still be put in batches; None: any number."""
         if api.tokens is None:
             return None
-        sizes = [
-            (record.directory / REQUESTS).stat().st_size for record in records if record.is_open
-        ]
+        sizes = [(record.directory / REQUESTS).stat().st_size for record in records]
         return api.tokens - sum(size // BYTES_PER_TOKEN for size in sizes)
 
     def _wait_for_one(self, records: list[BatchRecord], *, wait: bool) -> None:
@@ -186,9 +177,7 @@ class Batching:
                 )
 
     def _poll(self, record: BatchRecord) -> float:
-        provider = self._settings.providers[record.provider]
-        batch = provider.batch if isinstance(provider, OpenAI) else None
-        return (batch or BatchApi()).poll
+        return (self._settings.batch_api(record.provider) or BatchApi()).poll
 
     def _report(self, records: Sequence[BatchRecord], trouble: str) -> None:
         if time.monotonic() - self._told_at > REPORT_S:
@@ -196,29 +185,26 @@ class Batching:
             tell(f"{under_way(records)}{trouble}")
 
     def collect_ended(self) -> list[str]:
-        """Collect all batches that have ended; return what is wrong with some."""
+        """Collect all batches that have ended, and send none; return what is wrong with some."""
         told = []
-        for record in read_records():
-            if record.is_open:
-                try:
-                    self._collect(record)
-                except (BatchError, CallError) as error:
-                    told.append(str(error))
+        for record in open_records():
+            try:
+                self._collector.collect(record)
+            except (BatchError, CallError) as error:
+                told.append(str(error))
         return told
 
     def _collect(self, record: BatchRecord) -> bool:
         """Journal a batch's answers if it has ended, and tell whether it has."""
         if record.state == "intended":
+            # If nobody is about to send it, whoever was has been killed.
             with sending():
-                self._sender.send(record, adopt=True)
-            return False
+                record.refresh()
+                if record.state == "intended":
+                    self._sender.send(record, adopt=True)
         return self._collector.collect(record)
 
 
 def _waited_for(names: Set[str]) -> list[BatchRecord]:
     """Return the batches under way that may answer any of these requests."""
-    return [
-        record
-        for record in read_records()
-        if record.is_open and not names.isdisjoint(record.members)
-    ]
+    return [record for record in open_records() if not names.isdisjoint(record.members)]

@@ -7,12 +7,12 @@ the batch gets exactly one outcome.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from daydream.calls.batch.items import tell
 from daydream.files import parse_json
 from daydream.llm.failures import may_pass
 from daydream.llm.reading import read_answer
@@ -54,7 +54,7 @@ def read_outcomes(record: BatchRecord, *, unfinished: bool) -> dict[str, Outcome
             if key not in found or found[key].response is None:
                 found[key] = outcome
     if strangers:
-        _notice(f"{record.directory}: {strangers:,} rows are of no request of this batch")
+        tell(f"{record.directory}: {strangers:,} rows are of no request of this batch")
     missing = (
         Outcome(event="reject", reason="not answered")
         if unfinished
@@ -82,7 +82,7 @@ def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
             if isinstance(value, dict):
                 yield value
             else:
-                _notice(f"{path}, line {number}: is not an answer; it is left alone")
+                tell(f"{path}, line {number}: is not an answer; it is left alone")
 
 
 def _outcome(row: Mapping[str, Any], record: BatchRecord) -> Outcome:
@@ -112,7 +112,3 @@ def _outcome(row: Mapping[str, Any], record: BatchRecord) -> Outcome:
             batch=record.batch_id,
         )
     )
-
-
-def _notice(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
