@@ -24,7 +24,7 @@ from daydream.reports.withdrawal import withdraw_outdated
 from daydream.settings import CONFIG, load_settings, read_file
 from daydream.store.spill import take_in
 from daydream.workflow.commandline import commands, parent_command
-from daydream.workflow.console import job_log
+from daydream.workflow.job_logs import job_log
 from daydream.workflow.subrun import inner_arguments, inner_command, run_inner
 from daydream.workflow.summary import end_of_run
 from daydream.workflow.workload import Workload

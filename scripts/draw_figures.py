@@ -1,7 +1,7 @@
 """Draws the figures of a cohort, for the rule `draw_figures`."""
 
 from daydream.figures.outputs import draw_figures
-from daydream.workflow.console import script_log
+from daydream.workflow.job_logs import script_log
 
 job = snakemake  # type: ignore[name-defined]  # noqa: F821 - Snakemake puts it here
 

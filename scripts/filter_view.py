@@ -1,7 +1,7 @@
 """Keeps the rows of a view of all scores, for the rule `filter_view`."""
 
 from daydream.analysis.outputs import write_view
-from daydream.workflow.console import script_log
+from daydream.workflow.job_logs import script_log
 
 job = snakemake  # type: ignore[name-defined]  # noqa: F821 - Snakemake puts it here
 

@@ -1,7 +1,7 @@
 """Makes the tables of a cohort's criteria from its scores, for the rule `tabulate_criteria`."""
 
 from daydream.analysis.outputs import write_criteria
-from daydream.workflow.console import script_log
+from daydream.workflow.job_logs import script_log
 
 job = snakemake  # type: ignore[name-defined]  # noqa: F821 - Snakemake puts it here
 

@@ -1,7 +1,7 @@
 """Makes the tables of a cohort from its scores and texts, for the rule `tabulate_scores`."""
 
 from daydream.analysis.outputs import write_tables
-from daydream.workflow.console import script_log
+from daydream.workflow.job_logs import script_log
 
 job = snakemake  # type: ignore[name-defined]  # noqa: F821 - Snakemake puts it here
 

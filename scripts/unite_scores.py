@@ -1,7 +1,7 @@
 """Joins the scores of all cohorts, for the rule `unite_scores`."""
 
 from daydream.analysis.outputs import write_union
-from daydream.workflow.console import script_log
+from daydream.workflow.job_logs import script_log
 
 job = snakemake  # type: ignore[name-defined]  # noqa: F821 - Snakemake puts it here
 

@@ -76,5 +76,5 @@ def test_a_level_that_is_no_setting_is_refused(examples: Project) -> None:
     examples.edit("examples/revision/spec/config.yaml", "[0.2, 1.0]", "[0.2, warm]")
     run = ("membership", "--configfile", "examples/revision/config.yaml")
     output = examples.snakemake(*run, code=1)
-    assert "axes.draft_temperature: found 'warm'; write a number" in output
+    assert "axes.draft_temperature[1]: found 'warm'; write a number" in output
     assert "Traceback" not in output

@@ -13,24 +13,22 @@ In a dry run, each job is one line with its reason. The logger plugin `rich` lea
 from __future__ import annotations
 
 import logging
-import os
 import re
 import sys
 import threading
-import traceback
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
 from daydream.calls.stop import SECOND
-from daydream.errors import DaydreamError, StoppedError, StoreError, nearest
+from daydream.errors import StoppedError, StoreError, nearest
 from daydream.experiment.provenance import FILES
-from daydream.files import read_text, write_text
+from daydream.files import read_text
 from daydream.store.layout import GENS
 from daydream.text import clipped
 from daydream.workflow.failures import Failure
+from daydream.workflow.job_logs import logged
 from daydream.workflow.progress import Progress
 
 # How many characters a reason may have.
@@ -52,61 +50,6 @@ _SCRIPT = re.compile(
     r"(?:RuleException:\s*)?CalledProcessError in file [^\n]*:\s*"
     r"Command [^\n]*\.snakemake/scripts/[^\n]* returned non-zero exit status \d+\.\s*"
 )
-
-
-class _Logged:
-    """The errors that jobs of this process have written to their logs; shared by threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._counts: Counter[str] = Counter()
-
-    def add(self, error: str) -> None:
-        """Note an error."""
-        with self._lock:
-            self._counts[error] += 1
-
-    def take(self, error: str) -> bool:
-        """Tell whether an error was noted, and remove the note."""
-        with self._lock:
-            if not self._counts[error]:
-                del self._counts[error]
-                return False
-            self._counts[error] -= 1
-            return True
-
-
-_logged = _Logged()
-
-
-@contextmanager
-def job_log(path: str) -> Iterator[None]:
-    """Write the error that ends a job to its log, which is shown when a job fails.
-
-    An error caused by the user is one line. Anything else is a defect and keeps its traceback.
-    """
-    try:
-        yield
-    except DaydreamError as error:
-        write_text(path, f"{error}\n")
-        _logged.add(str(error))
-        raise
-    except Exception:
-        write_text(path, traceback.format_exc())
-        raise
-    with suppress(FileNotFoundError):
-        # What an earlier attempt said does not hold any more.
-        os.unlink(path)  # noqa: PTH108 - a Path takes ten times as long
-
-
-@contextmanager
-def script_log(path: str) -> Iterator[None]:
-    """Do the same for a separate process: a user's error ends it without a traceback."""
-    try:
-        with job_log(path):
-            yield
-    except DaydreamError:
-        sys.exit(1)
 
 
 class JobErrors(logging.Filter):
@@ -146,7 +89,7 @@ class JobErrors(logging.Filter):
                 self._waiting[threading.get_ident()] = record
                 return False
             own = "\n".join(_OWN_LINE.findall(message))
-            if own and (own.startswith("[shard]") or _logged.take(own)):
+            if own and (own.startswith("[shard]") or logged.take(own)):
                 return False
         # All failures have been reported, each in a line that says more than this.
         return not (self._own and not self._others and any(end in message for end in _FINAL))
@@ -164,6 +107,10 @@ class JobErrors(logging.Filter):
             }
             if waiting is not None:
                 LOGGER.callHandlers(waiting)
+            if gen_id and _logs_less():
+                # No handler has been told of this job, so none can show its log.
+                record.msg, record.args = f"{line} ({place}):\n{_whole_log(fields)}", ()
+                del fields["event"]
             return True
         self._own += 1
         if line.startswith(_STOPPED):
@@ -199,6 +146,13 @@ def _own_log(paths: Sequence[str]) -> str:
             return "\n".join(dict.fromkeys(lines))
         if lines and all(map(_BEGINNING.match, lines)):
             return "\n".join(lines)
+    return ""
+
+
+def _whole_log(fields: Mapping[str, Any]) -> str:
+    """Return what the log of a failed job says, whoever wrote it."""
+    with suppress(StoreError):
+        return "\n".join(read_text(path) for path in fields.get("log") or [])
     return ""
 
 
@@ -370,8 +324,12 @@ class EventsOfJobs(logging.Filter):
 
 def log_less(progress: Progress) -> None:
     """Log single jobs no more."""
-    if not any(isinstance(each, EventsOfJobs) for each in LOGGER.filters):
+    if not _logs_less():
         LOGGER.addFilter(EventsOfJobs(progress))
+
+
+def _logs_less() -> bool:
+    return any(isinstance(each, EventsOfJobs) for each in LOGGER.filters)
 
 
 def attach(*, dry_run: bool, others: Sequence[str], lists_jobs: bool) -> Progress:

@@ -1,0 +1,70 @@
+"""The log of a job: the error that ended its last attempt, which is shown when the job fails."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from daydream.errors import DaydreamError
+from daydream.files import write_text
+
+
+class _Logged:
+    """The errors that jobs of this process have written to their logs; shared by threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+
+    def add(self, error: str) -> None:
+        """Note an error."""
+        with self._lock:
+            self._counts[error] += 1
+
+    def take(self, error: str) -> bool:
+        """Tell whether an error was noted, and remove the note."""
+        with self._lock:
+            if not self._counts[error]:
+                del self._counts[error]
+                return False
+            self._counts[error] -= 1
+            return True
+
+
+logged = _Logged()
+"""Those of this process."""
+
+
+@contextmanager
+def job_log(path: str) -> Iterator[None]:
+    """Write the error that ends a job to its log, which is shown when a job fails.
+
+    An error caused by the user is one line. Anything else is a defect and keeps its traceback.
+    """
+    try:
+        yield
+    except DaydreamError as error:
+        write_text(path, f"{error}\n")
+        logged.add(str(error))
+        raise
+    except Exception:
+        write_text(path, traceback.format_exc())
+        raise
+    with suppress(FileNotFoundError):
+        # What an earlier attempt said does not hold any more.
+        os.unlink(path)  # noqa: PTH108 - a Path takes ten times as long
+
+
+@contextmanager
+def script_log(path: str) -> Iterator[None]:
+    """Do the same for a separate process: a user's error ends it without a traceback."""
+    try:
+        with job_log(path):
+            yield
+    except DaydreamError:
+        sys.exit(1)
