@@ -1,8 +1,8 @@
 """Starts snakemake from a process that has imported it already.
 
-Importing Snakemake is most of what a run of a small project takes, and the tests make hundreds of
-runs. So one process imports it once, and each run is a fork of that: Snakemake's own command line,
-in a process of its own, with its own working directory, environment and output.
+Imports are most of what a run of a small project takes, and the tests make hundreds of runs. So one
+process imports Snakemake, and what the rules name, once; each run is a fork of that: Snakemake's
+own command line, in a process of its own, with its own working directory, environment and output.
 
 It reads a JSON object a line, ``{"arguments", "directory", "environment", "output"}``, and answers
 each with the exit code. Who tests signals, or the start itself, starts snakemake without this.
@@ -11,14 +11,25 @@ each with the exit code. Who tests signals, or the start itself, starts snakemak
 from __future__ import annotations
 
 import atexit
+import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+IN_EVERY_RUN = (
+    "snakemake.cli",
+    "snakemake.report",
+    "snakemake.report.html_reporter",
+    "snakemake_logger_plugin_rich.handler",
+    "smart_open",
+    "yte",
+)
 
 
 class Launcher:
@@ -79,12 +90,24 @@ def _become(request: Mapping[str, Any]) -> int:
     return 0
 
 
+def _import_what_runs_import() -> None:
+    """Import Snakemake, what it imports late in every run, and what the rules import."""
+    for name in IN_EVERY_RUN:
+        importlib.import_module(name)
+    root = Path(__file__).resolve().parents[2]
+    sys.path.insert(0, str(root / "scripts"))
+    for rules in sorted(root.glob("rules/*.smk")):
+        for name in re.findall(r"^from (daydream[\w.]*) import", rules.read_text(), re.MULTILINE):
+            importlib.import_module(name)
+    # Each run adds the directory itself, of its own copy.
+    sys.path.pop(0)
+
+
 def main() -> None:
     """Fork for each request until there are no more."""
     import threading
 
-    import snakemake.cli  # noqa: F401 - what this process is for
-
+    _import_what_runs_import()
     assert threading.active_count() == 1, "a fork would lose the other threads"
     for line in sys.stdin:
         child = os.fork()
