@@ -134,6 +134,14 @@ def test_what_cannot_be_repaired(answer: str) -> None:
         parsed(answer, name="json_lenient")
 
 
+@pytest.mark.parametrize("noise", ["#", "a", "1,", "{"])
+def test_a_megabyte_is_not_repaired(noise: str) -> None:
+    """What repairs takes minutes for it."""
+    answer = '{"score": 7' + noise * (1_000_000 // len(noise))
+    with pytest.raises(ParseError, match="is not JSON"):
+        parsed(answer, name="json_lenient")
+
+
 def test_members_and_criteria() -> None:
     """Leaves in the schema's order; a count without bounds is not a criterion."""
     paths = [path for path, _ in members_of(RUBRIC)]

@@ -18,6 +18,8 @@ from daydream.parsers.registry import Scale, Shape, excerpt, parser
 from daydream.parsers.scores import score_text
 
 EACH = "*"
+# Characters. `json_repair` takes time by their square: a second here, minutes for a megabyte.
+REPAIRABLE = 100_000
 _FENCED = re.compile(r"```[a-zA-Z]*\n(.*)\n```", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 
@@ -35,8 +37,8 @@ def strict(answer: str, *, scale: Scale, shape: Shape) -> str:
 def lenient(answer: str, *, scale: Scale, shape: Shape) -> str:
     """Return the same, of an answer that may have to be repaired first.
 
-    Text around the JSON, a missing bracket or quote, comments: what `json_repair` can read. The
-    score table marks what was repaired.
+    Text around the JSON, a missing bracket or quote, comments: what `json_repair` can read, of up
+    to 100,000 characters. The score table marks what was repaired.
     """
     value, _ = read_lenient(answer)
     return _taken(value, scale, shape)
@@ -69,11 +71,13 @@ def read_lenient(answer: str) -> tuple[object, bool]:
     """Return the value of an answer, and whether it had to be repaired.
 
     Raises:
-        ParseError: there is nothing in it that could be repaired.
+        ParseError: there is nothing in it that could be repaired, or it is too long for that.
     """
     try:
         return read_json(answer), False
     except ParseError:
+        if len(answer) > REPAIRABLE:
+            raise
         import json_repair  # noqa: PLC0415 - only answers that are not JSON need it
 
         value: object = json_repair.loads(answer)
