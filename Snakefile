@@ -16,6 +16,7 @@ min_version("9.27")
 
 
 include: "rules/tuning.smk"
+include: "rules/scheduler.smk"
 include: "rules/common.smk"
 include: "rules/inputs.smk"
 include: "rules/cohort.smk"

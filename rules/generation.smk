@@ -8,6 +8,7 @@ rule render_prompt:
         "data/gens/{stage}/{gen_id}/prompt.txt",
     log:
         "logs/{stage}/{gen_id}.prompt.log",
+    threads: 0
     run:
         with job_of(wildcards, log[0]) as row:
             render_prompt(experiment, row, **input, output=output[0])
@@ -36,6 +37,7 @@ rule parse_response:
         "data/gens/{stage}/{gen_id}/parsed.txt",
     log:
         "logs/{stage}/{gen_id}.parsed.log",
+    threads: 0
     run:
         with job_of(wildcards, log[0]) as row:
             parse_response(experiment, row, **input, output=output[0])

@@ -210,6 +210,7 @@ def start_run(experiment):
     # wait. The profile's limit is none, but can only be said as a large number.
     if workflow.scheduling_settings.max_jobs_per_timespan.max_jobs >= 100_000:
         workflow.scheduler.job_rate_limiter = None
+    order_ready_jobs()
     if not workflow.use_threads:
         console.tell(
             "[run] without force-use-threads each job starts a Snakemake of its own, which takes "

@@ -1,0 +1,147 @@
+# Which of the jobs that make texts begin next, seen with Snakemake 9.27.
+#
+# `--cores N` is N calls in flight, as long as there are N to make. A prompt and a parser take
+# milliseconds of this process and no core (`threads: 0`, for which Snakemake keeps workers of its
+# own): when calls end together, the next ones have their prompts already. Snakemake looks at all
+# ready jobs each time one ends, and at none while all cores are taken; here jobs that are alike
+# stand in one line, and only the first of each is looked at.
+from collections import Counter
+from collections.abc import MutableSet
+from itertools import islice
+
+# How many jobs begin before those that have ended meanwhile are looked at.
+AT_ONCE = 64
+# So many chains go through all stages first: what is wrong in the last stage shows early.
+PILOTS = 8
+
+
+def calls_flow():
+    """Tell whether this run chooses its jobs by this file: it makes texts in threads of its own."""
+    return (
+        is_to_run()
+        and experiment.settings.tuning
+        and workflow.local_exec
+        and workflow.use_threads
+        and workflow.scheduler.job_rate_limiter is None
+    )
+
+
+class ReadyJobs(MutableSet):
+    """The set of jobs that can begin, with a line for those that make texts and are alike."""
+
+    def __init__(self, jobs):
+        self._lines = {}
+        self._others = {}
+        self._line_of = {}
+        self._begun = Counter()
+        self._depth = {
+            name: place for place, name in enumerate(experiment.settings.stages)
+        }
+        self.update(jobs)
+
+    def __contains__(self, job):
+        return job in self._line_of or job in self._others
+
+    def __iter__(self):
+        yield from self._others
+        yield from self._line_of
+
+    def __len__(self):
+        return len(self._others) + len(self._line_of)
+
+    def add(self, job):
+        if not makes_text(job):
+            self._others[job] = None
+        elif job not in self._line_of:
+            # What it needs is settled: all that it is made from is there.
+            job.reset_params_and_resources()
+            line = self._line(job)
+            self._line_of[job] = line
+            self._lines.setdefault(line, {})[job] = None
+
+    def discard(self, job):
+        self._others.pop(job, None)
+        if (line := self._line_of.pop(job, None)) is not None:
+            del self._lines[line][job]
+
+    def update(self, jobs):
+        for job in jobs:
+            self.add(job)
+
+    def clear(self):
+        for known in (self._lines, self._others, self._line_of):
+            known.clear()
+
+    def _line(self, job):
+        needs = job.scheduler_resources
+        needed = tuple(
+            (name, needs[name])
+            for name in workflow.scheduler.global_resources
+            if name != "_job_count" and needs.get(name)
+        )
+        return job.priority, job.rule.name, job.wildcards_dict["stage"], needed
+
+    def next(self, free):
+        """Return the texts' jobs that begin now, by what is free of each resource; then all others."""
+        free, chosen = dict(free), []
+        for line in sorted(filter(self._lines.get, self._lines), key=self._order):
+            *_, stage, needed = line
+            room = min([AT_ONCE, *(free[name] // count for name, count in needed)])
+            taken = list(islice(self._lines[line], max(0, room)))
+            for name, count in needed:
+                free[name] -= count * len(taken)
+            self._begun[stage] += len(taken) if needed else 0
+            chosen += taken
+        return chosen + list(self._others)
+
+    def _order(self, line):
+        """Calls first: those of pilots, then of the first stage; prompts and parsers from the last."""
+        priority, _, stage, needed = line
+        depth = self._depth[stage]
+        is_pilot = self._begun[stage] < PILOTS
+        return -priority, not needed, not is_pilot, depth if needed else -depth
+
+
+def order_ready_jobs():
+    """Keep the ready jobs of this run in lines, from its start on."""
+    dag = workflow.dag
+    if calls_flow() and hasattr(dag, "_ready_jobs"):
+        dag._ready_jobs = ReadyJobs(dag._ready_jobs)
+        workflow.scheduler.subsample = None
+
+
+def next_in_line(open_jobs):
+    """Snakemake's list of ready jobs, all of them, each time that any job has ended."""
+
+    def of(self):
+        ready = self.workflow.dag.ready_jobs
+        if not isinstance(ready, ReadyJobs):
+            return open_jobs.fget(self)
+        # Jobs that had ended before this was asked are done with: one round for all of them.
+        while self._open_jobs.acquire(blocking=False):
+            pass
+        return ready.next(self.resources)
+
+    return property(of)
+
+
+def select_in_line(job_selector):
+    """Snakemake's choice among these, for what makes no text: texts' jobs are chosen already."""
+
+    def select(self, jobs):
+        if not isinstance(self.workflow.dag.ready_jobs, ReadyJobs):
+            return job_selector(self, jobs)
+        chosen = [job for job in jobs if makes_text(job)]
+        for job in chosen:
+            self.validate_job(job)
+        with self._lock:
+            self.update_available_resources(chosen)
+        others = [job for job in jobs if not makes_text(job)]
+        # What takes a core waits for a model: it begins before what takes none.
+        chosen.sort(key=lambda job: not job.threads)
+        return [*chosen, *(job_selector(self, others) if others else ())]
+
+    return select
+
+
+replace(JobScheduler, open_jobs=next_in_line, job_selector=select_in_line)
