@@ -95,11 +95,12 @@ class ReadyJobs(MutableSet):
         return chosen + list(self._others)
 
     def _order(self, line):
-        """Calls first: those of pilots, then of the first stage; prompts and parsers from the last."""
+        """Calls first: the pilots' from the last stage, all others from the first; then the rest."""
         priority, _, stage, needed = line
-        depth = self._depth[stage]
         is_pilot = self._begun[stage] < PILOTS
-        return -priority, not needed, not is_pilot, depth if needed else -depth
+        from_last = is_pilot or not needed
+        depth = self._depth[stage]
+        return -priority, not needed, not is_pilot, -depth if from_last else depth
 
 
 def order_ready_jobs():
@@ -144,4 +145,8 @@ def select_in_line(job_selector):
     return select
 
 
-replace(JobScheduler, open_jobs=next_in_line, job_selector=select_in_line)
+replace_seen(
+    JobScheduler,
+    open_jobs=("f479d4a6e889", next_in_line),
+    job_selector=("11a654075403", select_in_line),
+)

@@ -2,6 +2,8 @@
 # what it replaces there. What is replaced may be renamed by any release: then nothing is replaced,
 # runs are slower or less tidy, and tests/workflow/test_internals.py says what is gone.
 import gc
+import hashlib
+import inspect
 import sys
 from collections.abc import Sequence
 from contextlib import contextmanager, nullcontext
@@ -232,6 +234,38 @@ def replace(owner, **replacements):
             setattr(owner, name, make(there[name]))
 
 
+def replace_seen(owner, **replacements):
+    """The same for what only makes runs faster, where each method is the one that was read.
+
+    With it stands the beginning of the SHA-256 of its source. A method that a release has changed
+    stays, and the others of its call with it: `test_internals.py` says which.
+    """
+    there = {name: vars(owner).get(name) for name in replacements}
+    if all(is_seen(there[name], digest) for name, (digest, _) in replacements.items()):
+        for name, (_, make) in replacements.items():
+            setattr(owner, name, made_here(make(there[name])))
+
+
+def function_of(method):
+    """Return the function of a method or a property."""
+    return getattr(method, "fget", method)
+
+
+def is_seen(method, digest):
+    """Tell whether a method is the one that was read, or one of this file's in its place."""
+    function = function_of(method)
+    if function is None or hasattr(function, "of_daydream"):
+        return function is not None
+    source = inspect.getsource(function).encode()
+    return hashlib.sha256(source).hexdigest().startswith(digest)
+
+
+def made_here(method):
+    """Mark a method as one of this file's: a workflow may be imported several times."""
+    function_of(method).of_daydream = True
+    return method
+
+
 def is_table(value):
     """Tell whether a parameter is of pandas or its kind, without importing any of them."""
     packages = {base.__module__.partition(".")[0] for base in type(value).__mro__}
@@ -457,15 +491,23 @@ def list_jobs_if_asked(remaining_jobs):
     return property(lambda self: Later(lambda: remaining_jobs.fget(self)))
 
 
-replace(PersistenceBase, started=start_without_marks, finished=finish_without_records)
-replace(PersistenceBase, metadata=metadata_of_texts)
-replace(DAG, handle_log=log_of_failures)
-replace(Job, is_pipe_or_service_input=ask_for_pipes_if_any)
-replace(Job, log_info=log_info_of_others)
-replace(snakemake.common, get_function_params=remember_params)
-replace(JobScheduler, remaining_jobs=list_jobs_if_asked)
-replace(PersistenceBase, _serialize_param_pandas=serialize_without_pandas)
-replace(Snakemake, _safely_store_params=store_without_pandas)
+# What only makes runs faster, as it is in Snakemake 9.27.
+replace_seen(
+    PersistenceBase,
+    started=("a2febaa91900", start_without_marks),
+    finished=("3f347851a55e", finish_without_records),
+    metadata=("577378a271d6", metadata_of_texts),
+)
+replace_seen(DAG, handle_log=("95b3d6d8878b", log_of_failures))
+replace_seen(Job, is_pipe_or_service_input=("e1e6678cceb7", ask_for_pipes_if_any))
+replace_seen(Job, log_info=("f24bb879faed", log_info_of_others))
+replace_seen(snakemake.common, get_function_params=("ffd80f636452", remember_params))
+replace_seen(JobScheduler, remaining_jobs=("909082fdffda", list_jobs_if_asked))
+replace_seen(
+    PersistenceBase, _serialize_param_pandas=("bb3b93502e24", serialize_without_pandas)
+)
+replace_seen(Snakemake, _safely_store_params=("e08b6d9fa56a", store_without_pandas))
+
 replace(Batch, get_batch=refuse_batches)
 replace(PersistenceBase, lock=lock_for_writers)
 replace(FilePersistence, _delete_locks=delete_own_locks)

@@ -1,14 +1,17 @@
 """What the workflow replaces in Snakemake is there, and where it is not, nothing happens.
 
-If the first test fails, Snakemake has renamed something: see rules/tuning.smk for what it was for.
+If the first test fails, Snakemake has changed something: see rules/tuning.smk for what it was for.
 """
 
 from __future__ import annotations
 
 import ast
+import hashlib
+import inspect
 import re
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import snakemake.api
@@ -22,7 +25,8 @@ from snakemake.settings.types import Batch
 
 from support.project import Project
 
-TUNING = Path(__file__).parents[2] / "rules/tuning.smk"
+RULES = Path(__file__).parents[2] / "rules"
+TUNING = RULES / "tuning.smk"
 OWNERS = {
     "PersistenceBase": persistence.PersistenceBase,
     "Snakemake": iocontainers.Snakemake,
@@ -36,30 +40,44 @@ OWNERS = {
 }
 
 
-def replaced() -> list[tuple[str, str]]:
-    """Return each class and method that rules/tuning.smk replaces."""
-    calls = re.findall(r"^replace\(([\w.]+), (.*)\)$", TUNING.read_text(), re.MULTILINE)
-    assert {owner for owner, _ in calls} == OWNERS.keys()
-    return [(owner, name) for owner, names in calls for name in re.findall(r"(\w+)=", names)]
+def replaced() -> list[tuple[str, str, str]]:
+    """Return each class and method that the rules replace, and the digest that it has to have."""
+    found = []
+    for file in (TUNING, RULES / "scheduler.smk"):
+        calls = re.findall(
+            r"^replace(?:_seen)?\(\s*([\w.]+),\s(.*?)\)$",
+            file.read_text(),
+            re.MULTILINE | re.DOTALL,
+        )
+        for owner, methods in calls:
+            digests = re.findall(r'(\w+)=\("(\w+)"', methods)
+            names = [(name, "") for name in re.findall(r"(\w+)=(?!\()", methods)]
+            found += [(owner, name, digest) for name, digest in digests or names]
+    assert {owner for owner, *_ in found} == OWNERS.keys()
+    return found
 
 
-@pytest.mark.parametrize(("owner", "name"), replaced())
-def test_what_is_replaced_is_there(owner: str, name: str) -> None:
-    assert name in vars(OWNERS[owner])
+@pytest.mark.parametrize(("owner", "name", "digest"), replaced())
+def test_what_is_replaced_is_there(owner: str, name: str, digest: str) -> None:
+    """Where a release changes one of these: read it, and write its digest beside it."""
+    method = vars(OWNERS[owner])[name]
+    source = inspect.getsource(getattr(method, "fget", method))
+    assert hashlib.sha256(source.encode()).hexdigest().startswith(digest)
+
+
+def functions_of_tuning(*wanted: str) -> dict[str, Any]:
+    """Return some functions of rules/tuning.smk, which is no module."""
+    source = TUNING.read_text()
+    names: dict[str, Any] = {"inspect": inspect, "hashlib": hashlib}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef) and node.name in wanted:
+            exec(ast.get_source_segment(source, node) or "", names)
+    return names
 
 
 def test_what_is_gone_is_not_replaced() -> None:
     """Of two methods that belong together, one that is gone keeps the other as it is."""
-    source = TUNING.read_text()
-    function = next(
-        node
-        for node in ast.parse(source).body
-        if isinstance(node, ast.FunctionDef) and node.name == "replace"
-    )
-    names: dict[str, object] = {}
-    exec(ast.get_source_segment(source, function) or "", names)
-    replace = names["replace"]
-    assert callable(replace)
+    replace = functions_of_tuning("replace")["replace"]
 
     class Owner:
         def kept(self) -> str:
@@ -72,18 +90,42 @@ def test_what_is_gone_is_not_replaced() -> None:
     assert Owner().kept() == "new old"
 
 
+def test_what_a_release_has_changed_is_not_replaced() -> None:
+    """Nor what belongs to it; what was replaced before is replaced again, by another import."""
+    names = functions_of_tuning("replace_seen", "is_seen", "function_of", "made_here")
+    replace_seen = names["replace_seen"]
+
+    class Owner:
+        def kept(self) -> str:
+            return "old"
+
+        @property
+        def of(self) -> str:
+            return "old"
+
+    def digest(function: object) -> str:
+        return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:12]  # type: ignore[arg-type]
+
+    def new(old: Any) -> Any:
+        return lambda self: f"new {old(self)}"
+
+    def new_property(old: Any) -> property:
+        return property(lambda self: f"new {old.fget(self)}")
+
+    kept, of = digest(Owner.kept), digest(vars(Owner)["of"].fget)
+    replace_seen(Owner, kept=(kept, new), of=("0" * 12, new_property))
+    replace_seen(Owner, kept=(kept, new), gone=(kept, new))
+    assert (Owner().kept(), Owner().of) == ("old", "old")
+    replace_seen(Owner, kept=(kept, new), of=(of, new_property))
+    replace_seen(Owner, kept=(kept, new), of=(of, new_property))
+    assert (Owner().kept(), Owner().of) == ("new new old", "new new old")
+
+
 def test_other_runs_keep_their_locks(tmp_path: Path) -> None:
     """As Snakemake is, the end of any run deletes the locks of all."""
-    source = TUNING.read_text()
-    function = next(
-        node
-        for node in ast.parse(source).body
-        if isinstance(node, ast.FunctionDef) and node.name == "delete_own_locks"
-    )
-    names: dict[str, object] = {"Path": Path, "FilePersistence": type("Stand", (), {})}
-    exec(ast.get_source_segment(source, function) or "", names)
+    names = functions_of_tuning("delete_own_locks")
+    names |= {"Path": Path, "FilePersistence": type("Stand", (), {})}
     make = names["delete_own_locks"]
-    assert callable(make)
     own, other = tmp_path / "0.input.lock", tmp_path / "1.input.lock"
     own.touch()
     other.touch()
