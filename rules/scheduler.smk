@@ -76,31 +76,32 @@ class ReadyJobs(MutableSet):
         needs = job.scheduler_resources
         needed = tuple(
             (name, needs[name])
-            for name in workflow.scheduler.global_resources
-            if name != "_job_count" and needs.get(name)
+            for name, limit in workflow.scheduler.global_resources.items()
+            if limit < sys.maxsize and needs.get(name)
         )
-        return job.priority, job.rule.name, job.wildcards_dict["stage"], needed
+        stage = job.wildcards_dict["stage"]
+        return job.priority, job.rule.name, stage, bool(job.threads), needed
 
     def next(self, free):
         """Return the texts' jobs that begin now, by what is free of each resource; then all others."""
         free, chosen = dict(free), []
         for line in sorted(filter(self._lines.get, self._lines), key=self._order):
-            *_, stage, needed = line
+            *_, stage, takes_core, needed = line
             room = min([AT_ONCE, *(free[name] // count for name, count in needed)])
             taken = list(islice(self._lines[line], max(0, room)))
             for name, count in needed:
                 free[name] -= count * len(taken)
-            self._begun[stage] += len(taken) if needed else 0
+            self._begun[stage] += len(taken) if takes_core else 0
             chosen += taken
         return chosen + list(self._others)
 
     def _order(self, line):
         """Calls first: the pilots' from the last stage, all others from the first; then the rest."""
-        priority, _, stage, needed = line
+        priority, _, stage, takes_core, _ = line
         is_pilot = self._begun[stage] < PILOTS
-        from_last = is_pilot or not needed
+        from_last = is_pilot or not takes_core
         depth = self._depth[stage]
-        return -priority, not needed, not is_pilot, -depth if from_last else depth
+        return -priority, not takes_core, not is_pilot, -depth if from_last else depth
 
 
 def order_ready_jobs():
