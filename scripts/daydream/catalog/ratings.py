@@ -10,8 +10,8 @@
     text_sha256, other_sha256   the first digits of the digests of the texts as they were read
     comment, rated_at           whatever else there is to say, and when
 
-A row has either a score or a choice. Only the form of a row is judged here, and the template that it
-names; `cohorts.rated` judges which texts there are. Columns of other names are ignored.
+A row has either a score or a choice. Only the form of a row is judged here, and the template that
+it names; `cohorts.rated` judges which texts there are. Columns of other names are ignored.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Rating:
 
     @property
     def subject(self) -> tuple[str, ...]:
-        """By whom and of what it is said, of a pair in either order; a text made again is another."""
+        """By whom and of what it is said: a pair in either order, a text that was read as it was."""
         texts = [self.gen_id + self.text_sha256]
         if self.choice:
             texts = sorted([*texts, self.other_gen_id + self.other_sha256])
@@ -158,7 +158,9 @@ class _Reader:
         if given in templates:
             return given
         if given:
-            self._refuse("stage", "which is not a stage that scores texts", nearest(given, templates))
+            self._refuse(
+                "stage", "which is not a stage that scores texts", nearest(given, templates)
+            )
             return ""
         own = [name for name in templates if self._row.values["template"] in templates[name]]
         named = own if own else list(templates)
@@ -204,4 +206,3 @@ class _Reader:
         cell = self._row.values[column]
         found = f"found {cell!r}, {why}" if cell else f"found an empty cell {why}"
         self._problems.add(self._path, found, remedy, line=self._row.line, column=column)
-

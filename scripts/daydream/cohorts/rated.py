@@ -20,7 +20,7 @@ def check_rated(
     rows_by_cohort: Mapping[str, Sequence[Generation]],
     stages: Mapping[str, Stage],
 ) -> None:
-    """Refuse ratings of what is no text of a configured cohort, or one that their stage never takes.
+    """Refuse ratings of what is no text of a configured cohort, or of a stage that is not scored.
 
     Raises:
         InputError: every such cell.

@@ -65,7 +65,9 @@ class Experiment:
             pools=[model.pool for model in self.catalog.models.values()],
         )
         # What judges a text; a stage of scores that is the first has none.
-        judging = [stage.name for stage in settings.stages.values() if stage.scored and stage.parent]
+        judging = [
+            stage.name for stage in settings.stages.values() if stage.scored and stage.parent
+        ]
         templates = {name: self.catalog.templates[name] for name in judging}
         self.ratings: Ratings = load_ratings(RATINGS, templates)
         self.inputs = Inputs()
