@@ -70,7 +70,7 @@ class Rating:
 
     @property
     def subject(self) -> tuple[str, ...]:
-        """By whom and of what it is said: a pair in either order, a text that was read as it was."""
+        """By whom and of what it is said: a pair in either order, a text as it was read."""
         texts = [self.gen_id + self.text_sha256]
         if self.choice:
             texts = sorted([*texts, self.other_gen_id + self.other_sha256])
