@@ -97,7 +97,7 @@ def test_single_texts_are_rated_blind_by_keyboard(
     expect(page.locator("#rate h2")).to_have_text("All 6 rated")
     rows = exported(page, tmp_path / "anna.csv")
     assert [row["score"] for row in rows] == ["0", "1", "3", "3", "4", "5"]
-    assert rows[2]["comment"] == "'=1+1, \"so\""
+    assert rows[2]["comment"] == '\'=1+1, "so"'
     essays = {row.gen_id: row for row in cohort.of("essay")}
     assert Counter(essays[row["gen_id"]].template_id for row in rows) == {"grow": 3, "same": 3}
     for row in rows:
@@ -129,9 +129,7 @@ def test_the_seed_draws_the_sample(page: Page) -> None:
     assert shown(page, size=4, seed="1", kind="pair") == pairs
 
 
-def test_pairs_are_of_one_combo_and_two_recipes(
-    page: Page, cohort: Cohort, tmp_path: Path
-) -> None:
+def test_pairs_are_of_one_combo_and_two_recipes(page: Page, cohort: Cohort, tmp_path: Path) -> None:
     """Which side is which is chance; A, B or a tie by the arrows, which the file names."""
     begin(page, kind="pair", size=8)
     for number in range(8):
