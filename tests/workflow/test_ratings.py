@@ -1,4 +1,4 @@
-"""From a text rated in the page to the tables that hold it, and what happens to a file of ratings."""
+"""From a text rated in the page to the tables that hold it; and what a file of ratings may do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEADER = "rater,template,gen_id,score,other_gen_id,choice\n"
 
 
 def rate(browser: Browser, project: Project) -> dict[str, int]:
-    """Rate 20 texts in the page by the keyboard, put its file where ratings are, return the scores."""
+    """Rate 20 texts in the page by keyboard, put its file in place, and return the scores."""
     context = browser.new_context(accept_downloads=True)
     page = context.new_page()
     page.goto(project.path(PAGE).as_uri() + "#?view=rate")
@@ -55,7 +55,7 @@ def rated(project: Project) -> Project:
 
 
 def test_texts_rated_in_the_page_reach_the_tables(browser: Browser, rated: Project) -> None:
-    """Rated blind, exported, taken in: agreement, calibrated means, and the page; no call is made."""
+    """Rated, exported, taken in: agreement, calibrated means, the page; no call is made."""
     rated.snakemake("tables", "explorer")
     calls, plain = rated.calls(), rated.read(f"{REPORTS}/summary/leaderboard.csv")
     assert not any(rated.path(table).exists() for table in TABLES)
@@ -90,7 +90,7 @@ def test_texts_rated_in_the_page_reach_the_tables(browser: Browser, rated: Proje
 
 
 def test_a_file_of_ratings_is_checked_followed_and_can_go(project: Project) -> None:
-    """Everything wrong in one run, before any job; an edit counts; without the file all is as before."""
+    """All mistakes at once, before any job; an edit counts; without the file all is as before."""
     project.snakemake("explorer", "scores")
     before = project.read(PAGE)
     essays = [row["gen_id"] for row in project.membership() if row["stage"] == "essay"]
@@ -101,8 +101,8 @@ def test_a_file_of_ratings_is_checked_followed_and_can_go(project: Project) -> N
     for line in (
         f"[ratings] {FILE}, line 2, column score: found '11', which is outside the scale of judge; "
         "write a number from 0 to 9",
-        f"[ratings] {FILE}, line 3, column template: found 'judgd', which is not a template of a "
-        "stage that scores texts; did you mean 'judge'?",
+        f"[ratings] {FILE}, line 3, column template: found 'judgd', which is not a template of the "
+        "stage evaluation; did you mean 'judge'?",
         "[ratings] data/ratings/ben.csv, line 2, column choice: found 'c', which is not a choice; "
         "write a (gen_id is better), b (other_gen_id is better) or tie",
     ):
