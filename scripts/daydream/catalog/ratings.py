@@ -167,7 +167,7 @@ class _Reader:
         if len(named) == 1:
             return named[0]
         if own:
-            self._refuse("stage", "where several have this template", nearest("", own))
+            self._refuse("stage", "where several stages have this template", nearest("", own))
         else:
             every = [name for stage in templates.values() for name in stage]
             remedy = nearest(self._row.values["template"], every)
@@ -180,8 +180,9 @@ class _Reader:
             remedy = "give a score to a single text, or a choice to a pair"
             self._refuse("score", "beside a pair", remedy)
         if cells["choice"] not in CHOICES:
+            why = "which is not a choice" if cells["choice"] else "for a pair"
             remedy = "write a (gen_id is better), b (other_gen_id is better) or tie"
-            self._refuse("choice", "which is not a choice", remedy)
+            self._refuse("choice", why, remedy)
         if not cells["other_gen_id"]:
             self._refuse("other_gen_id", "for a pair", "name the other text")
         elif cells["other_gen_id"] == cells["gen_id"]:
