@@ -136,7 +136,12 @@ class Rating {
       ids: item.ids, digests: item.digests, seed: this.state.plan.seed, at: new Date().toISOString().slice(0, 19) + "Z",
     });
     this.#keep();
+    this.box.querySelector("#rated-count").textContent = this.#count();
     this.#tell(this.keeps ? "" : "This browser keeps nothing: export before you close the page.");
+  }
+
+  #count() {
+    return `${this.items.filter((each) => answered(this.#answer(each))).length} rated`;
   }
 
   #choice(item) {
@@ -150,7 +155,6 @@ class Rating {
     const { plan, rater } = this.state;
     const answer = this.#answer(item);
     const { label, description } = this.criterion;
-    const count = this.items.filter((each) => answered(this.#answer(each))).length;
     const texts = item.texts.map((text, side) => h("section.column", { "aria-label": plan.kind === "pair" ? `Text ${"AB"[side]}` : "Text" },
       plan.kind === "pair" ? h("h2", {}, "AB"[side]) : null, blindText(text)));
     const comment = h("textarea", {
@@ -161,7 +165,7 @@ class Rating {
     this.box.replaceChildren(
       h("div.rate-head", {},
         h("strong", {}, `${this.place + 1} of ${this.items.length}`),
-        h("span", { id: "rated-count" }, `${count} rated`),
+        h("span", { id: "rated-count" }, this.#count()),
         h("span", {}, label), description ? h("span.quiet", {}, description) : null,
         h("span.quiet", {}, `${rater} · seed ${plan.seed}`),
         h("span.rate-tools", {}, this.#exportButton(),
