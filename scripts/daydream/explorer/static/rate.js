@@ -17,6 +17,8 @@ class Rating {
     Object.assign(this, { box, outline, texts, actions, items: [], place: 0 });
     this.key_ = `daydream-ratings:${outline.index.cohort}`;
     this.state = { rater: "", plan: null, answers: [] };
+    // The answers by what they are about.
+    this.known = new Map();
     this.keeps = true;
   }
 
@@ -33,6 +35,7 @@ class Rating {
     try {
       const kept = JSON.parse(localStorage.getItem(this.key_));
       if (kept) this.state = kept;
+      this.known = new Map(this.state.answers.map((each) => [this.#name(each.rater, each.ids, each.digests, each), each]));
     } catch {
       this.keeps = false;
     }
@@ -111,13 +114,11 @@ class Rating {
 
   // What has been said of an item, by this person on this criterion; a text that was made again is another.
   #answer(item) {
-    const name = this.#name(item.ids, item.digests, this.criterion);
-    return this.state.answers.find((each) => this.#name(each.ids, each.digests, each) === name
-      && each.rater === this.state.rater);
+    return this.known.get(this.#name(this.state.rater, item.ids, item.digests, this.criterion));
   }
 
-  #name(ids, digests, { judged, template }) {
-    return [judged, template, ...ids.map((id, side) => id + digests[side]).sort()].join(" ");
+  #name(rater, ids, digests, { judged, template }) {
+    return [rater, judged, template, ...ids.map((id, side) => id + digests[side]).sort()].join("\n");
   }
 
   // Note something about the item that is shown.
@@ -128,6 +129,7 @@ class Rating {
       const { judged, template } = this.criterion;
       answer = { rater: this.state.rater, judged, template, score: null, choice: "", comment: "" };
       this.state.answers.push(answer);
+      this.known.set(this.#name(answer.rater, item.ids, item.digests, answer), answer);
     }
     // The sides as they are shown now: a pair may have been drawn the other way round before.
     const turned = answer.ids && answer.ids[0] !== item.ids[0];
@@ -293,7 +295,7 @@ class Rating {
     if (told) told.textContent = text;
   }
 
-  // Keys: tell whether one was taken.
+  // Keys: tell whether one was its own.
   key(event) {
     const field = event.target.closest?.("input, select, textarea");
     if (event.key === "Escape") {

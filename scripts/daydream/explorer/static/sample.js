@@ -53,11 +53,11 @@ function drawn(outline, plan) {
 function drawnTexts(nodes, outline, size, random) {
   const recipes = shuffled(Map.groupBy(nodes, (node) => recipeOf(node, outline)).values(), random)
     .map((own) => shuffled(own, random));
-  const taken = [];
-  for (let round = 0; taken.length < Math.min(size, nodes.length); round += 1) {
-    taken.push(...recipes.filter((own) => own.length > round).map((own) => own[round]));
+  const picked = [];
+  for (let round = 0; picked.length < Math.min(size, nodes.length); round += 1) {
+    picked.push(...recipes.filter((own) => own.length > round).map((own) => own[round]));
   }
-  return shuffled(taken.slice(0, size), random);
+  return shuffled(picked.slice(0, size), random);
 }
 
 // Two texts of one combo and two recipes: the combos in turn, and of each the recipes that had the
