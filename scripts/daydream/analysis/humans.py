@@ -52,10 +52,13 @@ def human_cells(scores: Scores, ratings: pd.DataFrame) -> pd.DataFrame:
     What a person said of one text twice, of two versions that say the same, is averaged.
     """
     own = of_stage(ratings, scores, "single")
+    people = own[["rater", "template"]].drop_duplicates()
+    # As for the judges (`scores`): one name is of one person and template.
+    delimiter = "|" if (people["rater"] + "_" + people["template"]).duplicated().any() else "_"
     found = pd.DataFrame(
         {
             "parent": own["gen_id"],
-            "judge": own["rater"] + "_" + own["template"],
+            "judge": own["rater"] + delimiter + own["template"],
             "template": own["template"],
             "combo_id": own["combo_id"],
             "share": (own["score"] - own["score_min"]) / (own["score_max"] - own["score_min"]),

@@ -115,7 +115,8 @@ class _Reader:
 
     def __init__(self, path: Path, row: Row, problems: Problems) -> None:
         self._path = path
-        self._row = row
+        cells = {name: unguarded(cell) for name, cell in row.values.items()}
+        self._row = Row(row.line, cells)
         self._problems = problems
 
     def rating(self, templates: Templates) -> Rating:
@@ -138,17 +139,17 @@ class _Reader:
         return Rating(
             file=str(self._path),
             line=self._row.line,
-            rater=unguarded(cells["rater"]),
+            rater=cells["rater"],
             stage=stage,
             template=cells["template"],
             gen_id=cells["gen_id"],
             other_gen_id=cells["other_gen_id"],
             score=None if is_pair else self._score(template),
             choice=cells["choice"],
-            cohort=unguarded(cells["cohort"]),
+            cohort=cells["cohort"],
             text_sha256=cells["text_sha256"],
             other_sha256=cells["other_sha256"],
-            comment=unguarded(cells["comment"]),
+            comment=cells["comment"],
             rated_at=cells["rated_at"],
         )
 

@@ -1,7 +1,7 @@
 """What people have said of a cohort's texts, as a table: one row per rating.
 
-    kind                      single or pair
-    rater, stage, template    who says it, the scored stage, and the template of whose scale it is
+    stage, kind               the scored stage; single or pair
+    rater, template           who says it, and the template of whose scale it is
     gen_id, combo_id          the text, and its combo
     other_gen_id, choice      of a pair: the other text, and which is better (a, b or tie)
     score                     of a single text
@@ -29,7 +29,7 @@ from daydream.reports.scores import lack
 from daydream.tables import csv_text
 
 COLUMNS = (
-    *("kind", "rater", "stage", "template", "gen_id", "combo_id", "other_gen_id", "choice"),
+    *("stage", "kind", "rater", "template", "gen_id", "combo_id", "other_gen_id", "choice"),
     *("score", "score_min", "score_max", "comment", "rated_at", "file", "line", "error", "slice"),
 )
 
