@@ -256,6 +256,18 @@ def tables_of_criteria(wildcards):
     ]
 
 
+def tables_of_ratings(wildcards):
+    """Return the tables of what people have said of texts, of cohorts that people have rated."""
+    if MODE == "job":
+        return []
+    return [
+        f"data/cohorts/{cohort}/reports/ratings/{name}.csv"
+        for cohort in experiment.settings.cohorts
+        if ratings_of(experiment, cohort)
+        for name in OF_RATINGS
+    ]
+
+
 def embeddings_model():
     """Return what the embeddings of texts depend on besides the texts; empty without any."""
     settings = experiment.settings.embeddings

@@ -1,18 +1,21 @@
 import re
 
-from daydream.analysis import CRITERIA, FOLDERS
+from daydream.analysis import CRITERIA, FOLDERS, OF_RATINGS
 from daydream.analysis.views import check_views, union_columns
 from daydream.explorer import write_explorer
 from daydream.figures import FIGURES, FORMATS
 from daydream.reports.calls import write_calls
 from daydream.reports.embeddings import embed_texts
+from daydream.reports.ratings import write_ratings
 from daydream.reports.report import (
     CALLS,
     EMBEDDINGS,
     EXPLORER,
+    RATINGS,
     SCORES,
     TEXTS,
     make_report,
+    ratings_of,
 )
 from daydream.reports.said import criteria
 from daydream.reports.scores import score_columns, write_scores
@@ -139,6 +142,43 @@ rule tabulate_criteria:
         "../scripts/tabulate_criteria.py"
 
 
+# What people have said of the texts; made only where they have said anything.
+rule collect_ratings:
+    input:
+        membership=membership_of,
+        generations=needs(RATINGS),
+    output:
+        RATINGS.path("{cohort}"),
+    log:
+        "logs/ratings/{cohort}.log",
+    run:
+        with job_log(log[0]):
+            make_report(
+                experiment, RATINGS, write_ratings, **wildcards, output=output[0]
+            )
+
+
+rule tabulate_ratings:
+    input:
+        scores=rules.aggregate_scores.output[0],
+        ratings=rules.collect_ratings.output[0],
+    output:
+        **{
+            name: reported_table(
+                f"data/cohorts/{{cohort}}/reports/ratings/{name}.csv",
+                f"ratings/{name}",
+                "{cohort}",
+            )
+            for name in OF_RATINGS
+        },
+    log:
+        "logs/tables/{cohort}-ratings.log",
+    conda:
+        "../environment.yml"
+    script:
+        "../scripts/tabulate_ratings.py"
+
+
 rule unite_scores:
     input:
         scores=expand(rules.aggregate_scores.output, cohort=experiment.settings.cohorts),
@@ -190,6 +230,7 @@ rule tables:
         rules.membership.input,
         expand(rules.tabulate_scores.output, cohort=experiment.settings.cohorts),
         tables_of_criteria,
+        tables_of_ratings,
         rules.unite_scores.output,
         expand(rules.filter_view.output, view=experiment.settings.views),
 

@@ -6,7 +6,7 @@ import csv
 
 import pandas as pd
 
-from daydream.analysis import CRITERIA, FOLDERS
+from daydream.analysis import CRITERIA, FOLDERS, OF_RATINGS
 from support.project import Project
 
 CROSS = "data/7_cross_experiment"
@@ -54,7 +54,8 @@ def test_the_tables_of_a_run_and_their_report(project: Project) -> None:
 def test_every_table_has_a_caption(project: Project) -> None:
     """And every caption a table; other captions are other reports'."""
     assert {path.stem for path in project.path("report").glob("*.rst")} >= CAPTIONS
-    assert {path.stem for path in project.path("report/criteria").glob("*.rst")} == {*CRITERIA}
+    for folder, tables in (("criteria", CRITERIA), ("ratings", OF_RATINGS)):
+        assert {path.stem for path in project.path(f"report/{folder}").glob("*.rst")} == {*tables}
 
 
 def test_how_new_a_text_is_can_be_ranked_and_viewed(project: Project) -> None:

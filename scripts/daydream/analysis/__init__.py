@@ -37,3 +37,5 @@ CRITERIA = (
     "comparisons",
     "correlations",
 )
+# The tables of what people have said of texts, in the folder `ratings`.
+OF_RATINGS = ("judge_agreement", "calibrated_means", "win_shares")

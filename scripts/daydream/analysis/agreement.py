@@ -121,7 +121,7 @@ def _correlations(scores: Scores, found: pd.DataFrame) -> Iterator[dict[str, obj
         both = wide[[judge, other]].dropna().set_axis(["x", "y"], axis=1)
         shared = both.join(origins).reset_index()
         yield _record("pearson", shared, pearson(shared), judge, other)
-        yield _record("spearman", shared, (_spearman(shared), NO_INTERVAL), judge, other)
+        yield _record("spearman", shared, (spearman(shared), NO_INTERVAL), judge, other)
 
 
 def pearson(shared: pd.DataFrame) -> tuple[float, Interval]:
@@ -143,7 +143,8 @@ def _pearson(*sums: Array) -> Array:
     return (xy - x * y / n) / np.sqrt((xx - x * x / n) * (yy - y * y / n))
 
 
-def _spearman(shared: pd.DataFrame) -> float:
+def spearman(shared: pd.DataFrame) -> float:
+    """Return the rank correlation of the columns ``x`` and ``y``; NaN where there is no other."""
     if not _correlate(shared):
         return float("nan")
     return float(stats.spearmanr(shared["x"], shared["y"]).statistic)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -11,13 +12,16 @@ import pandas as pd
 from daydream.analysis import union
 from daydream.analysis.agreement import judge_agreement
 from daydream.analysis.allocation import allocation
+from daydream.analysis.calibration import calibrated_means
 from daydream.analysis.comparisons import comparisons
 from daydream.analysis.coverage import coverage
 from daydream.analysis.criteria import correlations, on_criterion
 from daydream.analysis.diversity import diversity
 from daydream.analysis.frames import csv_of, read_csv
+from daydream.analysis.humans import human_agreement, read_ratings
 from daydream.analysis.leaderboard import leaderboard
 from daydream.analysis.novelty import Texts, joined, novelty, read_texts
+from daydream.analysis.preferences import win_shares
 from daydream.analysis.scores import Scores, lacking, read_frame, read_scores, split_stages
 from daydream.analysis.summary import (
     evaluation_model_template_pivot,
@@ -51,6 +55,12 @@ TABLES: Mapping[str, Table] = {
 TEXT_TABLES: Mapping[str, Callable[[Texts], pd.DataFrame]] = {
     "novelty": novelty,
     "diversity": diversity,
+}
+# The tables of what people have said of texts; each is a function of the scores of one stage too.
+RATING_TABLES: Mapping[str, Callable[..., pd.DataFrame]] = {
+    "judge_agreement": human_agreement,
+    "calibrated_means": calibrated_means,
+    "win_shares": win_shares,
 }
 CORRELATIONS = "correlations"
 # Their own columns say what is missing: `missing`, or `evaluations` and `scored` of every row.
@@ -108,6 +118,20 @@ def write_criteria(
             part.insert(0, "criterion", criterion)
             made.append(part)
         _write(pd.concat(made, ignore_index=True), path)
+
+
+def write_ratings_tables(scores: str, ratings: str, output: Mapping[str, str]) -> None:
+    """Write the tables of a cohort that compare people with its judges; `output` as before.
+
+    `scores` and `ratings` are the paths of its scores and of its ratings (`reports.ratings`).
+
+    Raises:
+        InputError: one of them cannot be read.
+    """
+    stages = read_scores(scores)
+    said = read_ratings(ratings)
+    for name, path in output.items():
+        _write(build(partial(RATING_TABLES[name], ratings=said), stages), path)
 
 
 def write_union(

@@ -72,6 +72,21 @@ def _is_there(path: Path) -> bool:
     return os.path.lexists(path)  # a link to nothing is a text that is missing
 
 
+def read_number(path: Path, row: Row, column: str, problems: Problems) -> float | None:
+    """Return the finite number in a cell, or None if it is empty; note anything else."""
+    cell = row.values[column]
+    if not cell:
+        return None
+    number = float(cell) if _DECIMAL.fullmatch(cell) else math.nan
+    if math.isfinite(number):
+        return number
+    pointed = decimal_comma(cell)
+    remedy = f"write a decimal point: {pointed}" if pointed else "write one such as 9 or 0.5"
+    found = f"found {cell!r}, which is not a number"
+    problems.add(path, found, remedy, line=row.line, column=column)
+    return None
+
+
 class _Loader:
     """Reads the tables, and remembers which ones and all that is wrong with them.
 
@@ -248,18 +263,7 @@ class _Loader:
             self._refuse(path, row, column, "which has a control character", "leave it out")
 
     def _number(self, path: Path, row: Row, column: str) -> float | None:
-        """Return the finite number in a cell, or None if it is empty; refuse anything else."""
-        cell = row.values[column]
-        if not cell:
-            return None
-        number = float(cell) if _DECIMAL.fullmatch(cell) else math.nan
-        if not math.isfinite(number):
-            remedy = "write one such as 9 or 0.5"
-            if pointed := decimal_comma(cell):
-                remedy = f"write a decimal point: {pointed}"
-            self._refuse(path, row, column, "which is not a number", remedy)
-            return None
-        return number
+        return read_number(path, row, column, self.problems)
 
     def _scale(self, path: Path, row: Row) -> tuple[float, float]:
         """Return the bounds of a template's scores: from 0 to 9 where the cells are empty."""

@@ -14,9 +14,11 @@ from daydream.calls.calling import Calls
 from daydream.calls.embedding import Embedding
 from daydream.calls.stop import Stop
 from daydream.catalog.loader import load_catalog
+from daydream.catalog.ratings import RATINGS, Ratings, load_ratings
 from daydream.catalog.records import Catalog, Combo
 from daydream.cohorts.compile import cohort_rows, compile_cohorts, manifest
 from daydream.cohorts.membership import membership_text, read_membership
+from daydream.cohorts.rated import check_rated
 from daydream.cohorts.sources import check_cohorts, sources
 from daydream.cohorts.uses import check_uses
 from daydream.errors import UnknownGenerationError, nearest
@@ -38,7 +40,7 @@ class Experiment:
     """Settings, catalogs, parsers and providers, and the generations of the configured cohorts."""
 
     def __init__(self, settings: Settings, *, mode: Mode = "job") -> None:
-        """Read the catalogs and the users' parsers.
+        """Read the catalogs, what people have rated, and the users' parsers.
 
         A run or a dry run compiles its cohorts itself. A job of a run reads the memberships that
         the run has written.
@@ -62,9 +64,15 @@ class Experiment:
             models={name: model.provider for name, model in self.catalog.models.items()},
             pools=[model.pool for model in self.catalog.models.values()],
         )
+        # What judges a text; a stage of scores that is the first has none.
+        judging = [
+            stage.name for stage in settings.stages.values() if stage.scored and stage.parent
+        ]
+        templates = {name: self.catalog.templates[name] for name in judging}
+        self.ratings: Ratings = load_ratings(RATINGS, templates)
         self.inputs = Inputs()
         self.inputs.note(source.name for source in settings.sources)
-        self.inputs.note((*self.catalog.tables, *settings.parsers))
+        self.inputs.note((*self.catalog.tables, *settings.parsers, *self.ratings.files))
         self.parsers: Parsers = load_parsers(settings.parsers)
         self.stop = Stop()
         providers = Providers(
@@ -124,6 +132,7 @@ class Experiment:
             parsers=self.parsers,
             read=self.text,
         )
+        check_rated(self.ratings.rows, rows, self.settings.stages)
         return rows
 
     def _rows(self, cohort: str) -> list[Generation]:

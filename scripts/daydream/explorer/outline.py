@@ -20,6 +20,9 @@ scales       [[lowest, highest score], ...]
 errors       {number of a row: why it has no score}
 kinds        the kinds of failure, named as in the table `coverage`, the most frequent first
 kind         {number of a row: the number of its kind in `kinds`}, of those that lack text or score
+criteria     [{stage, judged, template, label, description, low, high}]: by what people may rate
+             the texts of a stage (a number): a template of the scored stage `judged`, and its scale
+ratings      {number of a row: [{rater, template, score, comment}, ...]}, of `reports.ratings`
 slice        `where` and `exclude` of the run, null for the whole cohort
 total        the number of generations in the cohort, shown or not
 chunks       for each chunk of texts, the number of its first row (`daydream.explorer.page`)
@@ -29,7 +32,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +43,7 @@ from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
 from daydream.files import read_text
 from daydream.generations.row import Generation, own_axes
+from daydream.reports.ratings import ratings_said
 from daydream.reports.scores import lack
 from daydream.store.layout import COHORTS
 from daydream.tables import read_records
@@ -159,10 +163,54 @@ def build_index(
         "errors": errors,
         "kinds": kinds,
         "kind": {number: kinds.index(kind) for number, kind in found.items()},
+        "criteria": _criteria(experiment, (d for dimensions in own for d in dimensions)),
+        "ratings": _ratings(experiment, cohort, place, accounts),
         "slice": json.loads(experiment.slice) if experiment.slice else None,
         "total": len({row.gen_id for row in experiment.memberships[cohort]} | set(place)),
         "chunks": chunks,
     }
+
+
+def _criteria(experiment: Experiment, dimensions: Iterable[Dimension]) -> list[dict[str, Any]]:
+    """Return by what people may rate texts: the templates of the judges that the cohort has."""
+    stages = experiment.settings.stages
+    used = {dimension.name: dimension.numbers for dimension in dimensions}
+    return [
+        {
+            "stage": list(stages).index(stage.parent),
+            "judged": stage.name,
+            "template": template.template_id,
+            "label": template.name,
+            "description": template.description,
+            "low": template.score_min,
+            "high": template.score_max,
+        }
+        for stage in stages.values()
+        if stage.scored and stage.parent
+        for template in experiment.catalog.templates[stage.name].values()
+        if template.template_id in used[f"{stage.name}_template"]
+    ]
+
+
+def _ratings(
+    experiment: Experiment,
+    cohort: str,
+    place: Mapping[str, int],
+    accounts: Mapping[str, Account],
+) -> dict[int, list[dict[str, str]]]:
+    """Return the scores by people that count, by the number of the row."""
+    found: dict[int, list[dict[str, str]]] = defaultdict(list)
+    for rating, error in ratings_said(experiment, cohort, accounts):
+        if not error and rating.score is not None and rating.gen_id in place:
+            found[place[rating.gen_id]].append(
+                {
+                    "rater": rating.rater,
+                    "template": rating.template,
+                    "score": f"{rating.score:.15g}",
+                    "comment": rating.comment,
+                }
+            )
+    return found
 
 
 def _kinds(

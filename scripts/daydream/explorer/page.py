@@ -43,6 +43,8 @@ SCRIPTS = (
     "table.js",
     "markdown.js",
     "reader.js",
+    "sample.js",
+    "rate.js",
     "app.js",
 )
 # As small as is quickly unpacked, and large enough to hold what a text and its children share.

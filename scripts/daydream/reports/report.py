@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from daydream.catalog.ratings import Rating
 from daydream.errors import Problems, StoreError, nearest
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account, accounts
@@ -77,9 +78,18 @@ SCORES = Report("scores", "parsing/aggregated_scores.csv", scored)
 TEXTS = Report("texts", "parsing/texts.csv", covered)
 CALLS = Report("calls", "parsing/calls.csv", covered)
 EXPLORER = Report("explorer", "explorer/index.html", covered)
+# Of all rows, too; a cohort that nobody has rated is without it.
+RATINGS = Report("ratings", "parsing/ratings.csv", covered)
 # What is made of the table of texts: their embeddings, in its order.
 EMBEDDINGS = "parsing/embeddings.npy"
-REPORTS = (SCORES, TEXTS, CALLS, EXPLORER)
+REPORTS = (SCORES, TEXTS, CALLS, EXPLORER, RATINGS)
+
+
+def ratings_of(experiment: Experiment, cohort: str) -> list[Rating]:
+    """Return what people have said of texts that a cohort has, or has had."""
+    ratings = experiment.ratings.rows
+    known = {row.gen_id for row in experiment.memberships[cohort]} if ratings else set()
+    return [each for each in ratings if each.cohort == cohort or each.gen_id in known]
 
 
 def look(experiment: Experiment, cohort: str) -> dict[str, Account]:
@@ -131,6 +141,8 @@ def _made_of(
     tables = [(str(path), file_sha256(path)) for path in experiment.catalog.tables]
     stages = [(s.name, s.scored, s.dimensions) for s in experiment.settings.stages.values()]
     digest.update(repr((experiment.slice, tables, stages)).encode())
+    if report in (EXPLORER, RATINGS) and (ratings := ratings_of(experiment, cohort)):
+        digest.update(repr(ratings).encode())
     for row in with_lineage(experiment, report.rows(experiment, cohort)):
         account = known[row.gen_id]
         digest.update(row.gen_id.encode() + row.key.encode())

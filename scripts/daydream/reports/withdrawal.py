@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from daydream.analysis import CRITERIA, FOLDERS
+from daydream.analysis import CRITERIA, FOLDERS, OF_RATINGS
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
 from daydream.figures import FIGURES, FORMATS
@@ -28,6 +28,7 @@ from daydream.reports.report import (
     CALLS,
     CROSS,
     EMBEDDINGS,
+    RATINGS,
     REPORTS,
     SCORES,
     TEXTS,
@@ -106,6 +107,9 @@ def _files(reports: Path, outdated: Collection[Report]) -> Iterator[Path]:
     if SCORES in outdated:
         for table in CRITERIA:
             yield reports / "criteria" / f"{table}.csv"
+    if SCORES in outdated or RATINGS in outdated:
+        for table in OF_RATINGS:
+            yield reports / "ratings" / f"{table}.csv"
     if TEXTS in outdated:
         yield reports / EMBEDDINGS
     if SCORES in outdated or TEXTS in outdated:

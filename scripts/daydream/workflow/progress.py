@@ -219,9 +219,11 @@ _REPORTS = {
     "aggregated_scores.csv": "the scores",
     "texts.csv": "the list of texts",
     "calls.csv": "the table of calls",
+    "ratings.csv": "the list of ratings",
     "summary": "the tables",
     "analysis": "the tables",
     "criteria": "the tables of criteria",
+    "ratings": "the tables of ratings",
     "figures": "the figures",
     "explorer": "the explorer",
 }

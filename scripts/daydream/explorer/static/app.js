@@ -41,6 +41,9 @@ const grid = new Grid($("grid"), outline, { open: openCell });
 // Whether all rows are to be there, as on paper, and not only those in view.
 let printing = false;
 const sortable = tellingColumns(outline);
+const rating = new Rating($("rate"), outline, texts, { leave: leaveRating });
+// Whether texts are being rated; then nothing else is shown.
+let rates = false;
 
 const virtual = new VirtualCore.Virtualizer({
   count: 0,
@@ -295,7 +298,7 @@ function remember(step = "push") {
   const now = performance.now();
   const onward = step === last.step && step !== "push" && now - last.at < 1000;
   last = { step, at: now };
-  const hash = writeState(state(), outline);
+  const hash = rates ? RATING : writeState(state(), outline);
   if ((location.hash || "#") === hash) return;
   if (step === "replace" || onward) history.replaceState(null, "", hash);
   else history.pushState(null, "", hash);
@@ -303,6 +306,8 @@ function remember(step = "push") {
 
 // Show what the address says.
 function followHash() {
+  if (location.hash === RATING && index.criteria.length) return openRating("none");
+  if (rates) hideRating();
   if (location.hash.length < 2) return openFirst();
   const wanted = readState(location.hash, outline);
   apply(wanted);
@@ -351,6 +356,33 @@ function followLink(event) {
   if (choice.view === "grid") chooseView("tree");
   reveal(node);
   select(node);
+}
+
+// Rating
+
+function openRating(step) {
+  rates = true;
+  $("main").hidden = true;
+  $("rate").hidden = false;
+  document.body.dataset.rating = "";
+  document.title = `Rating · ${index.cohort}`;
+  remember(step);
+  return rating.open();
+}
+
+function hideRating() {
+  rates = false;
+  $("main").hidden = false;
+  $("rate").hidden = true;
+  $("rate").replaceChildren();
+  delete document.body.dataset.rating;
+  arrange();
+}
+
+function leaveRating() {
+  hideRating();
+  select(selected);
+  surface().focus();
 }
 
 function notify(text) {
@@ -814,6 +846,10 @@ const KEYS = {
 
 function keyDown(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || $("help").open) return;
+  if (rates) {
+    if (rating.key(event)) event.preventDefault();
+    return;
+  }
   const field = event.target.closest?.("input, select, textarea");
   if (field) {
     if (event.key === "Escape") {
@@ -880,6 +916,8 @@ $("print").addEventListener("click", () => print());
 addEventListener("beforeprint", () => allRows(true));
 addEventListener("afterprint", () => allRows(false));
 $("theme").addEventListener("click", toggleTheme);
+$("rate-button").hidden = !index.criteria.length;
+$("rate-button").addEventListener("click", () => { if (!rates) openRating("push"); });
 $("help-button").addEventListener("click", () => $("help").showModal());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => setTheme());
 

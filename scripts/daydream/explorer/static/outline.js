@@ -115,6 +115,11 @@ class Outline {
       .filter(([count]) => count).map(([count, name]) => `${count.toLocaleString("en")} ${name}`).join(", ");
   }
 
+  // What people have scored it: {rater, template, score, comment}, the score as text.
+  people(node) {
+    return node.row < 0 ? [] : this.index.ratings[node.row] ?? [];
+  }
+
   // Which of its texts were changed by hand, by the names of their phases.
   edited(node) {
     return node.row < 0 ? [] : this.index.edited[node.row] ?? [];

@@ -95,7 +95,12 @@ class Reader {
   #judgements(node) {
     const { outline } = this;
     const judged = node.children.filter((child) => outline.scored(child) && outline.share(child) !== null);
-    if (!judged.length) return null;
+    const people = outline.people(node).map(({ rater, template, score, comment }) => h("li.person", {},
+      h("h3", {}, h("strong.score", {}, score), h("span", { dir: "auto" }, `${rater} · ${template}`), h("small", {}, "human")),
+      comment ? h("div.text.reason", { dir: "auto" }, comment) : null));
+    const rated = people.length ? [h("h2", {}, `Rated by people: ${people.length === 1 ? "once" : `${people.length} times`}`),
+      h("ul", {}, people)] : null;
+    if (!judged.length) return rated && h("section.judgements", { "aria-label": "Judgements" }, rated);
     const mean = outline.share(node);
     const off = (child) => Math.abs(outline.share(child) - mean);
     judged.sort((a, b) => off(b) - off(a));
@@ -114,7 +119,7 @@ class Reader {
     return h("section.judgements", { "aria-label": "Judgements" },
       h("h2", {}, `Judged ${judged.length === 1 ? "once" : `${judged.length} times`}: `,
         `${outline.scoreText(node)} on average`),
-      h("ul", {}, items));
+      h("ul", {}, items), rated);
   }
 
   #combo(node) {

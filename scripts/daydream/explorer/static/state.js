@@ -10,6 +10,8 @@
 const TAB_NAMES = ["parsed", "raw", "prompt", "metadata", "journal"];
 const VIEWS = ["tree", "list", "table", "grid"];
 const DESIGN = "design";
+// Rating: its address says nothing of what is rated, nor of what was looked at before.
+const RATING = "#?view=rate";
 
 // The state at first. `tab` is null for the tab that suits the generation, `show` for the columns that
 // a table has at first.

@@ -1,0 +1,69 @@
+"""Which ratings of a cohort count: those of texts as they are now."""
+
+from __future__ import annotations
+
+import csv
+from contextlib import chdir
+
+from daydream.experiment.experiment import Experiment
+from daydream.files import text_sha256
+from daydream.generations.row import Generation
+from daydream.reports.ratings import write_ratings
+from daydream.reports.report import look
+from support.explorer_cohort import Cohort
+from support.project import Project
+
+FILE = "data/ratings/anna.csv"
+
+
+def listed(cohort: Cohort, experiment: Experiment) -> list[dict[str, str]]:
+    path = cohort.project.path("ratings.csv")
+    write_ratings(experiment, "c1", look(experiment, "c1"), str(path))
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_rating_is_of_the_text_that_was_read(project: Project) -> None:
+    """One that was made again, is not made, or has left the design, does not count, and says so."""
+    cohort = Cohort(project, generations=28, size=200)
+    cohort.fill()
+    cohort.build()
+    kept, changed, undone = cohort.of("essay", "grow")[:3]
+
+    def digest(row: Generation) -> str:
+        return text_sha256(project.read(f"data/gens/essay/{row.gen_id}/parsed.txt"))[:16]
+
+    texts = [kept, changed, undone]
+    rows = [f"anna,judge,{row.gen_id},5,c1,{digest(row)}" for row in texts]
+    rows.append("anna,judge,e_gone,5,c1,")
+    header = "rater,template,gen_id,score,cohort,text_sha256"
+    project.write(FILE, "\n".join([header, *rows, ""]))
+    cohort.write(changed, prompt="Go", raw="Made again", parsed="Made again")
+    cohort.build()
+    project.path(f"data/gens/essay/{undone.gen_id}/parsed.txt").unlink()
+    with chdir(project.dir):
+        found = listed(cohort, cohort.experiment())
+    assert [row["error"] for row in found] == [
+        "",
+        f"the text of {changed.gen_id} has changed since it was rated",
+        found[2]["error"],
+        "e_gone is not a text of the cohort any more",
+    ]
+    assert found[2]["error"].startswith("missing essay")
+    assert found[0] == {
+        **found[0],
+        "kind": "single",
+        "stage": "evaluation",
+        "combo_id": kept.combo_id,
+        "score": "5.0",
+        "score_max": "9.0",
+        "file": FILE,
+        "line": "2",
+    }
+    project.config["where"] = {"combo_id": [changed.combo_id]}
+    project.save()
+    with chdir(project.dir):
+        experiment = cohort.experiment()
+        in_slice = [row["gen_id"] for row in listed(cohort, experiment)]
+    selected = [row.gen_id for row in texts if row.combo_id == changed.combo_id]
+    assert in_slice == [*selected, "e_gone"]
