@@ -164,6 +164,19 @@ def test_judges_who_like_long_texts() -> None:
     assert (slopes["ci_low"] > 0).tolist() == [False, True]
 
 
+@pytest.mark.parametrize(("scales", "is_there"), [((9, 9), True), ((9, 4), False)])
+def test_ac2_of_judges_with_scales_of_their_own(scales: tuple[int, int], is_there: bool) -> None:
+    """From 0 to 1 there are no whole numbers between: an agreement of rounded shares is none."""
+    levels = {**ONE, "combo_id": 6, "draft_replicate": 3, "evaluation_template": 2}
+    frame = simulated(np.random.default_rng(12), levels=levels, sd={"residual": 1})
+    high = frame["evaluation_template"].map(dict(zip(("et0", "et1"), scales, strict=True)))
+    share = (frame["score"] / 9).clip(0, 1)
+    frame = frame.assign(score=(share * high).round(), score_min=0, score_max=high)
+    table = judge_agreement(scored(frame)).set_index("measure")["value"]
+    assert np.isfinite(table.loc["ac2"]) == is_there
+    assert np.isfinite(table.loc["alpha"])
+
+
 def test_a_judge_on_whom_the_ranking_hangs() -> None:
     """Two judges agree on four recipes; the third turns the ranking round by its wide scale."""
 

@@ -24,7 +24,7 @@ from daydream.analysis.jackknife import (
 )
 from daydream.analysis.judges import judge_effects
 from daydream.analysis.length import length_slope
-from daydream.analysis.ordinal import ac2
+from daydream.analysis.ordinal import ac2, are_whole
 from daydream.analysis.scores import Scores, cells
 
 COLUMNS = [
@@ -85,7 +85,10 @@ def _alpha(count: Array, total: Array, squares: Array, within: Array) -> Array:
 
 def _alphas(scores: Scores, found: pd.DataFrame) -> Iterator[dict[str, object]]:
     yield _record("alpha", found, alpha(found))
-    yield _record("ac2", found, ac2(found, low=scores.low, high=scores.high))
+    # Judges with different scales are compared from 0 to 1, where all between would be rounded.
+    whole = are_whole(scores.scored["value"])
+    ordinal = ac2(found, low=scores.low, high=scores.high) if whole else NOTHING
+    yield _record("ac2", found, ordinal)
     template = scores.stage.dimensions[0]
     kinds = scores.rows.drop_duplicates("judge").set_index("judge")[template]
     templates = found["judge"].map(kinds)

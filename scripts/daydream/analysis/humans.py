@@ -16,7 +16,7 @@ import pandas as pd
 from daydream.analysis.agreement import alpha, pearson, spearman
 from daydream.analysis.frames import read_csv
 from daydream.analysis.jackknife import NO_INTERVAL, Interval, mean_of
-from daydream.analysis.ordinal import ac2
+from daydream.analysis.ordinal import ac2, are_whole
 from daydream.analysis.scores import Scores, cells
 from daydream.errors import Problems
 
@@ -89,6 +89,7 @@ def human_agreement(scores: Scores, *, ratings: pd.DataFrame) -> pd.DataFrame:
     for (name, own), judge in product(by_person.items(), scores.judges):
         theirs = models[models["judge"] == judge]
         same_scale = (own[["low", "high"]].iloc[0].to_numpy() == scales.loc[judge]).all()
+        same_scale &= are_whole(scores.scored.loc[scores.scored["judge"] == judge, "score"])
         pair = {"judge": name, "kind": HUMAN, "other_judge": judge, "other_kind": MODEL}
         records += _compared(own, theirs, pair, same_scale=bool(same_scale))
     for (name, own), (other, theirs) in combinations(by_person.items(), 2):

@@ -18,12 +18,17 @@ from daydream.analysis.jackknife import NO_INTERVAL, SHORTFALL, Array, Interval,
 MAX_VALUES = 101
 
 
+def are_whole(values: pd.Series) -> bool:
+    """Tell whether all values are whole numbers, as AC2 takes them for; up to rounding."""
+    return bool(np.isclose(values, values.round(), rtol=0, atol=1e-9).all())
+
+
 def ac2(found: pd.DataFrame, *, low: float, high: float) -> tuple[float, Interval]:
     """Return AC2 of the values in `found` on the whole-number scale from `low` to `high`.
 
     Columns: ``parent`` (the unit), ``combo_id`` (the cluster), ``value``; one row per coder's
-    value. Means of repeated scores count with the nearest value. NaN on any other scale, and where
-    no unit has two values.
+    value. Means of repeated scores count with the nearest value; that the scores themselves
+    `are_whole` is for the caller to know. NaN on any other scale, and where no unit has two values.
     """
     nothing = float("nan"), NO_INTERVAL
     if low % 1 or high % 1 or not 2 <= high - low + 1 <= MAX_VALUES:
