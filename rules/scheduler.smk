@@ -1,13 +1,17 @@
-# Which of the jobs that make texts begin next, seen with Snakemake 9.27.
+# Which of the jobs that make texts begin next, and how, seen with Snakemake 9.27.
 #
 # `--cores N` is N calls in flight, as long as there are N to make. A prompt and a parser take
 # milliseconds of this process and no core (`threads: 0`, for which Snakemake keeps workers of its
 # own): when calls end together, the next ones have their prompts already. Snakemake looks at all
 # ready jobs each time one ends, and at none while all cores are taken; here jobs that are alike
 # stand in one line, and only the first of each is looked at.
+import os
 from collections import Counter
 from collections.abc import MutableSet
+from inspect import signature
 from itertools import islice
+
+from snakemake.executors.local import Executor, run_wrapper
 
 # How many jobs begin before those that have ended meanwhile are looked at.
 AT_ONCE = 64
@@ -53,8 +57,7 @@ class ReadyJobs(MutableSet):
         if not makes_text(job):
             self._others[job] = None
         elif job not in self._line_of:
-            # What it needs is settled: all that it is made from is there.
-            job.reset_params_and_resources()
+            settle_resources(job)
             line = self._line(job)
             self._line_of[job] = line
             self._lines.setdefault(line, {})[job] = None
@@ -104,6 +107,26 @@ class ReadyJobs(MutableSet):
         return -priority, not takes_core, not is_pilot, -depth if from_last else depth
 
 
+known_resources = {}
+
+
+def settle_resources(job):
+    """Find out what a job of a text needs, now that all that it is made from is there.
+
+    Each job of a rule needs the same, but for the place in a pool: a tenth of a job's time.
+    """
+    job.reset_params_and_resources()
+    asked = [name for name, need in job.rule.resources.items() if need.is_evaluable()]
+    pools = [name for name in asked if name.startswith("pool_")]
+    if not {*asked} <= {*pools, "tmpdir"}:
+        return
+    pool = recipes.pool_of(experiment, generation(job.wildcards)) if pools else None
+    same = job.rule.name, pool
+    if same not in known_resources:
+        known_resources[same] = job.resources
+    job._resources = known_resources[same]
+
+
 def order_ready_jobs():
     """Keep the ready jobs of this run in lines, from its start on."""
     dag = workflow.dag
@@ -146,8 +169,50 @@ def select_in_line(job_selector):
     return select
 
 
+def is_new(job):
+    """Tell whether a job finds all that it needs, and nothing in its place."""
+    files = (*job.output, *job.log)
+    return all(map(os.path.exists, job.input)) and not any(map(os.path.lexists, files))
+
+
+known_arguments = {}
+
+
+def prepare_quickly(job_args_and_prepare):
+    """Prepare a new text by making its directories: a fifth of what a run of new texts takes.
+
+    Where anything is in its place, or an input is not, Snakemake does all that it does. What a
+    job is given is the same for each of a rule, but for its files, wildcards and number.
+    """
+
+    def prepare(self, job):
+        if not (makes_text(job) and is_new(job)):
+            return job_args_and_prepare(self, job)
+        maker = job.rule.name
+        if maker not in known_arguments:
+            arguments = zip(
+                signature(run_wrapper).parameters, job_args_and_prepare(self, job)
+            )
+            known_arguments[maker] = dict(arguments)
+        for file in (job.output[0], job.log[0]):
+            os.makedirs(os.path.dirname(file), exist_ok=True)
+        own = {
+            "input": job.input._plainstrings(),
+            "output": job.output._plainstrings(),
+            "wildcards": job.wildcards,
+            "threads": job.threads,
+            "resources": job.resources,
+            "log": job.log._plainstrings(),
+            "jobid": job.jobid,
+        }
+        return tuple((known_arguments[maker] | own).values())
+
+    return prepare
+
+
 replace_seen(
     JobScheduler,
     open_jobs=("f479d4a6e889", next_in_line),
     job_selector=("11a654075403", select_in_line),
 )
+replace_seen(Executor, job_args_and_prepare=("1cefb86ecf66", prepare_quickly))

@@ -18,6 +18,7 @@ import snakemake.api
 import snakemake.common
 from snakemake import iocontainers, persistence
 from snakemake.dag import DAG
+from snakemake.executors.local import Executor
 from snakemake.jobs import Job
 from snakemake.persistence.file import FilePersistence
 from snakemake.scheduling.job_scheduler import JobScheduler
@@ -36,6 +37,7 @@ OWNERS = {
     "DAG": DAG,
     "Job": Job,
     "JobScheduler": JobScheduler,
+    "Executor": Executor,
     "snakemake.common": snakemake.common,
 }
 
