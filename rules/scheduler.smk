@@ -12,6 +12,7 @@ from inspect import signature
 from itertools import islice
 
 from snakemake.executors.local import Executor, run_wrapper
+from snakemake.iocontainers import AttributeGuard, Namedlist
 
 # How many jobs begin before those that have ended meanwhile are looked at.
 AT_ONCE = 64
@@ -210,9 +211,43 @@ def prepare_quickly(job_args_and_prepare):
     return prepare
 
 
+def lists_without_guards(init):
+    """Each list of files has a list and two objects that say which of its methods are none.
+
+    They are the same in all lists, and so the class has them: a job has eleven lists.
+    """
+    Namedlist._allowed_overrides = ("index", "sort")
+    for name in Namedlist._allowed_overrides:
+        setattr(Namedlist, name, AttributeGuard(name))
+
+    def __init__(
+        self,
+        toclone=None,
+        fromdict=None,
+        plainstr=False,
+        strip_constraints=False,
+        custom_map=None,
+    ):
+        if plainstr or strip_constraints or custom_map is not None:
+            init(self, toclone, None, plainstr, strip_constraints, custom_map)
+            return
+        list.__init__(self)
+        self._names = {}
+        if toclone is not None:
+            self.extend(toclone)
+            if isinstance(toclone, Namedlist):
+                self._take_names(toclone._get_names())
+        for key, item in (fromdict or {}).items():
+            self.append(item)
+            self._add_name(key)
+
+    return __init__
+
+
 replace_seen(
     JobScheduler,
     open_jobs=("f479d4a6e889", next_in_line),
     job_selector=("11a654075403", select_in_line),
 )
 replace_seen(Executor, job_args_and_prepare=("1cefb86ecf66", prepare_quickly))
+replace_seen(Namedlist, __init__=("a3f4ce2601f3", lists_without_guards))

@@ -38,6 +38,7 @@ OWNERS = {
     "Job": Job,
     "JobScheduler": JobScheduler,
     "Executor": Executor,
+    "Namedlist": iocontainers.Namedlist,
     "snakemake.common": snakemake.common,
 }
 
