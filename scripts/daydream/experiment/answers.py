@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, overload
 
@@ -13,6 +12,7 @@ from daydream.errors import ANSWER_KEPT, OTHER_ANSWERS, CallError, ParseError, S
 from daydream.experiment import recipes
 from daydream.experiment.experiment import Experiment
 from daydream.generations.row import Generation
+from daydream.llm.bodies import most_tokens_in
 from daydream.llm.request import Request, Response, derive_seed
 from daydream.store.journal import find_response, journaled, read_entry
 from daydream.store.layout import RESPONSES, generation_file
@@ -128,17 +128,17 @@ def find_answer(
 
 def larger(request: Request, limit: int | None) -> Request | None:
     """Return the request with twice the max_tokens, up to the limit; None at the limit."""
-    tokens = request.sampling.get("max_tokens")
-    if not isinstance(tokens, int) or limit is None or tokens >= limit:
+    tokens = request.max_tokens
+    if tokens is None or limit is None or tokens >= limit:
         return None
-    return replace(request, sampling={**request.sampling, "max_tokens": min(2 * tokens, limit)})
+    return request.with_max_tokens(min(2 * tokens, limit))
 
 
 def refusal(
     experiment: Experiment, generation: Generation, request: Request, response: Response
 ) -> str:
     """Return why an answer is rejected; empty if it is accepted."""
-    told = {"mode": "llm", "truncated": response.truncated, "sampling": request.sampling}
+    told = {"mode": "llm", "truncated": response.truncated, "sampling": request.settings}
     try:
         parsed_text(experiment, generation, response.text, told)
     except (CallError, ParseError) as error:
@@ -191,7 +191,7 @@ def restored_answer(
 ) -> tuple[Request, Response] | None:
     """Return a journaled answer by its request's hash, if it answers the current prompt."""
     entry = read_entry(directory, sha256)
-    if entry is None or entry[0].messages != current.messages:
+    if entry is None or entry[0].asked != current.asked:
         return None
     return entry
 
@@ -209,7 +209,7 @@ def call_record(
         "provider": request.provider,
         "model": request.model,
         "model_reported": response.model,
-        "sampling": {**request.sampling, **request.extra_body},
+        "sampling": request.settings,
         "finish_reason": response.finish_reason,
         "truncated": response.truncated,
         "usage": response.usage,
@@ -246,7 +246,7 @@ def parsed_text(
     where = f"{generation.stage} {generation.gen_id}"
     stage = recipes.stage_of(experiment, generation)
     if metadata["truncated"] and not edited:
-        limit = metadata["sampling"].get("max_tokens")
+        limit = most_tokens_in(metadata["sampling"])
         if limit and stage.on_truncation == "grow":
             raise ParseError(
                 f"{where}: the answer was cut at max_tokens={limit}, the most that it may grow to; "

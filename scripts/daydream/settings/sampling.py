@@ -21,8 +21,10 @@ from pydantic_core import PydanticCustomError
 from daydream.settings.fields import (
     Count,
     NumberFrom0,
+    OneOrMany,
     Section,
     Share,
+    Text,
     Words,
     check_json,
     invalid,
@@ -36,6 +38,8 @@ NUMBERS: Mapping[str, type[int] | type[float]] = {
     "top_p": float,
     "seed": int,
 }
+# How much a model may think before it answers, in words; not every API and model has all of them.
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 # The parts of a request that the workflow sets itself.
 OWN = ("model", "messages", "stream", *NUMBERS)
 
@@ -64,6 +68,27 @@ Seed = Annotated[
     PlainValidator(_read_seed),
     WithJsonSchema(
         {"anyOf": [{"type": "integer", "minimum": 0}, {"const": "gen_id"}, {"type": "null"}]}
+    ),
+]
+
+
+def _read_reasoning(value: object) -> int | str | None:
+    if value is None or value in EFFORTS:
+        return value  # type: ignore[return-value]
+    try:
+        tokens = read_whole(value)
+    except PydanticCustomError:
+        tokens = -1
+    if tokens < 0:
+        raise invalid(f"give one of {', '.join(EFFORTS)}, or a whole number of tokens")
+    return tokens
+
+
+Reasoning = Annotated[
+    int | str | None,
+    PlainValidator(_read_reasoning),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 0}, {"enum": list(EFFORTS)}, {"type": "null"}]}
     ),
 ]
 ExtraBody = Annotated[
@@ -95,6 +120,19 @@ class Sampling(Section):
         default=None,
         description="A number, or `gen_id`: a seed for each generation, the same in every run. "
         "The default of provider type `local` is `gen_id`.",
+    )
+    stop: Annotated[tuple[Words, ...], OneOrMany] | None = Field(
+        default=None, description="Texts before which the answer ends."
+    )
+    reasoning: Reasoning = Field(
+        default=None,
+        description="How much the model thinks before it answers: one of `none`, `minimal`, `low`, "
+        "`medium`, `high`, `xhigh`, `max`, or a number of tokens, as far as the API and the model "
+        "have them ([native providers](../docs/providers.md)).",
+    )
+    service_tier: Text | None = Field(
+        default=None,
+        description="As in the API, such as `flex`: slower, and at the provider's `flex_price`.",
     )
     system_prompt: Words | None = Field(
         default=None, description="Sent before the prompt, as a system message."
