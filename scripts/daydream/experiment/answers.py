@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, overload
 
@@ -13,6 +14,7 @@ from daydream.experiment import recipes
 from daydream.experiment.experiment import Experiment
 from daydream.generations.row import Generation
 from daydream.llm.bodies import most_tokens_in
+from daydream.llm.dialects import write
 from daydream.llm.request import Request, Response, derive_seed
 from daydream.store.journal import find_response, journaled, read_entry
 from daydream.store.layout import RESPONSES, generation_file
@@ -24,23 +26,12 @@ def build_request(
     """Return the model call that a prompt makes under the experiment's settings."""
     model = experiment.catalog.models[generation.llm_model_id]
     provider = experiment.settings.provider_of(model.provider)
-    sampling = recipes.sampling_of(experiment, generation)
-    system_prompt = sampling.pop("system_prompt", None)
-    extra_body = sampling.pop("extra_body")
-    if sampling.get("seed", _default_seed(experiment, provider)) == "gen_id":
-        sampling["seed"] = derive_seed(generation.gen_id, sample)
-    messages: list[dict[str, str]] = []
-    if system_prompt:
-        messages.append({"role": "system", "content": system_prompt})
-    messages.append({"role": "user", "content": prompt})
-    return Request(
-        provider=provider,
-        model=model.model,
-        messages=tuple(messages),
-        sampling=sampling,
-        extra_body={**recipes.structured(experiment, generation), **extra_body},
-        sample=sample,
-    )
+    question = recipes.question_of(experiment, generation, prompt)
+    if question.sampling.get("seed", _default_seed(experiment, provider)) == "gen_id":
+        seed = derive_seed(generation.gen_id, sample)
+        question = replace(question, sampling={**question.sampling, "seed": seed})
+    settings = experiment.settings.providers[provider]
+    return write(question, settings, provider=provider, model=model.model, sample=sample)
 
 
 def _default_seed(experiment: Experiment, provider: str) -> str | None:
@@ -203,7 +194,8 @@ def call_record(
     request, response, reused, refused = answer
     model = experiment.catalog.models[generation.llm_model_id]
     batch = bool(response.batch)
-    cost = cost_of(response.counted, model, experiment.settings, batch=batch)
+    tier = request.tier_of(response)
+    cost = cost_of(response.counted, model, experiment.settings, batch=batch, tier=tier)
     return {
         "request_sha256": request.sha256,
         "provider": request.provider,
@@ -221,6 +213,7 @@ def call_record(
         "slurm_job_id": os.environ.get("SLURM_JOB_ID"),
         "sample": request.sample,
         **({"batch": response.batch} if batch else {}),
+        **({"service_tier": tier} if tier else {}),
         "reused": reused,
         "refused": [each._asdict() for each in refused],
     }

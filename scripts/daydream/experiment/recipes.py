@@ -16,10 +16,11 @@ from daydream.catalog.records import Combo, Template
 from daydream.experiment.experiment import Experiment
 from daydream.files import text_sha256
 from daydream.generations.row import Generation
+from daydream.llm.dialects.question import Question, Schema
 from daydream.llm.structured import schema_fields
 from daydream.parsers import Shape
 from daydream.parsers.structured import default_path
-from daydream.settings import Stage
+from daydream.settings import Provider, Stage
 from daydream.store.choices import FIRST
 from daydream.store.layout import generation_file
 
@@ -215,10 +216,33 @@ def structured(experiment: Experiment, generation: Generation) -> dict[str, Any]
     schema = schema_of(experiment, template)
     if schema is None:
         return {}
+    mode = provider_of(experiment, generation).structured
+    return schema_fields(mode, template.schema, schema)
+
+
+def provider_of(experiment: Experiment, generation: Generation) -> Provider:
+    """Return the settings of the provider of a generation's model."""
     model = experiment.catalog.models[generation.llm_model_id]
     settings = experiment.settings
-    provider = settings.providers[settings.provider_of(model.provider)]
-    return schema_fields(provider.structured, template.schema, schema)
+    return settings.providers[settings.provider_of(model.provider)]
+
+
+def question_of(
+    experiment: Experiment, generation: Generation, prompt: str, *, points: tuple[int, ...] = ()
+) -> Question:
+    """Return what a generation asks."""
+    template = template_of(experiment, generation)
+    schema = schema_of(experiment, template)
+    sampling = sampling_of(experiment, generation)
+    mode = provider_of(experiment, generation).structured
+    return Question(
+        prompt=prompt,
+        system_prompt=sampling.pop("system_prompt", ""),
+        extra_body=sampling.pop("extra_body"),
+        sampling=sampling,
+        schema=None if schema is None else Schema(mode, template.schema, schema),
+        points=points,
+    )
 
 
 def schema_variables(experiment: Experiment, generation: Generation) -> dict[str, str]:
@@ -241,6 +265,8 @@ def call_settings(experiment: Experiment, generation: Generation) -> str:
         {
             "provider": provider,
             "model": model.model,
+            # Another API is asked in other words, whatever else is the same.
+            **({"api": kind} if (kind := _api(experiment, generation)) else {}),
             **sampling,
             **_choice(experiment, generation),
             **structured(experiment, generation),
@@ -250,6 +276,11 @@ def call_settings(experiment: Experiment, generation: Generation) -> str:
             **({"parser": parser_settings(experiment, generation)} if stage.resample else {}),
         }
     )
+
+
+def _api(experiment: Experiment, generation: Generation) -> str:
+    kind = provider_of(experiment, generation).type
+    return kind if kind in ("anthropic", "gemini") else ""
 
 
 def _choice(experiment: Experiment, generation: Generation) -> dict[str, object]:

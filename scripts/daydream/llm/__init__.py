@@ -6,7 +6,7 @@ Importing this package is fast, because a provider imports what it needs at its 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import cast
@@ -16,16 +16,25 @@ from daydream.llm.batches import BatchProvider
 from daydream.llm.deadline import Notices
 from daydream.llm.embeddings import Embedded, EmbeddingRequest
 from daydream.llm.limits import Limits
+from daydream.llm.providers.anthropic import AnthropicProvider
 from daydream.llm.providers.function import FunctionProvider
+from daydream.llm.providers.gemini import GeminiProvider
+from daydream.llm.providers.http import HttpProvider
 from daydream.llm.providers.local import LocalProvider
 from daydream.llm.providers.openai import OpenAIProvider
 from daydream.llm.providers.openai_batches import OpenAIBatches
 from daydream.llm.request import Provider, Request, Response, derive_seed
 from daydream.llm.retry import Attempt, RemoteProvider, Retrying
-from daydream.settings import Command, Function, Local, OpenAI, Pool, Remote
+from daydream.settings import Api, Command, Function, Local, Pool, Remote
 from daydream.settings import Provider as ProviderSettings
 
 __all__ = ["Provider", "Providers", "Request", "Response", "derive_seed", "open_provider"]
+
+_API_PROVIDERS: Mapping[str, Callable[..., HttpProvider]] = {
+    "openai": OpenAIProvider,
+    "anthropic": AnthropicProvider,
+    "gemini": GeminiProvider,
+}
 
 
 def open_provider(name: str, settings: ProviderSettings, *, base_dir: Path) -> Provider:
@@ -34,8 +43,8 @@ def open_provider(name: str, settings: ProviderSettings, *, base_dir: Path) -> P
     Relative paths in the settings start at `base_dir`. Nothing is connected or loaded yet.
     """
     match settings:
-        case OpenAI():
-            return OpenAIProvider(
+        case Api():
+            return _API_PROVIDERS[settings.type](
                 name,
                 base_url=settings.base_url,
                 api_key_env=settings.api_key_env,

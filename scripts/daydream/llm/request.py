@@ -109,6 +109,11 @@ class Request:
             return replace(self, extra_body=extra)
         return replace(self, sampling={**self.sampling, "max_tokens": tokens})
 
+    def tier_of(self, response: Response) -> str:
+        """Return how an answer was served: as the provider says, or else as it was asked to be."""
+        asked = self.settings.get("service_tier", self.settings.get("serviceTier"))
+        return response.service_tier or (asked if isinstance(asked, str) else "")
+
     def expected_tokens(self, answer: float | None) -> float:
         """Return about how many tokens it takes, if its answer takes as many as others have."""
         prompt = sum(len(text) for _, text in self.asked)

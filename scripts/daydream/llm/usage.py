@@ -66,13 +66,11 @@ def _of_message(usage: Mapping[str, Any]) -> Usage:
     new = count_of(usage.get("input_tokens"))
     cached = count_of(usage.get("cache_read_input_tokens") or 0)
     written = count_of(usage.get("cache_creation_input_tokens") or 0)
-    known = new is not None and cached is not None and written is not None
-    return Usage(
-        prompt=new + cached + written if known else None,
-        completion=count_of(usage.get("output_tokens")),
-        cached=cached if known else None,
-        cache_write=written if known else None,
-    )
+    completion = count_of(usage.get("output_tokens"))
+    if new is None or cached is None or written is None:
+        return Usage(completion=completion)
+    prompt = new + cached + written
+    return Usage(prompt, completion, cached=cached, cache_write=written)
 
 
 def _of_generated(usage: Mapping[str, Any]) -> Usage:
@@ -80,14 +78,12 @@ def _of_generated(usage: Mapping[str, Any]) -> Usage:
     prompt = count_of(usage.get("promptTokenCount"))
     said = count_of(usage.get("candidatesTokenCount") or 0)
     thought = count_of(usage.get("thoughtsTokenCount") or 0)
-    known = said is not None and thought is not None
     cached = count_of(usage.get("cachedContentTokenCount"))
-    return Usage(
-        prompt=prompt,
-        completion=said + thought if known else None,
-        cached=None if cached is None or prompt is None or cached > prompt else cached,
-        reasoning=thought if known else None,
-    )
+    if cached is not None and (prompt is None or cached > prompt):
+        cached = None
+    if said is None or thought is None:
+        return Usage(prompt, cached=cached)
+    return Usage(prompt, said + thought, cached=cached, reasoning=thought)
 
 
 def _part(usage: Mapping[str, Any], group: str, name: str, whole: int | None) -> int | None:

@@ -73,8 +73,8 @@ Seed = Annotated[
 
 
 def _read_reasoning(value: object) -> int | str | None:
-    if value is None or value in EFFORTS:
-        return value  # type: ignore[return-value]
+    if value is None or (isinstance(value, str) and value in EFFORTS):
+        return value
     try:
         tokens = read_whole(value)
     except PydanticCustomError:
