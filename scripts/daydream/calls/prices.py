@@ -7,15 +7,15 @@ called. That list is never downloaded, so it is as old as the installed package.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from daydream.catalog.records import Model
 from daydream.llm.providers.anthropic import AnthropicProvider
 from daydream.llm.providers.gemini import GeminiProvider
-from daydream.llm.usage import Usage
+from daydream.llm.usage import Usage, read_usage
 from daydream.settings import Api, Settings
 
 PROVIDER, CATALOG, LIST = "provider", "llm_models.csv", "genai-prices"
@@ -55,6 +55,14 @@ def cost_of(
     listed = _list_price(model.model, _address(model.provider, settings))
     usd = None if listed is None else listed(usage)
     return Cost() if usd is None else Cost(share * usd, LIST)
+
+
+def recorded_cost(told: Mapping[str, Any], model: Model | None, settings: Settings) -> Cost:
+    """Return what a call cost by today's prices; `told` is its metadata.json."""
+    if model is None:
+        return Cost()
+    usage, tier = read_usage(told.get("usage")), str(told.get("service_tier") or "")
+    return cost_of(usage, model, settings, batch=bool(told.get("batch")), tier=tier)
 
 
 def embedding_cost(usage: Usage, settings: Settings) -> Cost:

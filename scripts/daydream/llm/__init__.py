@@ -16,6 +16,7 @@ from daydream.llm.batches import BatchProvider
 from daydream.llm.deadline import Notices
 from daydream.llm.embeddings import Embedded, EmbeddingRequest
 from daydream.llm.limits import Limits
+from daydream.llm.prefixes import Prefixes
 from daydream.llm.providers.anthropic import AnthropicProvider
 from daydream.llm.providers.function import FunctionProvider
 from daydream.llm.providers.gemini import GeminiProvider
@@ -100,6 +101,7 @@ class Providers:
         self._retrying: dict[str, Retrying] = {}
         self._limits: dict[str, Limits] = {}
         self._notices = Notices()
+        self._prefixes = Prefixes(self._stop)
         self._lock = threading.Lock()
 
     def __getitem__(self, name: str) -> Provider:
@@ -146,7 +148,8 @@ class Providers:
         limits = self._limits_of(pool or request.provider)
         retrying = self._retrying.get(request.provider)
         if retrying is not None:
-            return retrying.complete(request, limits, metered=metered)
+            with self._prefixes.turn(request.beginning):
+                return retrying.complete(request, limits, metered=metered)
         with limits.call(request) as told, metered():
             response = provider.complete(request)
             told.append(response.counted)

@@ -15,6 +15,8 @@ from daydream.errors import CallError
 AGAIN = frozenset({408, 409, 429})
 # Unauthorized: the account is rejected, not the request. Further calls would be rejected too.
 UNAUTHORIZED = frozenset({401, 402, 403})
+# Anthropic's status for a request that it has no room for, which costs nothing.
+OVERLOADED = 529
 # The headers that say how long to wait, and how many of their units are one second.
 SECONDS = {"retry-after-ms": 1000.0, "retry-after": 1.0, "llm_provider-retry-after": 1.0}
 # The limits that the headers `x-ratelimit-remaining…` and `x-ratelimit-reset…` can be about.
@@ -59,7 +61,9 @@ class CallFailedError(CallError):
     @property
     def free(self) -> bool:
         """Whether nothing is charged: the provider rejected the request before answering it."""
-        return self.status is not None and 300 <= self.status < 500 and self.status != 408
+        if self.status is None:
+            return False
+        return (300 <= self.status < 500 and self.status != 408) or self.status == OVERLOADED
 
     @property
     def rate_limited(self) -> bool:

@@ -92,6 +92,15 @@ class Request:
         return tuple(asked_in(self.body()))
 
     @property
+    def beginning(self) -> object:
+        """What requests with the same cached beginning have in common; None without a cache point.
+
+        A system prompt comes before the prompt.
+        """
+        before = [text for role, text in self.asked if role == "system"]
+        return (self.provider, self.model, *before, self.prefix) if self.prefix else None
+
+    @property
     def settings(self) -> dict[str, Any]:
         """What the body has besides the model and what is asked."""
         return settings_in(self.body())
