@@ -15,7 +15,7 @@ characters.
 A batch ends after it has been looked at `looks` times; half of it is answered if it ends as
 ``expired`` or is cancelled. `fault` and `refuse` are those of a `BatchServer`, with rows such as
 ``{"custom_id", "result": {"type": "succeeded", "message": {…}}}``. Answers are kept until they are
-`gone`. `script` gives the next messages other answers: a body, or a `Refusal`.
+`gone`. `script` gives the next messages other answers: a body, or a `RefusedError`.
 """
 
 from __future__ import annotations
@@ -30,11 +30,14 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from support.batch_server import Refusal, listening
+from support.batch_server import RefusedError, listening
 
 KNOWN = frozenset(
-    "model messages max_tokens system temperature top_p top_k stop_sequences thinking tools "
-    "tool_choice output_config service_tier metadata cache_control".split()
+    {
+        *("model", "messages", "max_tokens", "system", "stop_sequences", "metadata"),
+        *("temperature", "top_p", "top_k", "thinking", "output_config", "service_tier"),
+        *("tools", "tool_choice", "cache_control"),
+    }
 )
 Row = dict[str, Any]
 
@@ -140,7 +143,7 @@ class AnthropicServer:
         with self._lock:
             self.direct.append(body)
             scripted = self._script.popleft() if self._script else None
-        if isinstance(scripted, Refusal):
+        if isinstance(scripted, RefusedError):
             raise scripted
         check(body)
         usage = self._usage(body, came)
@@ -178,10 +181,10 @@ class AnthropicServer:
     def _create(self, rows: list[Row]) -> dict[str, Any]:
         names = [row["custom_id"] for row in rows]
         if len(set(names)) < len(names):
-            raise Refusal(400, error("invalid_request_error", "custom_ids must be unique"))
+            raise RefusedError(400, error("invalid_request_error", "custom_ids must be unique"))
         for name in names:
             if not re.fullmatch("[a-zA-Z0-9_-]{1,64}", name):
-                raise Refusal(400, error("invalid_request_error", f"custom_id {name}"))
+                raise RefusedError(400, error("invalid_request_error", f"custom_id {name}"))
         name = f"msgbatch_{len(self.batches)}"
         now = datetime.now(UTC)
         self.sent.update(names)
@@ -213,10 +216,10 @@ class AnthropicServer:
         found = re.fullmatch(r"/v1/messages/batches/([^/]+)(/cancel|/results)?", path)
         batch = self.batches.get(found[1]) if found else None
         if batch is None or found is None:
-            raise Refusal(404, error("not_found_error", f"no {path}"))
+            raise RefusedError(404, error("not_found_error", f"no {path}"))
         if found[2] == "/results":
             if self.gone or batch["results_url"] is None:
-                raise Refusal(404, error("not_found_error", "the results are not available"))
+                raise RefusedError(404, error("not_found_error", "the results are not available"))
             return self._results[batch["id"]]
         if found[2]:
             batch["cancel_initiated_at"] = datetime.now(UTC).isoformat()
@@ -276,7 +279,7 @@ def check(body: Mapping[str, Any]) -> None:
         found = "A maximum of 4 blocks with cache_control may be provided"
     else:
         return
-    raise Refusal(400, error("invalid_request_error", found))
+    raise RefusedError(400, error("invalid_request_error", found))
 
 
 def _prefix(body: Mapping[str, Any]) -> tuple[str, str]:

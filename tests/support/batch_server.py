@@ -202,7 +202,7 @@ class Served(Protocol):
         """Return the value to send, bytes or JSON; None: there is no such thing."""
 
 
-class Refusal(Exception):
+class RefusedError(Exception):
     """Raised to answer with an error status."""
 
     def __init__(self, status: int, value: object, headers: Mapping[str, str] | None = None):
@@ -243,7 +243,7 @@ def _handler(server: Served) -> type[BaseHTTPRequestHandler]:
                 return
             try:
                 value = server.respond(method, path, body, query)
-            except Refusal as error:
+            except RefusedError as error:
                 self._send(error.status, error.value, error.headers)
                 return
             if refusal == "drop":

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from daydream.catalog.prompts import COPY
+from daydream.catalog.prompts import CACHE_POINT, COPY
 from daydream.catalog.records import Combo, Template
 from daydream.experiment.experiment import Experiment
 from daydream.files import text_sha256
@@ -23,6 +24,7 @@ from daydream.parsers.structured import default_path
 from daydream.settings import Provider, Stage
 from daydream.store.choices import FIRST
 from daydream.store.layout import generation_file
+from daydream.store.records import read_record
 
 # The stand-in for a combo in rows with an item.
 NO_CONCEPTS = Combo(combo_id="", concepts=())
@@ -227,9 +229,16 @@ def provider_of(experiment: Experiment, generation: Generation) -> Provider:
     return settings.providers[settings.provider_of(model.provider)]
 
 
-def question_of(
-    experiment: Experiment, generation: Generation, prompt: str, *, points: tuple[int, ...] = ()
-) -> Question:
+def cache_points(experiment: Experiment, generation: Generation, prompt: str) -> tuple[int, ...]:
+    """Return the places of the cache points in a prompt; an edited prompt has none."""
+    if CACHE_POINT not in template_text(experiment, generation):
+        return ()
+    directory = Path(generation_file(generation.stage, generation.gen_id, ""))
+    made = read_record(directory).get("prompt")
+    return made.points if made is not None and made.sha256 == text_sha256(prompt) else ()
+
+
+def question_of(experiment: Experiment, generation: Generation, prompt: str) -> Question:
     """Return what a generation asks."""
     template = template_of(experiment, generation)
     schema = schema_of(experiment, template)
@@ -241,7 +250,7 @@ def question_of(
         extra_body=sampling.pop("extra_body"),
         sampling=sampling,
         schema=None if schema is None else Schema(mode, template.schema, schema),
-        points=points,
+        points=cache_points(experiment, generation, prompt),
     )
 
 

@@ -18,6 +18,7 @@ from daydream.llm.embeddings import Embedded, EmbeddingRequest
 from daydream.llm.limits import Limits
 from daydream.llm.prefixes import Prefixes
 from daydream.llm.providers.anthropic import AnthropicProvider
+from daydream.llm.providers.anthropic_batches import AnthropicBatches
 from daydream.llm.providers.function import FunctionProvider
 from daydream.llm.providers.gemini import GeminiProvider
 from daydream.llm.providers.http import HttpProvider
@@ -183,9 +184,12 @@ class Providers:
             CallError: it has none.
         """
         provider = self[name]
-        if not isinstance(provider, OpenAIProvider):
-            raise CallError(f"provider {name!r} has no batches; leave its stages out of batch")
-        return OpenAIBatches(provider)
+        match provider:
+            case OpenAIProvider():
+                return OpenAIBatches(provider)
+            case AnthropicProvider():
+                return AnthropicBatches(provider)
+        raise CallError(f"provider {name!r} has no batches; leave its stages out of batch")
 
     def _limits_of(self, pool: str) -> Limits:
         with self._lock:

@@ -173,7 +173,7 @@ def _prompt(
         for ancestor in ancestors
         if ancestor.generation.gen_id in named
     }
-    return prompt_of(experiment, generation, texts)
+    return prompt_of(experiment, generation, texts).text
 
 
 class Row(NamedTuple):

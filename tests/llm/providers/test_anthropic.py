@@ -1,4 +1,4 @@
-"""Anthropic's Messages API: what is sent, how answers and usage read, and how each failure reads."""
+"""Anthropic's Messages API: what is sent, how answers and usage read, how each failure reads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from daydream.llm.failures import CallFailedError
 from daydream.llm.usage import Usage
 from daydream.settings import Anthropic
 from support.anthropic_server import AnthropicServer, error, message
-from support.batch_server import Refusal
+from support.batch_server import RefusedError
 
 KEY = "sk-ant-0123456789"
 SCHEMA = {
@@ -213,7 +213,7 @@ def test_a_damaged_answer_never_breaks_reading(
 def test_an_error_is_one_line(
     server: AnthropicServer, provider: Provider, status: int, kind: str, again: bool, remedy: str
 ) -> None:
-    server.script(Refusal(status, error(kind, f"no {KEY}"), {"retry-after": "7"}))
+    server.script(RefusedError(status, error(kind, f"no {KEY}"), {"retry-after": "7"}))
     with pytest.raises(CallFailedError) as failure:
         provider.complete(request())
     assert str(failure.value.args[0]) == (
@@ -225,7 +225,7 @@ def test_an_error_is_one_line(
 
 def test_an_empty_account_is_known_as_one(server: AnthropicServer, provider: Provider) -> None:
     text = "Your credit balance is too low to access the Anthropic API."
-    server.script(Refusal(400, error("invalid_request_error", text)))
+    server.script(RefusedError(400, error("invalid_request_error", text)))
     with pytest.raises(CallFailedError, match="top up the account") as failure:
         provider.complete(request())
     assert failure.value.unauthorized

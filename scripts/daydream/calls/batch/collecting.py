@@ -105,8 +105,8 @@ class Collector:
         if not self._has_patience(record):
             give_up(self._ledger, record, "lost", "lose", found)
             raise BatchError(
-                f"batch {record.batch_id} is lost: {found} (most providers keep answers for 30 "
-                "days); run snakemake again to ask again"
+                f"batch {record.batch_id} is lost: {found} (most providers keep answers for about "
+                "30 days); run snakemake again to ask again"
             ) from failure
         raise CallFailedError(str(failure.args[0]), status=failure.status, again=True) from failure
 
@@ -175,7 +175,8 @@ class Collector:
         directory = Path(generation_file(member.stage, member.gen_id, ""))
         with claim_entry(directory, request, wait=self._wait_for_other) as file:
             if find_response(directory, request) is None:
-                record_response(file, request, outcome.response, client=client_of("openai"))
+                kind = self._means.settings.providers[record.provider].type
+                record_response(file, request, outcome.response, client=client_of(kind))
         usage = outcome.response.counted
         model = self._means.models.get(member.llm_model_id)
         cost = cost_of(usage, model, self._means.settings, batch=True) if model else Cost()

@@ -20,6 +20,19 @@ from daydream.llm.request import RawAnswer, Response, error_message, one_line
 from daydream.store.batches import ERRORS, OUTPUT, BatchRecord
 
 JSON = "application/json"
+# Anthropic's kinds of errors, and the statuses that they have elsewhere.
+STATUSES: Mapping[str, int] = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +59,7 @@ def read_outcomes(record: BatchRecord, *, unfinished: bool) -> dict[str, Outcome
     strangers = 0
     for name in (OUTPUT, ERRORS):
         for row in _rows(record.directory / name):
-            key = row.get("custom_id")
+            key = row.get("custom_id", row.get("key"))
             if not isinstance(key, str) or key not in record.members:
                 strangers += 1
                 continue
@@ -86,6 +99,9 @@ def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _outcome(row: Mapping[str, Any], record: BatchRecord) -> Outcome:
+    """Return what a row says, in the shape of whichever API gave it."""
+    if "result" in row:
+        return _of_result(row["result"], record)
     answer, error = row.get("response"), row.get("error")
     if not isinstance(answer, Mapping):
         said = error_message(error) if error else "no answer"
@@ -98,6 +114,27 @@ def _outcome(row: Mapping[str, Any], record: BatchRecord) -> Outcome:
             reason=f"{status} {said}",
             for_good=not may_pass(status),
         )
+    return _answered(body, record)
+
+
+def _of_result(result: object, record: BatchRecord) -> Outcome:
+    """Return what a row of Anthropic's says; only an answer is charged."""
+    told = result if isinstance(result, Mapping) else {}
+    if "message" in told:
+        return _answered(told["message"], record)
+    outer = told.get("error")
+    error = outer.get("error", outer) if isinstance(outer, Mapping) else outer
+    kind = error.get("type") if isinstance(error, Mapping) else None
+    said = one_line(error_message(error) if error else told.get("type", "no answer"), limit=200)
+    status = STATUSES.get(str(kind))
+    return Outcome(
+        event="reject",
+        reason=said if status is None else f"{status} {said}",
+        for_good=status is not None and not may_pass(status),
+    )
+
+
+def _answered(body: object, record: BatchRecord) -> Outcome:
     content = json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
     reading = read_answer(content)
     if not reading.answered:
