@@ -22,9 +22,9 @@ class Spent:
 
     `calls` are those that were answered, with what they took in `usd` and `tokens`, `cached` of
     which were in the provider's cache; `unpriced` of the calls have no price. `rejected` are those
-    that the provider turned away, which cost nothing. `lost` were sent and not answered. `uncertain_usd` and `uncertain_tokens` are the most that lost
-    attempts, and answers without a usage, can have taken.
-    `open` are the attempts that have begun and not ended, by name.
+    that the provider turned away, which cost nothing. `lost` were sent and not answered.
+    `uncertain_usd` and `uncertain_tokens` are the most that lost attempts, and answers without a
+    usage, can have taken. `open` are the attempts that have begun and not ended, by name.
     """
 
     calls: int = 0

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from daydream.calls.batch.items import Means, call_name, give_up, note, tell
-from daydream.calls.batch.outcomes import Outcome, count_rows, read_outcomes
+from daydream.calls.batch.outcomes import Outcome, count_rows, is_of_others, read_outcomes
 from daydream.calls.clients import client_of
 from daydream.calls.prices import Cost, cost_of
 from daydream.errors import BatchError
@@ -62,6 +62,12 @@ class Collector:
                     "that and run snakemake again"
                 )
             self._fetch(record, remote)
+            if remote.nameless and is_of_others(record):
+                # It was taken for ours by its size alone: the search for ours begins again.
+                (record.directory / OUTPUT).unlink()
+                record.remote_id, record.state = "", "intended"
+                record.save()
+                return False
             self._check_whole(record, remote)
             record.state = "ended"
             record.save()

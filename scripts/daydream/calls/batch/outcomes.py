@@ -81,6 +81,16 @@ def count_rows(record: BatchRecord) -> int:
     return sum(1 for name in (OUTPUT, ERRORS) for _ in _rows(record.directory / name))
 
 
+def is_of_others(record: BatchRecord) -> bool:
+    """Tell whether rows came back, and none of them is of a request of this batch."""
+    keys = [
+        row.get("custom_id", row.get("key"))
+        for name in (OUTPUT, ERRORS)
+        for row in _rows(record.directory / name)
+    ]
+    return bool(keys) and record.members.keys().isdisjoint(map(str, keys))
+
+
 def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
     if not path.exists():
         return
