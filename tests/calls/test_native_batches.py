@@ -1,6 +1,6 @@
-"""Batches of Anthropic's API: each answer is asked for once and kept, whatever goes wrong.
+"""Batches of Anthropic's and Google's APIs: each answer is asked for once and kept.
 
-The lane is the one that runs use; the server does what the API documents (`AnthropicServer`).
+The lane is the one that runs use; the servers do what the APIs document.
 """
 
 from __future__ import annotations
@@ -23,18 +23,20 @@ from daydream.errors import BatchError, CallError
 from daydream.generations.row import Generation
 from daydream.llm import Providers
 from daydream.llm.dialects import Question, write
-from daydream.settings import Anthropic, BatchApi, Settings
+from daydream.settings import Anthropic, BatchApi, Gemini, Settings
 from daydream.settings.budget import RunBudget
 from daydream.store.batches import BATCHES, open_records, read_records
 from daydream.store.journal import find_response
 from daydream.store.layout import generation_file
 from support.anthropic_server import AnthropicServer, Row, errored
+from support.batch_server import RefusedError
+from support.gemini_server import GeminiServer, prompt_of
 
 IN, OUT, TEXTS = 3.0, 12.0, 8
 MODEL = Model(
     model_id="m1",
-    model="claude-x",
-    provider="claude",
+    model="model-x",
+    provider="p",
     display_name="M1",
     pool="",
     usd_per_mtok_in=IN,
@@ -48,15 +50,16 @@ class Lane:
     """A working directory, the requests of some texts, and runs that ask them in batches."""
 
     url: str
+    kind: type[Anthropic | Gemini]
     api: dict[str, Any] = field(default_factory=dict)
     items: list[Item] = field(default_factory=list)
     opened: list[Providers] = field(default_factory=list)
 
     def run(self) -> Batching:
         """Return the batches of a new run."""
-        provider = Anthropic(base_url=self.url, batch=BatchApi(poll=0.02, **self.api))
+        provider = self.kind(base_url=self.url, batch=BatchApi(poll=0.02, **self.api))
         settings = Settings.model_construct(
-            providers={"claude": provider}, default_provider="claude", budget=RunBudget()
+            providers={"p": provider}, default_provider="p", budget=RunBudget()
         )
         self.items = [item(number, provider) for number in range(TEXTS)]
         stop = Stop()
@@ -91,10 +94,10 @@ class Lane:
         return [entry for entry in self.ledger() if entry["event"] == event]
 
 
-def item(number: int, provider: Anthropic) -> Item:
+def item(number: int, provider: Anthropic | Gemini, model: str = "model-x") -> Item:
     row = Generation("draft", f"d_{number}", "c1", "", "pair", "t", "m1", "1", (), f"k{number}")
     question = Question(prompt=f"text {number}", sampling={"max_tokens": 50})
-    return Item(row, write(question, provider, provider="claude", model="claude-x"))
+    return Item(row, write(question, provider, provider="p", model=model))
 
 
 OTHER = {"messages": [{"role": "user", "content": "another question"}]}
@@ -105,28 +108,37 @@ def directory(each: Item) -> Path:
 
 
 def answer(body: dict[str, Any]) -> str:
-    return f"answer to {body['messages'][-1]['content']}"
+    asked = prompt_of(body) if "contents" in body else body["messages"][-1]["content"]
+    return f"answer to {asked}"
 
 
-Start = Callable[..., tuple[AnthropicServer, Lane]]
+Server = AnthropicServer | GeminiServer
+Start = Callable[..., tuple[Any, Lane]]
+KINDS: dict[str, tuple[Callable[..., Server], type[Anthropic | Gemini]]] = {
+    "anthropic": (AnthropicServer, Anthropic),
+    "gemini": (GeminiServer, Gemini),
+}
+each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 @pytest.fixture
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """Return a function that starts a server, and gives the lane to it."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-0123456789")
+    for name in ("ANTHROPIC_API_KEY", "GEMINI_API_KEY"):
+        monkeypatch.setenv(name, "sk-test-0123456789")
     monkeypatch.delenv("DAYDREAM_RUN", raising=False)
     monkeypatch.setattr(sending, "SETTLE_S", 0.02)
     monkeypatch.setattr(lane, "LONGEST_PAUSE_S", 0.1)
-    running: list[AnthropicServer] = []
+    running: list[Server] = []
     lanes: list[Lane] = []
 
-    def begin(**options: Any) -> tuple[AnthropicServer, Lane]:
+    def begin(kind: str = "anthropic", **options: Any) -> tuple[Any, Lane]:
         api = options.pop("api", {})
-        server = AnthropicServer(answer=answer, **options).__enter__()
+        make, settings = KINDS[kind]
+        server = make(answer=answer, **options).__enter__()
         running.append(server)
-        lanes.append(Lane(server.url, api))
+        lanes.append(Lane(server.url, settings, api))
         return server, lanes[-1]
 
     yield begin
@@ -137,9 +149,10 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
         server.__exit__()
 
 
-def test_answers_come_from_a_batch_at_half_the_price(start: Start) -> None:
+@each_kind
+def test_answers_come_from_a_batch_at_half_the_price(start: Start, kind: str) -> None:
     """As they came, under the hashes of direct calls; a second run asks nothing."""
-    server, own = start()
+    server, own = start(kind)
     own.answer()
     assert own.missing() == []
     assert set(server.sent.values()) == {1}
@@ -149,7 +162,7 @@ def test_answers_come_from_a_batch_at_half_the_price(start: Start) -> None:
         response = find_response(directory(each), each.request)
         assert response is not None
         assert response.text == f"answer to {each.request.asked[-1][1]}"
-        assert response.body["type"] == "message"
+        assert "choices" not in response.body
     assert sum(entry["usd"] for entry in own.events("end")) == pytest.approx(TEXTS * EACH)
     own.answer()
     assert sum(server.sent.values()) == TEXTS
@@ -161,13 +174,15 @@ def test_the_requests_are_those_of_direct_calls(start: Start) -> None:
     (rows,) = server._rows.values()
     sent = {row["custom_id"]: row["params"] for row in rows}
     assert sent == {each.name: each.request.body() for each in own.items}
-    assert server.headers["x-api-key"] == "sk-ant-0123456789"
+    assert server.headers["x-api-key"] == "sk-test-0123456789"
 
 
-def test_limits_divide_a_batch(start: Start) -> None:
-    server, own = start(api={"requests": 3})
+@each_kind
+def test_limits_divide_a_batch(start: Start, kind: str) -> None:
+    server, own = start(kind, api={"requests": 3})
     own.answer()
-    assert [len(rows) for rows in server._rows.values()] == [3, 3, 2]
+    assert sorted(record.size for record in read_records()) == [2, 3, 3]
+    assert len(server.batches) == 3
 
 
 def test_rows_missing_twice_and_failed(start: Start) -> None:
@@ -216,8 +231,9 @@ def _ended(row: Row) -> Row:
     return {**row, "result": {"type": "succeeded", "message": message}}
 
 
-def test_a_cancelled_batch_keeps_its_answers(start: Start) -> None:
-    server, own = start(looks=100)
+@each_kind
+def test_a_cancelled_batch_keeps_its_answers(start: Start, kind: str) -> None:
+    server, own = start(kind, looks=100)
     with pytest.raises(BatchError, match="under way"):
         own.answer(wait=False)
     run = own.run()
@@ -262,9 +278,12 @@ def test_a_batch_whose_answer_was_lost_is_found(start: Start, ended: bool) -> No
     assert own.events("lose") == []
 
 
-def test_a_run_that_died_before_it_sent(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+@each_kind
+def test_a_run_that_died_before_it_sent(
+    start: Start, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The intent is written down; a later run looks, finds nothing, and sends it once."""
-    server, own = start()
+    server, own = start(kind)
 
     def die(*_: object) -> None:
         raise KeyboardInterrupt
@@ -281,11 +300,12 @@ def test_a_run_that_died_before_it_sent(start: Start, monkeypatch: pytest.Monkey
     assert len(own.events("begin")) == TEXTS
 
 
+@each_kind
 def test_a_run_that_died_before_it_wrote_down_the_answer(
-    start: Start, monkeypatch: pytest.MonkeyPatch
+    start: Start, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The batch has begun; a later run finds it, and sends nothing."""
-    server, own = start()
+    server, own = start(kind)
     create = sending.Sender._create
 
     def die(*arguments: Any) -> None:
@@ -312,11 +332,12 @@ def test_a_batch_of_another_record_is_not_taken(start: Start) -> None:
     assert set(server.sent.values()) == {1}
 
 
-def test_results_that_are_gone(start: Start) -> None:
+@each_kind
+def test_results_that_are_gone(start: Start, kind: str) -> None:
     """They are kept for 29 days; the batch is given up, and what it held can be asked again."""
-    server, own = start()
+    server, own = start(kind)
     server.gone = True
-    with pytest.raises(BatchError, match="is lost: its answers msgbatch_0 are gone"):
+    with pytest.raises(BatchError, match="is lost: its answers"):
         own.answer()
     assert len(own.events("lose")) == TEXTS
     server.gone = False
@@ -324,10 +345,13 @@ def test_results_that_are_gone(start: Start) -> None:
     assert own.missing() == []
 
 
+@each_kind
 @pytest.mark.parametrize("status", [429, 500, 529])
-def test_a_provider_that_cannot_be_asked_is_asked_later(start: Start, status: int) -> None:
+def test_a_provider_that_cannot_be_asked_is_asked_later(
+    start: Start, kind: str, status: int
+) -> None:
     """While it is looked at, and while its results are fetched."""
-    server, own = start()
+    server, own = start(kind)
     failed: list[str] = []
 
     def refuse(method: str, path: str) -> int | None:
@@ -343,9 +367,11 @@ def test_a_provider_that_cannot_be_asked_is_asked_later(start: Start, status: in
     assert set(server.sent.values()) == {1}
 
 
-def test_a_batch_that_is_refused_ends_the_run(start: Start) -> None:
+@each_kind
+def test_a_batch_that_is_refused_ends_the_run(start: Start, kind: str) -> None:
     """Nothing was charged, and the line says why."""
-    server, own = start(refuse=lambda method, _: 400 if method == "POST" else None)
+    begin = ("/batches", ":batchGenerateContent")
+    server, own = start(kind, refuse=lambda _, path: 400 if path.endswith(begin) else None)
     with pytest.raises(CallError, match="answered 400 'scripted 400'"):
         own.answer()
     assert [record.state for record in read_records()] == ["refused"]
@@ -353,9 +379,89 @@ def test_a_batch_that_is_refused_ends_the_run(start: Start) -> None:
     assert not server.batches
 
 
-def test_what_is_not_a_batch_is_one_line(start: Start) -> None:
-    server, own = start()
+@each_kind
+def test_what_is_not_a_batch_is_one_line(start: Start, kind: str) -> None:
+    server, own = start(kind)
     server.respond = lambda *_: {"status": "?"}  # type: ignore[method-assign]
     with pytest.raises(CallError, match="answered what is not a batch"):
         own.answer()
     assert BATCHES.is_dir()
+
+
+# Google's own
+
+
+def test_rows_of_google_that_are_missing_twice_and_failed(start: Start) -> None:
+    """Its errors have gRPC's codes; an invalid argument is not asked again in a batch."""
+
+    def fault(name: str, row: Row) -> Row | list[Row] | None:
+        number = int(name.removeprefix("d_").partition("-")[0])
+        first = server.sent[name] == 1
+        lost = {"key": name, "error": {"code": 13, "message": "internal"}}
+        refused = {"key": name, "error": {"code": 3, "message": "too long"}}
+        return {
+            0: [row, row],
+            1: None if first else row,
+            2: lost if first else row,
+            3: refused,
+            4: [row, {**row, "key": "stranger"}],
+        }.get(number, row)
+
+    server, own = start("gemini", fault=fault)
+    own.answer()
+    assert [each.generation.gen_id for each in own.missing()] == ["d_3"]
+    times = {name.partition("-")[0]: number for name, number in server.sent.items()}
+    assert times == {f"d_{n}": 2 if n in (1, 2) else 1 for n in range(TEXTS)}
+    assert {entry["reason"] for entry in own.events("reject")} == {"'internal'", "'too long'"}
+    # A row that never came may have been charged.
+    assert [entry["reason"] for entry in own.events("lose")] == ["no row came back"]
+
+
+def test_a_batch_of_google_is_of_one_model(start: Start) -> None:
+    """The file holds the requests without it; the address has it."""
+    server, own = start("gemini")
+    run = own.run()
+    provider = Gemini(base_url=server.url)
+    own.items = [item(n, provider, model=f"model-{n % 2}") for n in range(TEXTS)]
+    run.answer(own.missing, wait=True)
+    assert own.missing() == []
+    models = [batch["metadata"]["model"] for batch in server.batches.values()]
+    assert sorted(models) == ["models/model-0", "models/model-1"]
+    sent = [json.loads(line) for line in server.files["files/f0"].splitlines()]
+    for row in sent:
+        (each,) = [each for each in own.items if each.name == row["key"]]
+        body = each.request.body()
+        assert {"model": body["model"], **row["request"]} == body
+
+
+def test_a_batch_of_google_that_expired_is_asked_again(start: Start) -> None:
+    """It has no results at all, and costs nothing."""
+    server, own = start("gemini", end="EXPIRED")
+    finish = server._finish
+
+    def once(batch: dict[str, Any], state: str) -> None:
+        finish(batch, state if batch["name"] == "batches/b0" else "SUCCEEDED")
+
+    server._finish = once
+    own.answer()
+    assert own.missing() == []
+    assert set(server.sent.values()) == {2}
+    assert len(own.events("reject")) == TEXTS
+
+
+def test_a_batch_that_google_refuses_as_a_whole(start: Start) -> None:
+    _, own = start("gemini", end="FAILED")
+    with pytest.raises(BatchError, match="was refused as a whole: the file is not valid"):
+        own.answer()
+
+
+def test_an_upload_goes_to_the_same_server_only(start: Start) -> None:
+    """The key goes with it."""
+    server, own = start("gemini")
+
+    def respond(*_: object) -> object:
+        raise RefusedError(200, {}, {"x-goog-upload-url": "http://elsewhere.invalid/upload"})
+
+    server.respond = respond
+    with pytest.raises(CallError, match="upload to 'http://elsewhere"):
+        own.answer()

@@ -21,6 +21,7 @@ from daydream.llm.providers.anthropic import AnthropicProvider
 from daydream.llm.providers.anthropic_batches import AnthropicBatches
 from daydream.llm.providers.function import FunctionProvider
 from daydream.llm.providers.gemini import GeminiProvider
+from daydream.llm.providers.gemini_batches import GeminiBatches
 from daydream.llm.providers.http import HttpProvider
 from daydream.llm.providers.local import LocalProvider
 from daydream.llm.providers.openai import OpenAIProvider
@@ -189,6 +190,8 @@ class Providers:
                 return OpenAIBatches(provider)
             case AnthropicProvider():
                 return AnthropicBatches(provider)
+            case GeminiProvider():
+                return GeminiBatches(provider)
         raise CallError(f"provider {name!r} has no batches; leave its stages out of batch")
 
     def _limits_of(self, pool: str) -> Limits:

@@ -20,6 +20,9 @@ from daydream.llm.request import RawAnswer, Response, error_message, one_line
 from daydream.store.batches import ERRORS, OUTPUT, BatchRecord
 
 JSON = "application/json"
+# gRPC's codes for requests that are refused whenever they come, and the HTTP statuses for them:
+# an invalid argument, something that is not there, what is forbidden.
+FOR_GOOD = (3, 5, 7, 400, 403, 404)
 # Anthropic's kinds of errors, and the statuses that they have elsewhere.
 STATUSES: Mapping[str, int] = {
     "invalid_request_error": 400,
@@ -113,6 +116,10 @@ def _outcome(row: Mapping[str, Any], record: BatchRecord) -> Outcome:
     if "result" in row:
         return _of_result(row["result"], record)
     answer, error = row.get("response"), row.get("error")
+    if "key" in row and isinstance(answer, Mapping):
+        return _answered(answer, record)
+    if "key" in row:
+        return _of_error(error)
     if not isinstance(answer, Mapping):
         said = error_message(error) if error else "no answer"
         return Outcome(event="reject", reason=one_line(said, limit=200))
@@ -125,6 +132,14 @@ def _outcome(row: Mapping[str, Any], record: BatchRecord) -> Outcome:
             for_good=not may_pass(status),
         )
     return _answered(body, record)
+
+
+def _of_error(error: object) -> Outcome:
+    """Return what a row of Gemini's without a response says; its error has gRPC's code."""
+    told = error if isinstance(error, Mapping) else {}
+    said = one_line(error_message(error) if error else "no answer", limit=200)
+    code = told.get("code")
+    return Outcome(event="reject", reason=said, for_good=code in FOR_GOOD)
 
 
 def _of_result(result: object, record: BatchRecord) -> Outcome:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from daydream.llm.batches import MOST_LISTED, RemoteBatch
 from daydream.llm.failures import CallFailedError
 from daydream.llm.providers.native import JSON, NativeProvider
 from daydream.llm.request import one_line
+from daydream.llm.rfc3339 import time_of
 
 if TYPE_CHECKING:
     import httpx2
@@ -144,13 +144,3 @@ def _requests(path: Path) -> Iterator[str]:
 
 def _results(remote_id: str) -> str:
     return f"{PATH}/{remote_id}/results"
-
-
-def time_of(value: object) -> float | None:
-    """Return the Unix time of a date and time in RFC 3339; None if it is none."""
-    if not isinstance(value, str):
-        return None
-    try:
-        return datetime.fromisoformat(value).timestamp()
-    except ValueError:
-        return None

@@ -44,9 +44,7 @@ def model_path(model: str) -> str:
 
 
 def _details(body: object) -> Iterator[Mapping[str, Any]]:
-    # The error may be alone in a list.
-    first = body[0] if isinstance(body, list) and body else body
-    error = first.get("error") if isinstance(first, Mapping) else None
+    error = body.get("error") if isinstance(body, Mapping) else None
     details = error.get("details") if isinstance(error, Mapping) else None
     for detail in details if isinstance(details, list) else ():
         if isinstance(detail, Mapping):

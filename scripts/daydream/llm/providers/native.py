@@ -101,12 +101,16 @@ class NativeProvider(HttpProvider):
         return value
 
     def url_of(self, path: str) -> str:
-        """Return the URL of a path of the API; a path from the server's root begins with //."""
+        """Return the URL of a path of the API; a path from the server's root begins with //.
+
+        A URL of the same server is returned itself.
+        """
         base = (self._base_url or "").rstrip("/")
+        scheme, _, rest = base.partition("://")
+        root = f"{scheme}://{rest.partition('/')[0]}"
         if path.startswith("//"):
-            scheme, _, rest = base.partition("://")
-            return f"{scheme}://{rest.partition('/')[0]}{path[1:]}"
-        return f"{base}{path}"
+            return f"{root}{path[1:]}"
+        return path if path.startswith(f"{root}/") else f"{base}{path}"
 
     def _check(self, answer: httpx2.Response, content: bytes) -> None:
         if answer.is_success:
@@ -115,6 +119,9 @@ class NativeProvider(HttpProvider):
             body = parse_json(content)
         except ValueError:
             body = content.decode("utf-8", "replace")
+        if isinstance(body, list) and len(body) == 1:
+            # Google's errors may come in a list.
+            body = body[0]
         meant, wait = self._known_as(answer.status_code, body)
         raise _Refused(answer.status_code, body, answer.headers, meant, wait)
 
