@@ -16,7 +16,7 @@ from daydream.catalog.records import Model
 from daydream.llm.providers.anthropic import AnthropicProvider
 from daydream.llm.providers.gemini import GeminiProvider
 from daydream.llm.usage import Usage, read_usage
-from daydream.settings import Api, Settings
+from daydream.settings import Api, Gemini, OpenAI, Settings
 
 PROVIDER, CATALOG, LIST = "provider", "llm_models.csv", "genai-prices"
 OF_EMBEDDINGS = "embeddings.usd_per_mtok"
@@ -86,7 +86,7 @@ def _share(model: Model, settings: Settings, *, batch: bool, tier: str) -> float
         api = settings.batch_api(provider)
         return 1 if api is None else api.price
     found = settings.providers[provider]
-    return found.flex_price if tier == FLEX and isinstance(found, Api) else 1
+    return found.flex_price if tier == FLEX and isinstance(found, OpenAI | Gemini) else 1
 
 
 def most_of(usage: Usage, model: Model, settings: Settings, *, batch: bool = False) -> float | None:

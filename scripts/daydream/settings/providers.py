@@ -64,6 +64,14 @@ def _key(variable: str | None) -> Any:  # noqa: ANN401 - likewise
     )
 
 
+def _flex() -> Any:  # noqa: ANN401 - likewise
+    return Field(
+        default=0.5,
+        description="The price of a call that was served with `service_tier: flex`, as a share of "
+        "the ordinary price.",
+    )
+
+
 class Api(Remote):
     """The settings of every provider that has an account of the user's."""
 
@@ -73,11 +81,6 @@ class Api(Remote):
         default_factory=BatchApi,
         description="Its [batches](#batches); `null` if it has none.",
     )
-    flex_price: Share = Field(
-        default=0.5,
-        description="The price of a call that was served with `service_tier: flex`, as a share of "
-        "the ordinary price.",
-    )
 
 
 class OpenAI(Api):
@@ -86,6 +89,7 @@ class OpenAI(Api):
     type: Literal["openai"] = "openai"
     base_url: Text | None = _address("OpenAI's")
     api_key_env: Text | None = _key("OPENAI_API_KEY")
+    flex_price: Share = _flex()
     cache_points: Literal["none", "cache_control", "breakpoint"] = Field(
         default="none",
         description="How a template's [cache point](../docs/providers.md#prompt-caching) is sent: "
@@ -114,6 +118,7 @@ class Gemini(Api):
     type: Literal["gemini"] = "gemini"
     base_url: Text | None = _address("Google's")
     api_key_env: Text | None = _key("GEMINI_API_KEY")
+    flex_price: Share = _flex()
 
 
 class Command(Remote):
