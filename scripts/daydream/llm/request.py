@@ -97,8 +97,10 @@ class Request:
 
         A system prompt comes before the prompt.
         """
+        if not self.prefix:
+            return None
         before = [text for role, text in self.asked if role == "system"]
-        return (self.provider, self.model, *before, self.prefix) if self.prefix else None
+        return (self.provider, self.model, *before, self.prefix)
 
     @property
     def settings(self) -> dict[str, Any]:

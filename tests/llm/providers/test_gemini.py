@@ -270,3 +270,5 @@ def test_a_setting_that_the_api_lacks(sampling: dict[str, Any], setting: str) ->
     (lack,) = lacks(Question(prompt="", sampling=sampling), Gemini())
     assert lack.setting == setting
     assert not list(lacks(Question(prompt="", sampling={"service_tier": "flex"}), Gemini()))
+    (lack,) = lacks(Question(prompt="", extra_body={"contents": []}), Gemini())
+    assert "which is the prompt" in lack.found

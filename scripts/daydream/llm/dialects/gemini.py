@@ -76,7 +76,9 @@ def _structured(schema: Schema, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def lacks(question: Question) -> Iterator[Lack]:
-    """Yield what the Gemini API does not have."""
+    """Yield what the Gemini API does not have, or has and the workflow sets itself."""
+    if "contents" in question.extra_body:
+        yield Lack("extra_body", "found contents, which is the prompt", "remove it")
     reasoning = question.sampling.get("reasoning")
     if isinstance(reasoning, str) and reasoning not in ("none", *LEVELS):
         found = f"found {reasoning!r}, but {API} has no such level"
