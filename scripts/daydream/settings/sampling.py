@@ -38,6 +38,8 @@ NUMBERS: Mapping[str, type[int] | type[float]] = {
     "top_p": float,
     "seed": int,
 }
+# Another setting that a dimension sets, by a word or a number.
+REASONING = "reasoning"
 # How much a model may think before it answers, in words; not every API and model has all of them.
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 # The parts of a request that the workflow sets itself.
@@ -166,18 +168,23 @@ def merged(layers: Iterable[Sampling], dimensions: Mapping[str, str]) -> dict[st
         if "extra_body" in layer.given:
             extra = {} if layer.extra_body is None else {**extra, **layer.extra_body}
     for name, level in dimensions.items():
-        if name in NUMBERS:
+        if name in NUMBERS or name == REASONING:
             settings[name] = as_setting(name, level)
     settings["extra_body"] = extra
     return {name: value for name, value in settings.items() if value is not None}
 
 
-def as_setting(dimension: str, level: str) -> int | float | str:
+def as_setting(dimension: str, level: str) -> int | float | str | None:
     """Return a dimension's level as the value of the sampling setting of that name, if any.
 
     Raises:
-        ValueError: the setting takes a number, and the level is not one; the message is the remedy.
+        ValueError: the setting does not take the level; the message is the remedy.
     """
+    if dimension == REASONING:
+        try:
+            return _read_reasoning(level)
+        except PydanticCustomError as error:
+            raise ValueError(error.message()) from None
     number = NUMBERS.get(dimension)
     if number is None:
         return level
