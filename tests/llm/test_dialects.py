@@ -68,8 +68,11 @@ def test_how_a_cache_point_is_sent(cache_points: Any, mark: dict[str, Any] | Non
     assert content == (f"{RUBRIC}text" if mark is None else parts)
     assert marked.sha256 == plain.sha256
     assert marked.asked == plain.asked
-    assert plain.beginning is None
-    assert marked.beginning == ("p", "m", RUBRIC)
+    assert plain.beginning == ""
+    other = Question(prompt=f"{RUBRIC}another", points=(len(RUBRIC),))
+    assert marked.beginning == write(other, settings, provider="p", model="m").beginning != ""
+    longer = Question(prompt=f"{RUBRIC}text", points=(len(RUBRIC) + 1,))
+    assert marked.beginning != write(longer, settings, provider="p", model="m").beginning
 
 
 @pytest.mark.parametrize(

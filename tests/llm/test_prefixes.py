@@ -20,7 +20,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def calls(own: Prefixes, beginning: object, log: list[str], wait: Callable[[], object]) -> None:
+def calls(own: Prefixes, beginning: str, log: list[str], wait: Callable[[], object]) -> None:
     with own.turn(beginning):
         log.append("begin")
         wait()
@@ -43,7 +43,7 @@ def test_calls_without_a_beginning_or_with_another_do_not_wait(
     together = threading.Barrier(4, timeout=10)
     made = [
         threads.submit(calls, own, beginning, [], together.wait)
-        for beginning in (None, None, "one", "other")
+        for beginning in ("", "", "one", "other")
     ]
     for each in made:
         each.result()

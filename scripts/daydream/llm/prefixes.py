@@ -21,6 +21,9 @@ from daydream.errors import StoppedError
 KEPT_S = 240.0
 PATIENCE_S = 60.0
 LOOK_S = 0.25
+# What is known needs no event of its own: a cohort may have a beginning for each of its texts.
+_OVER = threading.Event()
+_OVER.set()
 
 
 @dataclass(slots=True)
@@ -39,17 +42,17 @@ class Prefixes:
     ) -> None:
         self._stop = stop
         self._clock = clock
-        self._beginnings: dict[object, _Beginning] = {}
+        self._beginnings: dict[str, _Beginning] = {}
         self._lock = threading.Lock()
 
     @contextmanager
-    def turn(self, beginning: object) -> Iterator[None]:
-        """Wait until a call with a beginning may be sent; None: it has none to wait for.
+    def turn(self, beginning: str) -> Iterator[None]:
+        """Wait until a call with a beginning may be sent; one without (empty) does not wait.
 
         Raises:
             StoppedError: the run is ending.
         """
-        if beginning is None:
+        if not beginning:
             yield
             return
         mine, first = self._enter(beginning)
@@ -64,8 +67,9 @@ class Prefixes:
         finally:
             if first:
                 mine.known.set()
+                mine.known = _OVER
 
-    def _enter(self, beginning: object) -> tuple[_Beginning, bool]:
+    def _enter(self, beginning: str) -> tuple[_Beginning, bool]:
         """Return the calls with a beginning, and whether this is the first of them."""
         patient_until = self._clock() + PATIENCE_S
         while True:
@@ -84,7 +88,7 @@ class Prefixes:
             if self._stop.is_set():
                 raise StoppedError("the call was waiting for its turn when the run ended")
 
-    def _forget(self, beginning: object, mine: _Beginning) -> None:
+    def _forget(self, beginning: str, mine: _Beginning) -> None:
         with self._lock:
             if self._beginnings.get(beginning) is mine:
                 del self._beginnings[beginning]

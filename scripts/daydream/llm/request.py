@@ -92,15 +92,16 @@ class Request:
         return tuple(asked_in(self.body()))
 
     @property
-    def beginning(self) -> object:
-        """What requests with the same cached beginning have in common; None without a cache point.
+    def beginning(self) -> str:
+        """The digest of the beginning that other requests share; empty without a cache point.
 
         A system prompt comes before the prompt.
         """
         if not self.prefix:
-            return None
+            return ""
         before = [text for role, text in self.asked if role == "system"]
-        return (self.provider, self.model, *before, self.prefix)
+        said = _canonical_json([self.provider, self.model, *before, self.prefix])
+        return hashlib.sha256(said.encode()).hexdigest()
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -214,7 +214,7 @@ def test_equal_beginnings_are_cached_of_themselves(
     rubric = "Judge this text by these criteria. " * 200
     asked = [request(f"{rubric}text {n}", points=(len(rubric),)) for n in range(5)]
     assert asked[0].body() == request(f"{rubric}text 0").body()
-    assert asked[0].beginning == asked[1].beginning is not None
+    assert asked[0].beginning == asked[1].beginning != ""
     cached = [provider.complete(each).counted.cached for each in asked]
     assert cached[0] is None
     assert all(tokens and tokens >= len(rubric) // 4 for tokens in cached[1:])
