@@ -13,7 +13,8 @@ from support.project import Project
 
 RUBRIC = "Judge the text by these criteria, one by one. " * 120
 JUDGE = "data/1_raw/templates/evaluation/judge.txt"
-TEXTS = 40
+TABLE = "data/cohorts/c1/reports/parsing/calls.csv"
+TEXTS = 30
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_a_cohort_whose_judge_has_a_cache_point(project: Project, server: Anthro
     Moving the point, or taking it out, changes no text: nothing is asked again.
     """
     ready(project, server, RUBRIC + "{{ cache_point }}")
-    output = project.snakemake("--cores", "64")
+    output = project.snakemake("--cores", "64", "scores", TABLE)
     judged = [body for body in server.direct if RUBRIC in json.dumps(body)]
     assert len(judged) == TEXTS
     whole = TEXTS * (len(RUBRIC) // 4)
@@ -67,14 +68,12 @@ def test_a_cohort_whose_judge_has_a_cache_point(project: Project, server: Anthro
     prompt = next(iter(project.store("evaluation/*/prompt.txt").values()))
     assert prompt.startswith(f"{RUBRIC}\n")
     assert "cache" not in prompt
-    table = "data/cohorts/c1/reports/parsing/calls.csv"
-    project.snakemake(table)
-    with project.path(table).open(newline="") as file:
+    with project.path(TABLE).open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert sum(int(row["cached_tokens"] or 0) for row in rows) == server.read
     asked = len(server.direct)
     project.write(JUDGE, f"{RUBRIC}\n{{{{ parent }}}}\nEnd with SCORE: n")
-    project.snakemake()
+    project.snakemake("scores")
     assert len(server.direct) == asked
 
 
