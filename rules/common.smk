@@ -15,6 +15,7 @@ from daydream.planning.plan import plan as planned
 from daydream.planning.preflight import (
     check_all_embeddings,
     check_budget,
+    check_calls,
     check_providers,
     check_refresh,
     obstacles,
@@ -209,6 +210,7 @@ def check_start():
         found = own_scope()
         check_refresh(experiment, found, stages)
         check_budget(experiment, found, stages)
+        check_calls(experiment, found, stages)
         try:
             check_providers(experiment, found, stages)
             if makes_tables():

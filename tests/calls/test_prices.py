@@ -6,10 +6,10 @@ import socket
 
 import pytest
 
-from daydream.calls.prices import Cost, cost_of, most_of
+from daydream.calls.prices import Cost, cost_of, most_of, recorded_cost
 from daydream.catalog.records import Model
 from daydream.llm.usage import Usage
-from daydream.settings import Function, OpenAI, Settings
+from daydream.settings import Anthropic, Function, Gemini, OpenAI, Settings
 
 USAGE = Usage(prompt=1000, completion=500)
 
@@ -87,3 +87,50 @@ def test_the_most_that_a_call_can_cost() -> None:
     cheap = model(**CATALOG, usd_per_mtok_cached_in=0.1, usd_per_mtok_reasoning=1.0)
     assert most_of(USAGE, cheap, settings()) == pytest.approx((1000 * 2 + 500 * 10) / 1e6)
     assert most_of(USAGE, model(), settings("http://127.0.0.1/v1")) is None
+
+
+def test_tokens_written_to_a_cache_have_a_price_of_their_own() -> None:
+    """And the most that a call can cost counts with the dearest."""
+    usage = USAGE._replace(cached=300, cache_write=600)
+    prices = {**CATALOG, "usd_per_mtok_cached_in": 0.2, "usd_per_mtok_cache_write": 2.5}
+    found = cost_of(usage, model(**prices), settings())
+    assert found.usd == pytest.approx((100 * 2 + 300 * 0.2 + 600 * 2.5 + 500 * 10) / 1e6)
+    found = cost_of(usage, model(**CATALOG), settings())
+    assert found.usd == pytest.approx((1000 * 2 + 500 * 10) / 1e6)
+    most = most_of(USAGE, model(**prices), settings())
+    assert most == pytest.approx((1000 * 2.5 + 500 * 10) / 1e6)
+
+
+@pytest.mark.parametrize(
+    ("name", "provider", "usd"),
+    [
+        # Per million tokens, Sonnet 4.5 was 3 USD, 0.30 from the cache and 3.75 into it.
+        ("claude-sonnet-4-5", Anthropic(), 400 * 3 + 300 * 0.3 + 300 * 3.75),
+        # Gemini 2.5 Flash was 0.30 USD, and 0.03 from the cache.
+        ("gemini-2.5-flash", Gemini(), 700 * 0.3 + 300 * 0.03),
+    ],
+)
+def test_other_apis_have_list_prices(name: str, provider: Anthropic | Gemini, usd: float) -> None:
+    """Of the provider's own address, unless another one is configured."""
+    usage = Usage(prompt=1000, completion=0, cached=300, cache_write=300)
+    found = cost_of(usage, model(name), configured(provider))
+    assert found == Cost(pytest.approx(usd / 1e6), "genai-prices")
+    elsewhere = type(provider)(base_url="http://127.0.0.1:1/v1")
+    assert cost_of(usage, model(name), configured(elsewhere)) == Cost()
+
+
+def configured(provider: OpenAI | Anthropic | Gemini) -> Settings:
+    return Settings.model_construct(providers={"p": provider}, default_provider="p")
+
+
+def test_a_call_served_in_the_flex_tier_has_a_share_of_the_price() -> None:
+    """Of which the settings say how much; a batch has its own."""
+    whole = cost_of(USAGE, model(**CATALOG), settings()).usd or 0
+    assert cost_of(USAGE, model(**CATALOG), settings(), tier="flex").usd == pytest.approx(whole / 2)
+    assert cost_of(USAGE, model(**CATALOG), settings(), tier="default").usd == whole
+    own = configured(OpenAI(flex_price=0.4))
+    found = cost_of(USAGE, model(**CATALOG), own, tier="flex")
+    assert found.usd == pytest.approx(0.4 * whole)
+    told = {"usage": {"prompt_tokens": 1000, "completion_tokens": 500}, "service_tier": "flex"}
+    assert recorded_cost(told, model(**CATALOG), own) == found
+    assert recorded_cost(told, None, own) == Cost()

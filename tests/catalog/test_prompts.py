@@ -13,7 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daydream.catalog import prompts
-from daydream.catalog.prompts import PromptConcept, check, render, undefined
+from daydream.catalog.prompts import (
+    Prompt,
+    PromptConcept,
+    check,
+    render,
+    render_marked,
+    undefined,
+)
 from daydream.errors import TemplateError
 
 NAME = "data/1_raw/templates/essay/grow.txt"
@@ -355,3 +362,36 @@ def test_a_variable_that_may_never_be_asked_for(source: str) -> None:
     """A template that renders today is not refused."""
     assert undefined(source, NAMES, name="t.txt") == []
     render(source, {"parent": "text", "ancestors": {"draft": "text"}}, name="t.txt")
+
+
+# Cache points
+
+
+@pytest.mark.parametrize(
+    ("template", "points"),
+    [
+        ("a{{ parent }}", ()),
+        ("ab{{ cache_point }}{{ parent }}", (2,)),
+        ("{{ cache_point }}ä{{ parent }}{{ cache_point }}", (0, 5)),
+        ("{% for n in [1, 2] %}{{ n }}{{ cache_point }}{% endfor %}", (1, 2)),
+        ("{% if cache_point %}ab{% endif %}", ()),
+    ],
+)
+def test_a_cache_point_is_a_place_and_leaves_no_text(
+    template: str, points: tuple[int, ...]
+) -> None:
+    prompt = render_marked(template, {"parent": "text"}, name=NAME)
+    plain = template.replace("{{ cache_point }}", "")
+    assert prompt == Prompt(render(plain, {"parent": "text"}, name=NAME), points)
+
+
+def test_a_value_of_that_name_is_a_value() -> None:
+    """An item or a dimension may be called so."""
+    prompt = render_marked("a{{ cache_point }}", {"cache_point": "own"}, name=NAME)
+    assert prompt == Prompt("aown", ())
+
+
+def test_no_text_can_be_taken_for_a_cache_point() -> None:
+    with pytest.raises(TemplateError, match="character 2 of the prompt is NUL"):
+        render("a{{ parent }}", {"parent": "\0 0\0"}, name=NAME)
+    assert undefined("{{ cache_point }}", {}, name=NAME) == []

@@ -55,6 +55,14 @@ def test_seconds_to_wait(
         ({"x-ratelimit-remaining-requests": "7"}, False),
         ({"x-ratelimit-remaining-requests": "7", "x-ratelimit-remaining-tokens": "0"}, True),
         ({"x-ratelimit-remaining": "many"}, False),
+        ({"anthropic-ratelimit-requests-remaining": "7"}, False),
+        (
+            {
+                "anthropic-ratelimit-requests-remaining": "7",
+                "anthropic-ratelimit-input-tokens-remaining": "0",
+            },
+            True,
+        ),
     ],
 )
 def test_what_remains(headers: dict[str, str], found: bool | None) -> None:

@@ -28,6 +28,8 @@ def test_counts_and_their_parts() -> None:
     }
     assert read_usage(usage) == Usage(100, 50, 80, 30, 0.25)
     assert read_usage(usage).tokens == 150
+    usage["prompt_tokens_details"] = {"cached_tokens": 80, "cache_write_tokens": 15}
+    assert read_usage(usage) == Usage(100, 50, 80, 30, 0.25, 15)
 
 
 @pytest.mark.parametrize(
@@ -68,3 +70,39 @@ def test_anything_can_be_read(value: object) -> None:
     for count in (usage.prompt, usage.completion, usage.cached, usage.reasoning):
         assert count is None or (type(count) is int and count >= 0)
     assert usage.usd is None or (math.isfinite(usage.usd) and usage.usd >= 0)
+
+
+def test_anthropic_counts_what_the_cache_has_no_part_in() -> None:
+    """The prompt is the sum; a count that is none makes it unknown."""
+    usage = {
+        "input_tokens": 10,
+        "cache_read_input_tokens": 70,
+        "cache_creation_input_tokens": 20,
+        "output_tokens": 5,
+    }
+    assert read_usage(usage) == Usage(100, 5, cached=70, cache_write=20)
+    plain = {"input_tokens": 10, "output_tokens": 5, "cache_read_input_tokens": None}
+    assert read_usage(plain) == Usage(10, 5, cached=0, cache_write=0)
+    assert read_usage({**usage, "cache_read_input_tokens": "70"}) == Usage(None, 5)
+
+
+def test_gemini_counts_thoughts_apart() -> None:
+    """They are a part of the answer's tokens, and paid for as such."""
+    usage = {
+        "promptTokenCount": 100,
+        "cachedContentTokenCount": 80,
+        "candidatesTokenCount": 5,
+        "thoughtsTokenCount": 20,
+    }
+    assert read_usage(usage) == Usage(100, 25, cached=80, reasoning=20)
+    assert read_usage({"promptTokenCount": 100}) == Usage(100, 0, reasoning=0)
+    assert read_usage({**usage, "cachedContentTokenCount": 101}).cached is None
+    assert read_usage({**usage, "thoughtsTokenCount": -1}) == Usage(100, cached=80)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["input_tokens", "promptTokenCount", "output_tokens"]), JSON)
+)
+def test_no_usage_of_another_api_breaks_reading(usage: dict[str, object]) -> None:
+    found = read_usage(usage)
+    assert all(value is None or value >= 0 for value in found)

@@ -16,7 +16,8 @@ from snakemake.cli import parse_config
 from snakemake.utils import update_config
 
 from daydream.errors import InputError
-from daydream.settings import Settings, check_names, load_settings
+from daydream.settings import Sampling, Settings, as_setting, check_names, load_settings
+from daydream.settings.sampling import merged
 from daydream.settings.stages import RULES
 
 BASE: dict[str, Any] = {
@@ -270,7 +271,7 @@ def test_each_line_names_the_place_where_the_value_was_given(load: Load) -> None
         ("cohort=c2", "cohort: found 'c2', which names a cohort to import, without a source; ad"),
         ("default_provider=eco", "default_provider: found 'eco', which is not a provider; name on"),
         ("providers={echo: {type: grpc}}", "providers.echo.type: found 'grpc'; give one of openai"),
-        ("providers={x: {path: y}}", "providers.x: lacks type; give one of openai, command, local"),
+        ("providers={x: {path: y}}", "providers.x: lacks type; give one of openai, anthropic"),
         ("providers={x: y}", "providers.x: found 'y'; give a mapping such as {a: b}"),
         ("pools={a b: {}}", "pools: found 'a b'; give a name of letters, digits, "),
         ("views={v: {}}", "views.v: found {}; give `where`, `exclude` or both"),
@@ -414,3 +415,13 @@ def test_the_names_of_rules_are_those_of_the_rules() -> None:
     files = [*(root / "rules").glob("*.smk"), root / "Snakefile"]
     text = "".join(path.read_text() for path in files)
     assert sorted(re.findall(r"(?m)^ *(?:rule|checkpoint) (\w+):", text)) == sorted(RULES)
+
+
+def test_reasoning_is_a_word_or_a_number() -> None:
+    """In the settings, and as a dimension of that name."""
+    assert merged([Sampling(reasoning="2000")], {}) == {"reasoning": 2000, "extra_body": {}}
+    by_dimension = merged([Sampling(reasoning=2000)], {"reasoning": "high"})
+    assert by_dimension == {"reasoning": "high", "extra_body": {}}
+    assert as_setting("reasoning", "0") == 0
+    with pytest.raises(ValueError, match=r"give one of none, minimal, .*, or a whole number of"):
+        as_setting("reasoning", "much")

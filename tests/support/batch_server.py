@@ -21,7 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Protocol
 
 from support.provider_server import completion
 
@@ -62,10 +62,10 @@ class BatchServer:
         self.direct: list[dict[str, Any]] = []
         self.answered_rows = 0
         self.requests: Counter[tuple[str, str]] = Counter()
+        self.headers: dict[str, str] = {}
         self._lock = threading.RLock()
         self._looked: Counter[str] = Counter()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = listening(self)
 
     @property
     def url(self) -> str:
@@ -190,7 +190,38 @@ def _uploaded(body: bytes) -> bytes:
     raise ValueError(body[:100])
 
 
-def _handler(server: BatchServer) -> type[BaseHTTPRequestHandler]:
+class Served(Protocol):
+    """What answers the requests of a server: see `BatchServer`."""
+
+    requests: Counter[tuple[str, str]]
+    # Those of the last request, with names in lower case.
+    headers: dict[str, str]
+    refuse: Callable[[str, str], int | str | None]
+
+    def respond(self, method: str, path: str, body: bytes, query: Mapping[str, str]) -> Any:
+        """Return the value to send, bytes or JSON; None: there is no such thing."""
+
+
+class RefusedError(Exception):
+    """Raised to answer with an error status."""
+
+    def __init__(self, status: int, value: object, headers: Mapping[str, str] | None = None):
+        super().__init__(status)
+        self.status, self.value, self.headers = status, value, headers or {}
+
+
+def listening(served: Served) -> ThreadingHTTPServer:
+    """Return a server on a free port; it begins with `serve_forever`."""
+
+    class Server(ThreadingHTTPServer):
+        # Many connections begin at once.
+        request_queue_size = 256
+        daemon_threads = True
+
+    return Server(("127.0.0.1", 0), _handler(served))
+
+
+def _handler(server: Served) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -205,11 +236,16 @@ def _handler(server: BatchServer) -> type[BaseHTTPRequestHandler]:
             query = dict(pair.split("=", 1) for pair in text.split("&") if "=" in pair)
             body = self._body()
             server.requests[method, path] += 1
+            server.headers = {name.lower(): value for name, value in self.headers.items()}
             refusal = server.refuse(method, path)
             if isinstance(refusal, int):
                 self._send(refusal, {"error": {"message": f"scripted {refusal}"}})
                 return
-            value = server.respond(method, path, body, query)
+            try:
+                value = server.respond(method, path, body, query)
+            except RefusedError as error:
+                self._send(error.status, error.value, error.headers)
+                return
             if refusal == "drop":
                 self.close_connection = True
                 return
@@ -225,12 +261,16 @@ def _handler(server: BatchServer) -> type[BaseHTTPRequestHandler]:
                 return b"".join(parts)
             return self.rfile.read(int(self.headers.get("content-length", 0)))
 
-        def _send(self, status: int, value: object) -> None:
+        def _send(
+            self, status: int, value: object, headers: Mapping[str, str] | None = None
+        ) -> None:
             data = value if isinstance(value, bytes) else json.dumps(value).encode()
             try:
                 self.send_response(status)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(data)))
+                for name, told in (headers or {}).items():
+                    self.send_header(name, told)
                 self.end_headers()
                 self.wfile.write(data)
             except OSError:

@@ -127,7 +127,7 @@ class Cohort:
                 "raw": of_raw(experiment, row, prompt=digests["prompt"], parent=parent),
                 "parsed": of_parsed(experiment, row, raw=digests["raw"]),
             }
-            made = {p: Made(of[p], digest)._asdict() for p, digest in digests.items() if digest}
+            made = {p: Made(of[p], digest).entry() for p, digest in digests.items() if digest}
             if made:
                 write_text(directory / RECORD, json.dumps(made))
 

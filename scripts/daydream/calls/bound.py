@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from daydream.llm.bodies import CONFIG, MOST
 from daydream.llm.request import Request
 from daydream.llm.usage import Usage, count_of
 
@@ -33,7 +34,7 @@ def most_usage(request: Request) -> Usage:
     """
     body = request.body()
     sent = len(json.dumps(body, ensure_ascii=False).encode())
-    prompt = sent + TOKENS_PER_MESSAGE * (len(request.messages) + 1)
+    prompt = sent + TOKENS_PER_MESSAGE * (len(request.asked) + 1)
     return Usage(prompt=prompt, completion=answer_limit(body) or DEFAULT_MAX_TOKENS)
 
 
@@ -44,6 +45,10 @@ def answer_limit(body: Mapping[str, object]) -> int | None:
     what is billed and is not a whole number bounds nothing: servers read ``"5"`` as 5, and -1 as
     no limit.
     """
+    config = body.get(CONFIG)
+    if isinstance(config, Mapping):
+        most, number = config.get(MOST), config.get("candidateCount")
+        body = {**body, "max_output_tokens": most, "n": number}
     limits = [body[name] for name in LIMITS if body.get(name) is not None]
     groups = [(body.get(group), name) for group, name in REASONING]
     raised = [group.get(name) or 0 for group, name in groups if isinstance(group, Mapping)]

@@ -124,7 +124,8 @@ class Calls:
         try:
             record_response(file, request, response, client=client_of(kind))
         finally:
-            cost = cost_of(response.counted, model, self._settings)
+            tier = request.tier_of(response)
+            cost = cost_of(response.counted, model, self._settings, tier=tier)
             meter.end(response.counted, response.attempts, cost)
         return response
 

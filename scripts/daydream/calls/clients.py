@@ -6,7 +6,12 @@ from functools import cache
 from importlib.metadata import version
 
 # The packages that make the calls of a type of provider.
-_PACKAGES = {"openai": "openai", "local": "xllamacpp"}
+_PACKAGES = {
+    "openai": "openai",
+    "anthropic": "httpx2",
+    "gemini": "httpx2",
+    "local": "xllamacpp",
+}
 
 
 @cache

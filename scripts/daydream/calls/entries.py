@@ -3,7 +3,8 @@
 {"event": "begin", "call", "time", "run", "cohort", "stage", "gen_id", "request_sha256",
 "provider", "model", "tokens", "usd"}     the most that the attempt can take
 {"event": "end", "call", "time", "run", "cohort", "attempts", "prompt_tokens",
-"completion_tokens", "tokens", "usd", "price_source"}     answered; null is not known
+"completion_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "tokens", "usd",
+"price_source"}     answered; null is not known
 {"event": "reject", …, "reason"}           turned away by the provider: it costs nothing
 {"event": "lose", …, "reason"}             sent, and no answer came: it may have cost its most
 {"event": "fail", …, "reason"}             never sent
@@ -32,6 +33,7 @@ class Entry:
     cohort: str
     usd: float | None = None
     tokens: int | None = None
+    cached: int = 0
 
     def count(self, spent: Spent) -> None:
         """Add it to the sums."""
@@ -39,7 +41,7 @@ class Entry:
             case "begin":
                 spent.begin(self.call, Reservation(self.usd, self.tokens or 0))
             case "end":
-                spent.end(self.call, self.usd, self.tokens)
+                spent.end(self.call, self.usd, self.tokens, self.cached)
             case "reject":
                 spent.reject(self.call)
             case "lose":
@@ -83,7 +85,10 @@ def entry_of(value: Mapping[str, Any]) -> Entry | None:
     usd, tokens = amount_of(value.get("usd")), count_of(value.get("tokens"))
     if event == "begin" and (tokens is None or usd is None is not value.get("usd")):
         return None
-    return Entry(event=event, call=call, run=run, cohort=cohort, usd=usd, tokens=tokens)
+    cached = count_of(value.get("cached_tokens")) or 0
+    return Entry(
+        event=event, call=call, run=run, cohort=cohort, usd=usd, tokens=tokens, cached=cached
+    )
 
 
 def damaged_begin(line: bytes) -> Entry | None:
@@ -103,7 +108,14 @@ def damaged_begin(line: bytes) -> Entry | None:
         amount, count = float(usd or 0.0), int(tokens or 0)
     except ValueError:
         amount, count = 0.0, 0
-    return Entry(**names, usd=amount_of(amount), tokens=count_of(count))
+    return Entry(
+        event=names["event"],
+        call=names["call"],
+        run=names["run"],
+        cohort=names["cohort"],
+        usd=amount_of(amount),
+        tokens=count_of(count),
+    )
 
 
 def _found(text: str, name: str, value: str) -> str:

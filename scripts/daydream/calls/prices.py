@@ -7,19 +7,26 @@ called. That list is never downloaded, so it is as old as the installed package.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from daydream.catalog.records import Model
-from daydream.llm.usage import Usage
-from daydream.settings import OpenAI, Settings
+from daydream.llm.providers.anthropic import AnthropicProvider
+from daydream.llm.providers.gemini import GeminiProvider
+from daydream.llm.usage import Usage, read_usage
+from daydream.settings import Api, Gemini, OpenAI, Settings
 
 PROVIDER, CATALOG, LIST = "provider", "llm_models.csv", "genai-prices"
 OF_EMBEDDINGS = "embeddings.usd_per_mtok"
-# The address that the SDK calls by default.
-OPENAI_URL = "https://api.openai.com/v1"
+# The addresses that are called by default, by the type of the provider.
+URLS = {
+    "openai": "https://api.openai.com/v1",
+    "anthropic": AnthropicProvider.URL,
+    "gemini": GeminiProvider.URL,
+}
+FLEX = "flex"
 
 
 class Cost(NamedTuple):
@@ -29,22 +36,33 @@ class Cost(NamedTuple):
     source: str = ""
 
 
-def cost_of(usage: Usage, model: Model, settings: Settings, *, batch: bool = False) -> Cost:
-    """Return what a call of a model costs, by itself or in a `batch`.
+def cost_of(
+    usage: Usage, model: Model, settings: Settings, *, batch: bool = False, tier: str = ""
+) -> Cost:
+    """Return what a call of a model costs, by itself or in a `batch`, served in a `tier`.
 
-    Cached tokens and reasoning tokens have their own prices if the catalog gives them. Otherwise
-    they cost as much as other tokens of the prompt and the answer.
+    Tokens that were read from a cache or written to it, and reasoning tokens, have their own prices
+    if the catalog gives them. Otherwise they cost as much as other tokens of the prompt and the
+    answer.
     """
     if usage.usd is not None:
         return Cost(usage.usd, PROVIDER)
     if usage.prompt is None or usage.completion is None:
         return Cost()
-    share = _batch_price(model, settings) if batch else 1
+    share = _share(model, settings, batch=batch, tier=tier)
     if model.usd_per_mtok_in is not None and model.usd_per_mtok_out is not None:
         return Cost(share * _by_catalog(usage, model), CATALOG)
     listed = _list_price(model.model, _address(model.provider, settings))
     usd = None if listed is None else listed(usage)
     return Cost() if usd is None else Cost(share * usd, LIST)
+
+
+def recorded_cost(told: Mapping[str, Any], model: Model | None, settings: Settings) -> Cost:
+    """Return what a call cost by today's prices; `told` is its metadata.json."""
+    if model is None:
+        return Cost()
+    usage, tier = read_usage(told.get("usage")), str(told.get("service_tier") or "")
+    return cost_of(usage, model, settings, batch=bool(told.get("batch")), tier=tier)
 
 
 def embedding_cost(usage: Usage, settings: Settings) -> Cost:
@@ -61,17 +79,23 @@ def embedding_cost(usage: Usage, settings: Settings) -> Cost:
     return Cost() if usd is None else Cost(usd, LIST)
 
 
-def _batch_price(model: Model, settings: Settings) -> float:
-    """Return the price of a call in a batch, as a share of the ordinary price."""
-    batch = settings.batch_api(settings.provider_of(model.provider))
-    return 1 if batch is None else batch.price
+def _share(model: Model, settings: Settings, *, batch: bool, tier: str) -> float:
+    """Return the price of a call as a share of the ordinary price."""
+    provider = settings.provider_of(model.provider)
+    if batch:
+        api = settings.batch_api(provider)
+        return 1 if api is None else api.price
+    found = settings.providers[provider]
+    return found.flex_price if tier == FLEX and isinstance(found, OpenAI | Gemini) else 1
 
 
 def most_of(usage: Usage, model: Model, settings: Settings, *, batch: bool = False) -> float | None:
     """Return the most that a call of these tokens can cost, or None if there is no price."""
+    thought = usage._replace(reasoning=usage.completion)
     kinds = (
         usage,
-        usage._replace(cached=usage.prompt, reasoning=usage.completion),
+        thought._replace(cached=usage.prompt),
+        thought._replace(cache_write=usage.prompt),
     )
     prices = [cost_of(kind, model, settings, batch=batch).usd for kind in kinds]
     known = [price for price in prices if price is not None]
@@ -80,21 +104,26 @@ def most_of(usage: Usage, model: Model, settings: Settings, *, batch: bool = Fal
 
 def _by_catalog(usage: Usage, model: Model) -> float:
     paid_in, paid_out = model.usd_per_mtok_in or 0.0, model.usd_per_mtok_out or 0.0
-    cached, reasoning = usage.cached or 0, usage.reasoning or 0
-    paid_cached = paid_in if model.usd_per_mtok_cached_in is None else model.usd_per_mtok_cached_in
-    paid_thought = (
-        paid_out if model.usd_per_mtok_reasoning is None else model.usd_per_mtok_reasoning
+    cached, written = usage.cached or 0, usage.cache_write or 0
+    reasoning = usage.reasoning or 0
+    parts = (
+        (paid_in, (usage.prompt or 0) - cached - written),
+        (_own(model.usd_per_mtok_cached_in, paid_in), cached),
+        (_own(model.usd_per_mtok_cache_write, paid_in), written),
+        (paid_out, (usage.completion or 0) - reasoning),
+        (_own(model.usd_per_mtok_reasoning, paid_out), reasoning),
     )
-    prompt, completion = (usage.prompt or 0) - cached, (usage.completion or 0) - reasoning
-    return (
-        paid_in * prompt + paid_cached * cached + paid_out * completion + paid_thought * reasoning
-    ) / 1e6
+    return sum(price * tokens for price, tokens in parts) / 1e6
+
+
+def _own(price: float | None, otherwise: float) -> float:
+    return otherwise if price is None else price
 
 
 def _address(name: str, settings: Settings) -> str:
     """Return the URL that a model's provider is asked at; empty if it is not a provider's API."""
     provider = settings.providers[settings.provider_of(name)]
-    return (provider.base_url or OPENAI_URL) if isinstance(provider, OpenAI) else ""
+    return provider.base_url or URLS[provider.type] if isinstance(provider, Api) else ""
 
 
 @lru_cache(maxsize=1024)
@@ -109,6 +138,7 @@ def _list_price(model: str, address: str) -> Callable[[Usage], float | None] | N
             input_tokens=usage.prompt,
             output_tokens=usage.completion,
             cache_read_tokens=usage.cached,
+            cache_write_tokens=usage.cache_write,
         )
         try:
             found = genai_prices.calc_price(counted, model_ref=model, provider_api_url=address)

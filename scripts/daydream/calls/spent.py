@@ -20,16 +20,17 @@ class Reservation(NamedTuple):
 class Spent:
     """The sums of attempts.
 
-    `calls` are those that were answered, with what they took in `usd` and `tokens`; `unpriced` of
-    them have no price. `rejected` are those that the provider turned away, which cost nothing.
-    `lost` were sent and not answered. `uncertain_usd` and `uncertain_tokens` are the most that lost
-    attempts, and answers without a usage, can have taken.
-    `open` are the attempts that have begun and not ended, by name.
+    `calls` are those that were answered, with what they took in `usd` and `tokens`, `cached` of
+    which were in the provider's cache; `unpriced` of the calls have no price. `rejected` are those
+    that the provider turned away, which cost nothing. `lost` were sent and not answered.
+    `uncertain_usd` and `uncertain_tokens` are the most that lost attempts, and answers without a
+    usage, can have taken. `open` are the attempts that have begun and not ended, by name.
     """
 
     calls: int = 0
     usd: float = 0.0
     tokens: int = 0
+    cached: int = 0
     unpriced: int = 0
     rejected: int = 0
     lost: int = 0
@@ -41,10 +42,11 @@ class Spent:
         """Count an attempt that has begun."""
         self.open[call] = reservation
 
-    def end(self, call: str, usd: float | None, tokens: int | None) -> None:
+    def end(self, call: str, usd: float | None, tokens: int | None, cached: int = 0) -> None:
         """Count an attempt that was answered; None stands for what is not known."""
         reservation = self.open.pop(call, Reservation(None, 0))
         self.calls += 1
+        self.cached += cached
         if tokens is None:
             self.uncertain_tokens += reservation.tokens
         else:
@@ -116,9 +118,10 @@ class Spent:
 
     def __str__(self) -> str:
         calls = "1 call" if self.calls == 1 else f"{self.calls:,} calls"
-        text = f"{calls}, {self.tokens:,} tokens, {self.usd:.4f} USD"
+        cached = f" ({self.cached:,} from the provider's cache)" if self.cached else ""
+        text = f"{calls}, {self.tokens:,} tokens{cached}, {self.usd:.4f} USD"
         if self.calls and self.unpriced == self.calls:
-            text = f"{calls}, {self.tokens:,} tokens, price unknown"
+            text = f"{calls}, {self.tokens:,} tokens{cached}, price unknown"
         elif self.unpriced:
             text += f" (and {self.unpriced:,} calls without a price)"
         unanswered = self.attempts - self.calls

@@ -198,6 +198,7 @@ class _Loader:
             "usd_per_mtok_out",
             "usd_per_mtok_cached_in",
             "usd_per_mtok_reasoning",
+            "usd_per_mtok_cache_write",
         )
         optional = ("display_name", "pool", *prices)
         rows = self._scan(path, required=("id", "model", "provider"), optional=optional)

@@ -13,11 +13,13 @@ Line ends of a template become line feeds, as Jinja2 has it; those of values sta
 from __future__ import annotations
 
 import re
+import secrets
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from daydream.errors import Problem, TemplateError, nearest
 from daydream.text import clipped
@@ -45,20 +47,40 @@ class PromptConcept:
     concept_id: str
 
 
+class Prompt(NamedTuple):
+    """A prompt, and the places of its cache points: how many characters are before each."""
+
+    text: str
+    points: tuple[int, ...] = ()
+
+
+# What `{{ cache_point }}` becomes until the prompt is there. NUL is in no text, and no value can
+# know the number.
+CACHE_POINT = "cache_point"
+_MARK = f"\0{secrets.randbits(128)}\0"
+
+
 def render(template_text: str, variables: Mapping[str, object], *, name: str) -> str:
+    """Return the text of the prompt that a template makes of `variables`; see `render_marked`."""
+    return render_marked(template_text, variables, name=name).text
+
+
+def render_marked(template_text: str, variables: Mapping[str, object], *, name: str) -> Prompt:
     """Return the prompt that a template makes of `variables`.
 
     `name` is the template's path, for errors. Threads may render at the same time; a template is
-    compiled once.
+    compiled once. A cache point, `{{ cache_point }}`, leaves nothing in the text.
 
     Raises:
         TemplateError: the source is not a template, or it asks for what it may not or cannot have.
     """
     template = _compile(name, template_text)
     try:
-        prompt = template.render(variables)
+        marked = template.render({CACHE_POINT: _MARK, **variables})
     except Exception as error:  # a template can raise whatever an expression can
         raise _render_error(error, variables, name) from error
+    parts = marked.split(_MARK)
+    prompt = "".join(parts)
     if "\0" in prompt:
         raise _error(
             name,
@@ -66,7 +88,7 @@ def render(template_text: str, variables: Mapping[str, object], *, name: str) ->
             f"character {prompt.index(chr(0)) + 1} of the prompt is NUL, which no text holds",
             "remove it from the template, or from the text that it inserts",
         )
-    return prompt
+    return Prompt(prompt, tuple(accumulate(map(len, parts[:-1]))))
 
 
 def check(template_text: str, name: str) -> None:
@@ -90,7 +112,7 @@ def undefined(template_text: str, variables: Mapping[str, object], *, name: str)
     tree = environment.parse(template_text, name, name)
     own = {node.name for node in tree.find_all(nodes.Macro)}
     own |= {node.name for node in tree.find_all(nodes.Name) if node.ctx != "load"}
-    known = {*variables, *environment.globals, *_SPECIAL, *own}
+    known = {*variables, CACHE_POINT, *environment.globals, *_SPECIAL, *own}
     found: dict[str, Problem] = {}
     for variable, member, line in _asked(tree.body):
         value = variables.get(variable)

@@ -81,8 +81,8 @@ class Template:
 class Model:
     """A model; prices are in USD per million tokens, None where the catalog does not tell.
 
-    Tokens of the prompt that the provider has cached, and those of the answer that went into
-    reasoning, may have prices of their own.
+    Tokens of the prompt that the provider reads from its cache or writes to it, and those of the
+    answer that went into reasoning, may have prices of their own.
     """
 
     model_id: str
@@ -94,6 +94,7 @@ class Model:
     usd_per_mtok_out: float | None
     usd_per_mtok_cached_in: float | None = None
     usd_per_mtok_reasoning: float | None = None
+    usd_per_mtok_cache_write: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

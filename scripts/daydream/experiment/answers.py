@@ -13,6 +13,8 @@ from daydream.errors import ANSWER_KEPT, OTHER_ANSWERS, CallError, ParseError, S
 from daydream.experiment import recipes
 from daydream.experiment.experiment import Experiment
 from daydream.generations.row import Generation
+from daydream.llm.bodies import most_tokens_in
+from daydream.llm.dialects import write
 from daydream.llm.request import Request, Response, derive_seed
 from daydream.store.journal import find_response, journaled, read_entry
 from daydream.store.layout import RESPONSES, generation_file
@@ -24,23 +26,12 @@ def build_request(
     """Return the model call that a prompt makes under the experiment's settings."""
     model = experiment.catalog.models[generation.llm_model_id]
     provider = experiment.settings.provider_of(model.provider)
-    sampling = recipes.sampling_of(experiment, generation)
-    system_prompt = sampling.pop("system_prompt", None)
-    extra_body = sampling.pop("extra_body")
-    if sampling.get("seed", _default_seed(experiment, provider)) == "gen_id":
-        sampling["seed"] = derive_seed(generation.gen_id, sample)
-    messages: list[dict[str, str]] = []
-    if system_prompt:
-        messages.append({"role": "system", "content": system_prompt})
-    messages.append({"role": "user", "content": prompt})
-    return Request(
-        provider=provider,
-        model=model.model,
-        messages=tuple(messages),
-        sampling=sampling,
-        extra_body={**recipes.structured(experiment, generation), **extra_body},
-        sample=sample,
-    )
+    question = recipes.question_of(experiment, generation, prompt)
+    if question.sampling.get("seed", _default_seed(experiment, provider)) == "gen_id":
+        seed = derive_seed(generation.gen_id, sample)
+        question = replace(question, sampling={**question.sampling, "seed": seed})
+    settings = experiment.settings.providers[provider]
+    return write(question, settings, provider=provider, model=model.model, sample=sample)
 
 
 def _default_seed(experiment: Experiment, provider: str) -> str | None:
@@ -128,17 +119,17 @@ def find_answer(
 
 def larger(request: Request, limit: int | None) -> Request | None:
     """Return the request with twice the max_tokens, up to the limit; None at the limit."""
-    tokens = request.sampling.get("max_tokens")
-    if not isinstance(tokens, int) or limit is None or tokens >= limit:
+    tokens = request.max_tokens
+    if tokens is None or limit is None or tokens >= limit:
         return None
-    return replace(request, sampling={**request.sampling, "max_tokens": min(2 * tokens, limit)})
+    return request.with_max_tokens(min(2 * tokens, limit))
 
 
 def refusal(
     experiment: Experiment, generation: Generation, request: Request, response: Response
 ) -> str:
     """Return why an answer is rejected; empty if it is accepted."""
-    told = {"mode": "llm", "truncated": response.truncated, "sampling": request.sampling}
+    told = {"mode": "llm", "truncated": response.truncated, "sampling": request.settings}
     try:
         parsed_text(experiment, generation, response.text, told)
     except (CallError, ParseError) as error:
@@ -191,7 +182,7 @@ def restored_answer(
 ) -> tuple[Request, Response] | None:
     """Return a journaled answer by its request's hash, if it answers the current prompt."""
     entry = read_entry(directory, sha256)
-    if entry is None or entry[0].messages != current.messages:
+    if entry is None or entry[0].asked != current.asked:
         return None
     return entry
 
@@ -203,13 +194,14 @@ def call_record(
     request, response, reused, refused = answer
     model = experiment.catalog.models[generation.llm_model_id]
     batch = bool(response.batch)
-    cost = cost_of(response.counted, model, experiment.settings, batch=batch)
+    tier = request.tier_of(response)
+    cost = cost_of(response.counted, model, experiment.settings, batch=batch, tier=tier)
     return {
         "request_sha256": request.sha256,
         "provider": request.provider,
         "model": request.model,
         "model_reported": response.model,
-        "sampling": {**request.sampling, **request.extra_body},
+        "sampling": request.settings,
         "finish_reason": response.finish_reason,
         "truncated": response.truncated,
         "usage": response.usage,
@@ -221,6 +213,7 @@ def call_record(
         "slurm_job_id": os.environ.get("SLURM_JOB_ID"),
         "sample": request.sample,
         **({"batch": response.batch} if batch else {}),
+        **({"service_tier": tier} if tier else {}),
         "reused": reused,
         "refused": [each._asdict() for each in refused],
     }
@@ -246,7 +239,7 @@ def parsed_text(
     where = f"{generation.stage} {generation.gen_id}"
     stage = recipes.stage_of(experiment, generation)
     if metadata["truncated"] and not edited:
-        limit = metadata["sampling"].get("max_tokens")
+        limit = most_tokens_in(metadata["sampling"])
         if limit and stage.on_truncation == "grow":
             raise ParseError(
                 f"{where}: the answer was cut at max_tokens={limit}, the most that it may grow to; "

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from daydream.catalog.prompts import PARENT_NAMES, PromptConcept, render
+from daydream.catalog.prompts import PARENT_NAMES, Prompt, PromptConcept, render_marked
 from daydream.errors import ParseError
 from daydream.experiment import recipes
 from daydream.experiment.answers import (
@@ -51,12 +51,15 @@ def render_prompt(
     }
     prompt = prompt_of(experiment, generation, texts)
     digests = {stage: text_sha256(text) for stage, text in texts.items()}
-    made = Made(of_prompt(experiment, generation, digests), text_sha256(prompt))
+    of = of_prompt(experiment, generation, digests)
+    made = Made(of, text_sha256(prompt.text), prompt.points)
     record_made(Path(output).parent, "prompt", made)
-    write_text(output, prompt)
+    write_text(output, prompt.text)
 
 
-def prompt_of(experiment: Experiment, generation: Generation, ancestors: Mapping[str, str]) -> str:
+def prompt_of(
+    experiment: Experiment, generation: Generation, ancestors: Mapping[str, str]
+) -> Prompt:
     """Return a generation's prompt; `ancestors` are the texts that it may name, by stage.
 
     Raises:
@@ -81,7 +84,7 @@ def prompt_of(experiment: Experiment, generation: Generation, ancestors: Mapping
         ]
     source = recipes.template_text(experiment, generation)
     name = recipes.template_file(experiment, generation) or generation.template_id
-    return render(source, variables, name=name)
+    return render_marked(source, variables, name=name)
 
 
 def generate_raw(

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from daydream.catalog.prompts import COPY
+from daydream.catalog.prompts import CACHE_POINT, COPY
 from daydream.catalog.records import Combo, Template
 from daydream.experiment.experiment import Experiment
 from daydream.files import text_sha256
 from daydream.generations.row import Generation
+from daydream.llm.dialects.question import Question, Schema
 from daydream.llm.structured import schema_fields
 from daydream.parsers import Shape
 from daydream.parsers.structured import default_path
-from daydream.settings import Stage
+from daydream.settings import Provider, Stage
 from daydream.store.choices import FIRST
 from daydream.store.layout import generation_file
+from daydream.store.records import read_record
 
 # The stand-in for a combo in rows with an item.
 NO_CONCEPTS = Combo(combo_id="", concepts=())
@@ -215,10 +218,40 @@ def structured(experiment: Experiment, generation: Generation) -> dict[str, Any]
     schema = schema_of(experiment, template)
     if schema is None:
         return {}
+    mode = provider_of(experiment, generation).structured
+    return schema_fields(mode, template.schema, schema)
+
+
+def provider_of(experiment: Experiment, generation: Generation) -> Provider:
+    """Return the settings of the provider of a generation's model."""
     model = experiment.catalog.models[generation.llm_model_id]
     settings = experiment.settings
-    provider = settings.providers[settings.provider_of(model.provider)]
-    return schema_fields(provider.structured, template.schema, schema)
+    return settings.providers[settings.provider_of(model.provider)]
+
+
+def cache_points(experiment: Experiment, generation: Generation, prompt: str) -> tuple[int, ...]:
+    """Return the places of the cache points in a prompt; an edited prompt has none."""
+    if CACHE_POINT not in template_text(experiment, generation):
+        return ()
+    directory = Path(generation_file(generation.stage, generation.gen_id, ""))
+    made = read_record(directory).get("prompt")
+    return made.points if made is not None and made.sha256 == text_sha256(prompt) else ()
+
+
+def question_of(experiment: Experiment, generation: Generation, prompt: str) -> Question:
+    """Return what a generation asks."""
+    template = template_of(experiment, generation)
+    schema = schema_of(experiment, template)
+    sampling = sampling_of(experiment, generation)
+    mode = provider_of(experiment, generation).structured
+    return Question(
+        prompt=prompt,
+        system_prompt=sampling.pop("system_prompt", ""),
+        extra_body=sampling.pop("extra_body"),
+        sampling=sampling,
+        schema=None if schema is None else Schema(mode, template.schema, schema),
+        points=cache_points(experiment, generation, prompt),
+    )
 
 
 def schema_variables(experiment: Experiment, generation: Generation) -> dict[str, str]:
@@ -241,6 +274,8 @@ def call_settings(experiment: Experiment, generation: Generation) -> str:
         {
             "provider": provider,
             "model": model.model,
+            # Another API is asked in other words, whatever else is the same.
+            **({"api": kind} if (kind := _api(experiment, generation)) else {}),
             **sampling,
             **_choice(experiment, generation),
             **structured(experiment, generation),
@@ -250,6 +285,11 @@ def call_settings(experiment: Experiment, generation: Generation) -> str:
             **({"parser": parser_settings(experiment, generation)} if stage.resample else {}),
         }
     )
+
+
+def _api(experiment: Experiment, generation: Generation) -> str:
+    kind = provider_of(experiment, generation).type
+    return kind if kind in ("anthropic", "gemini") else ""
 
 
 def _choice(experiment: Experiment, generation: Generation) -> dict[str, object]:

@@ -6,7 +6,7 @@ Importing this package is fast, because a provider imports what it needs at its 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import cast
@@ -16,16 +16,28 @@ from daydream.llm.batches import BatchProvider
 from daydream.llm.deadline import Notices
 from daydream.llm.embeddings import Embedded, EmbeddingRequest
 from daydream.llm.limits import Limits
+from daydream.llm.prefixes import Prefixes
+from daydream.llm.providers.anthropic import AnthropicProvider
+from daydream.llm.providers.anthropic_batches import AnthropicBatches
 from daydream.llm.providers.function import FunctionProvider
+from daydream.llm.providers.gemini import GeminiProvider
+from daydream.llm.providers.gemini_batches import GeminiBatches
+from daydream.llm.providers.http import HttpProvider
 from daydream.llm.providers.local import LocalProvider
 from daydream.llm.providers.openai import OpenAIProvider
 from daydream.llm.providers.openai_batches import OpenAIBatches
 from daydream.llm.request import Provider, Request, Response, derive_seed
 from daydream.llm.retry import Attempt, RemoteProvider, Retrying
-from daydream.settings import Command, Function, Local, OpenAI, Pool, Remote
+from daydream.settings import Api, Command, Function, Local, Pool, Remote
 from daydream.settings import Provider as ProviderSettings
 
 __all__ = ["Provider", "Providers", "Request", "Response", "derive_seed", "open_provider"]
+
+_API_PROVIDERS: Mapping[str, Callable[..., HttpProvider]] = {
+    "openai": OpenAIProvider,
+    "anthropic": AnthropicProvider,
+    "gemini": GeminiProvider,
+}
 
 
 def open_provider(name: str, settings: ProviderSettings, *, base_dir: Path) -> Provider:
@@ -34,8 +46,8 @@ def open_provider(name: str, settings: ProviderSettings, *, base_dir: Path) -> P
     Relative paths in the settings start at `base_dir`. Nothing is connected or loaded yet.
     """
     match settings:
-        case OpenAI():
-            return OpenAIProvider(
+        case Api():
+            return _API_PROVIDERS[settings.type](
                 name,
                 base_url=settings.base_url,
                 api_key_env=settings.api_key_env,
@@ -91,6 +103,7 @@ class Providers:
         self._retrying: dict[str, Retrying] = {}
         self._limits: dict[str, Limits] = {}
         self._notices = Notices()
+        self._prefixes = Prefixes(self._stop)
         self._lock = threading.Lock()
 
     def __getitem__(self, name: str) -> Provider:
@@ -137,7 +150,8 @@ class Providers:
         limits = self._limits_of(pool or request.provider)
         retrying = self._retrying.get(request.provider)
         if retrying is not None:
-            return retrying.complete(request, limits, metered=metered)
+            with self._prefixes.turn(request.beginning):
+                return retrying.complete(request, limits, metered=metered)
         with limits.call(request) as told, metered():
             response = provider.complete(request)
             told.append(response.counted)
@@ -171,9 +185,14 @@ class Providers:
             CallError: it has none.
         """
         provider = self[name]
-        if not isinstance(provider, OpenAIProvider):
-            raise CallError(f"provider {name!r} has no batches; leave its stages out of batch")
-        return OpenAIBatches(provider)
+        match provider:
+            case OpenAIProvider():
+                return OpenAIBatches(provider)
+            case AnthropicProvider():
+                return AnthropicBatches(provider)
+            case GeminiProvider():
+                return GeminiBatches(provider)
+        raise CallError(f"provider {name!r} has no batches; leave its stages out of batch")
 
     def _limits_of(self, pool: str) -> Limits:
         with self._lock:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+# How many of an account's batches are looked through for one that may be ours.
+MOST_LISTED = 2_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -14,7 +17,8 @@ class RemoteBatch:
 
     `state` is the provider's own word for it. `over`: nothing more will come of it. `output` and
     `errors` are the ids of the files with its answers, None if there is none. `problem` says why
-    the whole batch was refused. Times are Unix times in seconds, None if they are not told.
+    the whole batch was refused. `nameless`: the API takes no name for it. Times are Unix times in
+    seconds, None if they are not told.
     """
 
     remote_id: str
@@ -30,6 +34,7 @@ class RemoteBatch:
     problem: str = ""
     created_at: float | None = None
     expires_at: float | None = None
+    nameless: bool = False
 
 
 class BatchProvider(Protocol):
@@ -52,3 +57,6 @@ class BatchProvider(Protocol):
 
     def cancel(self, remote_id: str) -> RemoteBatch:
         """Ask the provider to end a batch; what is answered by then is kept and paid for."""
+
+    def holds(self, remote: RemoteBatch, names: Collection[str]) -> bool | None:
+        """Tell whether a nameless batch has requests of these custom_ids; None: not known yet."""

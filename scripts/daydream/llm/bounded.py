@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -107,9 +107,14 @@ class BoundedClient(httpx2.Client):
     """
 
     def __init__(
-        self, *, timeout: httpx2.Timeout, limits: httpx2.Limits, proxies: bool = True
+        self,
+        *,
+        timeout: httpx2.Timeout,
+        limits: httpx2.Limits,
+        proxies: bool = True,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(timeout=timeout, limits=limits, trust_env=proxies)
+        super().__init__(timeout=timeout, limits=limits, trust_env=proxies, headers=headers)
         for transport in (self._transport, *self._mounts.values()):
             # The library has no public way to set a backend.
             pool = getattr(transport, "_pool", None)

@@ -15,11 +15,18 @@ from daydream.errors import CallError
 AGAIN = frozenset({408, 409, 429})
 # Unauthorized: the account is rejected, not the request. Further calls would be rejected too.
 UNAUTHORIZED = frozenset({401, 402, 403})
+# Anthropic's status for a request that it has no room for, which costs nothing.
+OVERLOADED = 529
 # The headers that say how long to wait, and how many of their units are one second.
 SECONDS = {"retry-after-ms": 1000.0, "retry-after": 1.0, "llm_provider-retry-after": 1.0}
 # The limits that the headers `x-ratelimit-remaining…` and `x-ratelimit-reset…` can be about.
 KINDS = ("", "-requests", "-tokens")
 LONGEST_RESET_S = 60.0
+# Anthropic's headers of what remains. How long to wait, it says with Retry-After.
+ANTHROPIC = tuple(
+    f"anthropic-ratelimit-{kind}-remaining"
+    for kind in ("requests", "tokens", "input-tokens", "output-tokens")
+)
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -59,7 +66,9 @@ class CallFailedError(CallError):
     @property
     def free(self) -> bool:
         """Whether nothing is charged: the provider rejected the request before answering it."""
-        return self.status is not None and 300 <= self.status < 500 and self.status != 408
+        if self.status is None:
+            return False
+        return (300 <= self.status < 500 and self.status != 408) or self.status == OVERLOADED
 
     @property
     def rate_limited(self) -> bool:
@@ -101,22 +110,23 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def exhausted(headers: Mapping[str, str]) -> bool | None:
-    """Tell whether a limit is exhausted; None if there is no `x-ratelimit-remaining`."""
-    if not any(f"x-ratelimit-remaining{kind}" in headers for kind in KINDS):
+    """Tell whether a limit is exhausted; None if no header says what remains."""
+    own = [name for name in ANTHROPIC if name in headers]
+    if not own and not any(f"x-ratelimit-remaining{kind}" in headers for kind in KINDS):
         return None
-    return bool(_used_up(headers))
+    return bool(_used_up(headers)) or any(_is_zero(headers, name) for name in own)
 
 
 def _used_up(headers: Mapping[str, str]) -> list[str]:
     """Return the kinds of limits that are exhausted."""
-    used_up = []
-    for kind in KINDS:
-        try:
-            if float(headers[f"x-ratelimit-remaining{kind}"]) <= 0:
-                used_up.append(kind)
-        except (KeyError, ValueError):
-            continue
-    return used_up
+    return [kind for kind in KINDS if _is_zero(headers, f"x-ratelimit-remaining{kind}")]
+
+
+def _is_zero(headers: Mapping[str, str], name: str) -> bool:
+    try:
+        return float(headers[name]) <= 0
+    except (KeyError, ValueError):
+        return False
 
 
 def _seconds(text: str) -> float | None:

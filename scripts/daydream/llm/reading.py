@@ -1,4 +1,4 @@
-"""What the bytes of an HTTP answer say: a chat completion, or why they hold none.
+"""What the bytes of an HTTP answer say: a chat completion or another API's, or why they hold none.
 
 Reading never fails. An answer in another charset, as a stream of events or inside a list was paid
 for like any other, so each is read as far as possible. For the rest there is one question. Is this
@@ -17,6 +17,7 @@ from email.message import Message
 from typing import Any
 
 from daydream.errors import CallError
+from daydream.llm.answers import is_generated, is_message
 from daydream.llm.request import error_message, one_line
 
 # A deeper answer could be read, but not reliably written again.
@@ -126,7 +127,7 @@ def _loads(text: str) -> object:
 
 def _unreadable(text: str, problem: str) -> Reading:
     """Return the reading of what is not JSON: the model's if it names parts of a completion."""
-    ours = '"choices"' in text or '"usage"' in text
+    ours = any(f'"{name}"' in text for name in ("choices", "usage", "candidates", "stop_reason"))
     return Reading(problem=f"answered 200 with {problem}", remedy="check base_url", answered=ours)
 
 
@@ -156,6 +157,8 @@ def _completion(value: object, *, verbatim: bool) -> Reading:
         problem = f"answered {shown}, which is not a chat completion"
         remedy = "check that it serves chat completions"
         return Reading(problem=problem, remedy=remedy, answered=False)
+    if is_message(value) or is_generated(value):
+        return Reading(body=value, verbatim=verbatim)
     choices = value.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
     error = value.get("error") or (first.get("error") if isinstance(first, dict) else None)

@@ -1,10 +1,10 @@
 """A model call as data: what is asked, what came back, and who answers.
 
 A `Request` holds everything that decides an answer. Its `sha256` is the name under which the answer
-is kept, so two requests are equal if and only if their hashes are. A `Response` holds a whole chat
-completion as the provider sent it, and what is known about the call. `text`, `finish_reason`,
-`usage` and `model` are read from the completion and are not stored again. A `Provider` returns the
-response to a request.
+is kept, so two requests are equal if and only if their hashes are. A `Response` holds a whole
+answer as the provider sent it, such as a chat completion, and what is known about the call. `text`,
+`finish_reason`, `usage` and `model` are read from the answer and are not stored again. A `Provider`
+returns the response to a request.
 """
 
 from __future__ import annotations
@@ -13,11 +13,20 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from daydream.errors import CallError
+from daydream.llm.answers import completion_of
+from daydream.llm.bodies import (
+    CONFIG,
+    MOST,
+    asked_in,
+    most_tokens_in,
+    settings_in,
+    without_cache_points,
+)
 from daydream.llm.usage import Usage, read_usage
 
 # Of a prompt, if nothing better is known.
@@ -30,8 +39,12 @@ class Request:
     """One model call.
 
     `provider` is its name in the settings; `model` is the provider's own name for the model.
-    `sampling` holds those of max_tokens, temperature, top_p and seed that are set, and `extra_body`
-    any further fields of the API. `sample` counts deliberate repetitions of the same request.
+    `sampling` holds the sampling settings that are set, and `extra_body` any further fields, all as
+    the API has them; an API without `messages` has what is asked in `extra_body`. `sample` counts
+    deliberate repetitions of the same request.
+
+    `prefix` is the beginning of the prompt that other requests share, up to a cache point; empty if
+    there is none. It decides how requests are sent, not what they are.
 
     Raises:
         CallError: the request cannot be sent or kept: it is not JSON, or has a lone surrogate.
@@ -39,10 +52,11 @@ class Request:
 
     provider: str
     model: str
-    messages: tuple[Mapping[str, str], ...]
+    messages: tuple[Mapping[str, Any], ...] = ()
     sampling: Mapping[str, object] = field(default_factory=dict)
     extra_body: Mapping[str, object] = field(default_factory=dict)
     sample: int = 0
+    prefix: str = field(default="", repr=False, compare=False)
     sha256: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -53,32 +67,73 @@ class Request:
         """Return the request that sends a body, with all its settings as `sampling`.
 
         Raises:
-            KeyError: the body has no model or no messages.
+            KeyError: the body has no model, or neither messages nor contents.
         """
         settings = dict(body)
-        model, messages = settings.pop("model"), tuple(settings.pop("messages"))
+        model = settings.pop("model")
+        messages = () if "contents" in settings else tuple(settings.pop("messages"))
         return cls(
             provider=provider, model=model, messages=messages, sampling=settings, sample=sample
         )
 
     def body(self) -> dict[str, Any]:
         """Return the JSON object that is sent."""
+        messages = [dict(message) for message in self.messages]
         return {
             "model": self.model,
-            "messages": [dict(message) for message in self.messages],
+            **({"messages": messages} if messages else {}),
             **self.sampling,
             **self.extra_body,
         }
 
+    @property
+    def asked(self) -> tuple[tuple[str, str], ...]:
+        """The role and the text of each message, the system prompt first."""
+        return tuple(asked_in(self.body()))
+
+    @property
+    def beginning(self) -> str:
+        """The digest of the beginning that other requests share; empty without a cache point.
+
+        A system prompt comes before the prompt.
+        """
+        if not self.prefix:
+            return ""
+        before = [text for role, text in self.asked if role == "system"]
+        said = _canonical_json([self.provider, self.model, *before, self.prefix])
+        return hashlib.sha256(said.encode()).hexdigest()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the body has besides the model and what is asked."""
+        return settings_in(self.body())
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The most tokens that the answer may have; None if it is not limited."""
+        return most_tokens_in(self.body())
+
+    def with_max_tokens(self, tokens: int) -> Request:
+        """Return the request with another limit on its answer."""
+        config = self.extra_body.get(CONFIG)
+        if isinstance(config, Mapping):
+            extra = {**self.extra_body, CONFIG: {**config, MOST: tokens}}
+            return replace(self, extra_body=extra)
+        return replace(self, sampling={**self.sampling, "max_tokens": tokens})
+
+    def tier_of(self, response: Response) -> str:
+        """Return how an answer was served: as the provider says, or else as it was asked to be."""
+        asked = self.settings.get("service_tier", self.settings.get("serviceTier"))
+        return response.service_tier or (asked if isinstance(asked, str) else "")
+
     def expected_tokens(self, answer: float | None) -> float:
         """Return about how many tokens it takes, if its answer takes as many as others have."""
-        prompt = sum(len(message["content"]) for message in self.messages)
-        limit = self.sampling.get("max_tokens")
-        completion = answer or (limit if isinstance(limit, int) else 1000)
-        return prompt / CHARACTERS_PER_TOKEN + completion
+        prompt = sum(len(text) for _, text in self.asked)
+        return prompt / CHARACTERS_PER_TOKEN + (answer or self.max_tokens or 1000)
 
     def _digest(self) -> str:
-        identity: dict[str, object] = {"provider": self.provider, "body": self.body()}
+        body = without_cache_points(self.body())
+        identity: dict[str, object] = {"provider": self.provider, "body": body}
         if self.sample > 0:
             identity["sample"] = self.sample
         try:
@@ -137,10 +192,10 @@ class RawAnswer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Response:
-    """One answer: the chat completion `body`, and the call that brought it.
+    """One answer: the chat completion or other answer `body`, and the call that brought it.
 
-    If the answer's bytes are not simply the JSON of `body`, `raw` holds them. If they hold no chat
-    completion, `body` is empty and `problem` says why.
+    If the answer's bytes are not simply the JSON of `body`, `raw` holds them. If they hold no
+    answer, `body` is empty and `problem` says why.
 
     `batch` is the batch that it came in, empty for a call of its own.
 
@@ -215,18 +270,24 @@ class Response:
     @property
     def usage(self) -> dict[str, Any]:
         """What the provider says about the tokens used, unchanged; empty if it says nothing."""
-        usage = self.body.get("usage")
+        usage = completion_of(self.body).get("usage")
         return usage if isinstance(usage, dict) else {}
+
+    @property
+    def service_tier(self) -> str:
+        """The provider's word for how the call was served, such as ``flex``; empty if untold."""
+        tier = completion_of(self.body).get("service_tier")
+        return tier if isinstance(tier, str) else ""
 
     @property
     def model(self) -> str | None:
         """The provider's name for the model that answered; None if the provider does not say."""
-        model = self.body.get("model")
+        model = completion_of(self.body).get("model")
         return model if isinstance(model, str) else None
 
     @property
     def _choice(self) -> Mapping[str, Any]:
-        choices = self.body.get("choices")
+        choices = completion_of(self.body).get("choices")
         if isinstance(choices, list) and choices and isinstance(choices[0], Mapping):
             return choices[0]
         return {}

@@ -11,7 +11,7 @@ from daydream.settings.providers import Structured
 
 def schema_fields(mode: Structured, name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return what to add to a request's body so that its answer is JSON of this schema."""
-    label = re.sub(r"[^a-zA-Z0-9_-]", "_", name)[:64]
+    label = label_of(name)
     if mode == "response_format":
         described = {"name": label, "schema": dict(schema), "strict": is_strict(schema)}
         return {"response_format": {"type": "json_schema", "json_schema": described}}
@@ -22,6 +22,11 @@ def schema_fields(mode: Structured, name: str, schema: Mapping[str, Any]) -> dic
         choice = {"type": "function", "function": {"name": label}}
         return {"tools": [{"type": "function", "function": function}], "tool_choice": choice}
     return {}
+
+
+def label_of(name: str) -> str:
+    """Return the name of a schema as APIs take it."""
+    return re.sub(r"[^a-zA-Z0-9_-]", "_", name)[:64]
 
 
 def is_strict(schema: object) -> bool:

@@ -17,8 +17,9 @@ MOST_TOKENS = 10**9
 class Usage(NamedTuple):
     """The tokens of a call, and what the provider charges in USD; None is not known.
 
-    `cached` are tokens of the prompt that were in the provider's cache, `reasoning` those of the
-    answer that nobody sees: both are part of the counts before them.
+    `cached` are tokens of the prompt that were in the provider's cache, `cache_write` those that
+    were put there, and `reasoning` those of the answer that nobody sees: they are part of the
+    counts of prompt and answer.
     """
 
     prompt: int | None = None
@@ -26,6 +27,7 @@ class Usage(NamedTuple):
     cached: int | None = None
     reasoning: int | None = None
     usd: float | None = None
+    cache_write: int | None = None
 
     @property
     def tokens(self) -> int | None:
@@ -36,13 +38,17 @@ class Usage(NamedTuple):
 
 
 def read_usage(usage: object) -> Usage:
-    """Return what the `usage` of a chat completion says.
+    """Return what the usage of an answer says, in the words of whichever API gave it.
 
     `cost` is what OpenRouter charges in USD. Where the user's own key at another provider was used,
     what that provider charges comes on top.
     """
     if not isinstance(usage, Mapping):
         return Usage()
+    if "input_tokens" in usage:
+        return _of_message(usage)
+    if "promptTokenCount" in usage:
+        return _of_generated(usage)
     prompt = count_of(usage.get("prompt_tokens"))
     completion = count_of(usage.get("completion_tokens"))
     return Usage(
@@ -51,7 +57,33 @@ def read_usage(usage: object) -> Usage:
         cached=_part(usage, "prompt_tokens_details", "cached_tokens", prompt),
         reasoning=_part(usage, "completion_tokens_details", "reasoning_tokens", completion),
         usd=_charged(usage),
+        cache_write=_part(usage, "prompt_tokens_details", "cache_write_tokens", prompt),
     )
+
+
+def _of_message(usage: Mapping[str, Any]) -> Usage:
+    """Return Anthropic's usage, whose `input_tokens` are those that the cache has no part in."""
+    new = count_of(usage.get("input_tokens"))
+    cached = count_of(usage.get("cache_read_input_tokens") or 0)
+    written = count_of(usage.get("cache_creation_input_tokens") or 0)
+    completion = count_of(usage.get("output_tokens"))
+    if new is None or cached is None or written is None:
+        return Usage(completion=completion)
+    prompt = new + cached + written
+    return Usage(prompt, completion, cached=cached, cache_write=written)
+
+
+def _of_generated(usage: Mapping[str, Any]) -> Usage:
+    """Return Gemini's usage, in which the tokens of an answer and of its thoughts are apart."""
+    prompt = count_of(usage.get("promptTokenCount"))
+    said = count_of(usage.get("candidatesTokenCount") or 0)
+    thought = count_of(usage.get("thoughtsTokenCount") or 0)
+    cached = count_of(usage.get("cachedContentTokenCount"))
+    if cached is not None and (prompt is None or cached > prompt):
+        cached = None
+    if said is None or thought is None:
+        return Usage(prompt, cached=cached)
+    return Usage(prompt, said + thought, cached=cached, reasoning=thought)
 
 
 def _part(usage: Mapping[str, Any], group: str, name: str, whole: int | None) -> int | None:

@@ -110,7 +110,8 @@ def usd_of(
         return None
     if batch is None:
         batch = experiment.settings.batch.covers(stage)
-    return cost_of(usage, model, experiment.settings, batch=batch).usd
+    tier = experiment.settings.sampling(stage, model_id).get("service_tier", "")
+    return cost_of(usage, model, experiment.settings, batch=batch, tier=tier).usd
 
 
 def calls_at_most(experiment: Experiment, generation: Generation) -> int:

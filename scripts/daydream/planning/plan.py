@@ -128,7 +128,7 @@ def _made(
         state = "batch" if experiment.calls.batch_of(generation, request) else "call"
         return Forecast(generation=generation, state=state, prompt=prompt)
     response = answer.response
-    told = {"mode": "llm", "truncated": response.truncated, "sampling": answer.request.sampling}
+    told = {"mode": "llm", "truncated": response.truncated, "sampling": answer.request.settings}
     try:
         raw = response.text
     except CallError:
@@ -173,7 +173,7 @@ def _prompt(
         for ancestor in ancestors
         if ancestor.generation.gen_id in named
     }
-    return prompt_of(experiment, generation, texts)
+    return prompt_of(experiment, generation, texts).text
 
 
 class Row(NamedTuple):

@@ -1,6 +1,7 @@
 """What is checked once before the first job, instead of failing each call: keys, files, servers.
 
-A refresh that would refresh nothing is refused too, and a budget that could not be kept.
+A refresh that would refresh nothing is refused too, a budget that could not be kept, and settings
+that the API of a model does not have.
 
 Only providers that the run will ask count. A cohort whose answers are all in the journal needs no
 key.
@@ -16,6 +17,7 @@ from daydream.errors import CallError, InputError, Problems
 from daydream.experiment import recipes
 from daydream.experiment.experiment import Experiment
 from daydream.generations.row import Generation
+from daydream.llm.dialects import Lack, lacks
 from daydream.llm.usage import Usage
 from daydream.planning.embedding import check_embeddings
 from daydream.planning.plan import forecasts
@@ -30,7 +32,13 @@ def obstacles(
     `embeds`: the run makes the tables that need embeddings.
     """
     wanted, found = list(stages), []
-    for check in (check_refresh, check_budget, check_providers, check_all_embeddings):
+    for check in (
+        check_refresh,
+        check_budget,
+        check_calls,
+        check_providers,
+        check_all_embeddings,
+    ):
         try:
             if check is not check_all_embeddings or embeds:
                 check(experiment, scope, wanted)
@@ -122,6 +130,32 @@ def check_budget(experiment: Experiment, scope: Scope, stages: Iterable[str]) ->
             found = "the model has no price, so that no budget in USD can be kept"
             remedy = "add usd_per_mtok_in and usd_per_mtok_out to llm_models.csv"
             problems.add(who, found, remedy)
+    problems.check()
+
+
+def check_calls(experiment: Experiment, scope: Scope, stages: Iterable[str]) -> None:
+    """Refuse a run with settings that the API of a model does not have.
+
+    Raises:
+        InputError: a line for each setting of each stage and model.
+    """
+    wanted = set(stages)
+    problems = Problems("call")
+    found: set[tuple[str, Lack]] = set()
+    seen = set()
+    for name, row in scope.waiting.items():
+        kind = row.stage, row.template_id, row.llm_model_id, row.dimensions
+        if kind in seen or row.stage not in wanted or recipes.is_copy(experiment, row):
+            continue
+        if scope.accounts[name].raw.kind == "current":
+            continue
+        seen.add(kind)
+        question = recipes.question_of(experiment, row, "")
+        who = f"stage {row.stage}, model {row.llm_model_id}"
+        for lack in lacks(question, recipes.provider_of(experiment, row)):
+            if (who, lack) not in found:
+                found.add((who, lack))
+                problems.add(who, lack.found, lack.remedy, column=lack.setting)
     problems.check()
 
 

@@ -79,7 +79,7 @@ def _listed(generation: Generation, directory: Path, entries: Sequence[str]) -> 
                 response.started_at[:19],
                 request.model,
                 str(request.sample),
-                str(request.sampling.get("max_tokens", "")),
+                str(request.max_tokens or ""),
                 _beginning(response),
             ]
         )

@@ -5,6 +5,8 @@ Columns, those of metadata.json:
     stage, gen_id, template_id, llm_model_id
     mode                 llm, or copy for a text taken from its parent; empty: not answered yet
     prompt_tokens, completion_tokens   as the provider counted them
+    cached_tokens, cache_write_tokens  of the prompt: read from the provider's cache, written to it
+    reasoning_tokens     of the answer: what went into reasoning
     cost_usd             price of the call, by today's catalog if the provider did not tell; empty
                          if it is not known
     price_source         whose price that is: provider, llm_models.csv or genai-prices
@@ -22,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from daydream.calls.prices import Cost, cost_of
+from daydream.calls.prices import recorded_cost
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
 from daydream.files import write_text
@@ -40,6 +42,9 @@ COLUMNS = (
     "mode",
     "prompt_tokens",
     "completion_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
     "cost_usd",
     "price_source",
     "duration_s",
@@ -74,11 +79,14 @@ def _call(experiment: Experiment, generation: Generation) -> dict[str, Any]:
     model = experiment.catalog.models.get(generation.llm_model_id)
     reused = metadata.get("reused")
     batch = bool(metadata.get("batch"))
-    cost = Cost() if model is None else cost_of(usage, model, experiment.settings, batch=batch)
+    cost = recorded_cost(metadata, model, experiment.settings)
     return {
         **metadata,
         "prompt_tokens": usage.prompt,
         "completion_tokens": usage.completion,
+        "cached_tokens": usage.cached,
+        "cache_write_tokens": usage.cache_write,
+        "reasoning_tokens": usage.reasoning,
         "cost_usd": cost.usd,
         "price_source": cost.source,
         "duration_s": "" if batch else metadata.get("duration_s"),

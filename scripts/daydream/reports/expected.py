@@ -18,6 +18,7 @@ from daydream.errors import StoreError
 from daydream.experiment import recipes
 from daydream.experiment.experiment import Experiment
 from daydream.generations.row import Generation
+from daydream.llm.answers import completion_of
 from daydream.store.journal import read_entry
 from daydream.store.layout import generation_file, read_json
 
@@ -44,7 +45,7 @@ def expected_score(experiment: Experiment, generation: Generation, score: float)
     if entry is None:
         return None
     template = recipes.template_of(experiment, generation)
-    tokens = tokens_of(entry[1].body)
+    tokens = tokens_of(completion_of(entry[1].body))
     return expectation(tokens, score, low=template.score_min, high=template.score_max)
 
 

@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from daydream.calls.prices import Cost, cost_of
+from daydream.calls.prices import recorded_cost
 from daydream.errors import ParseError
 from daydream.experiment import recipes
 from daydream.experiment.experiment import Experiment
@@ -127,9 +127,9 @@ def _usd(experiment: Experiment, lineage: list[Generation]) -> float | None:
 
 def _cost(experiment: Experiment, generation: Generation) -> dict[str, object]:
     told = read_json(_file(generation, "metadata.json"))
-    usage, batch = read_usage(told.get("usage")), bool(told.get("batch"))
+    usage = read_usage(told.get("usage"))
     model = experiment.catalog.models.get(generation.llm_model_id)
-    cost = Cost() if model is None else cost_of(usage, model, experiment.settings, batch=batch)
+    cost = recorded_cost(told, model, experiment.settings)
     return {
         "usd": cost.usd,
         "prompt_tokens": usage.prompt,

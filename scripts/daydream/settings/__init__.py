@@ -15,7 +15,18 @@ from daydream.settings.batch import BatchApi
 from daydream.settings.budget import Budget, RunBudget
 from daydream.settings.embeddings import Embeddings
 from daydream.settings.loading import CONFIG, check_names, load_settings
-from daydream.settings.providers import Command, Function, Local, OpenAI, Pool, Provider, Remote
+from daydream.settings.providers import (
+    Anthropic,
+    Api,
+    Command,
+    Function,
+    Gemini,
+    Local,
+    OpenAI,
+    Pool,
+    Provider,
+    Remote,
+)
 from daydream.settings.sampling import Sampling, as_setting
 from daydream.settings.sections import ModelSettings, Settings
 from daydream.settings.sources import read_file
@@ -24,11 +35,14 @@ from daydream.settings.views import View
 
 __all__ = [
     "CONFIG",
+    "Anthropic",
+    "Api",
     "BatchApi",
     "Budget",
     "Command",
     "Embeddings",
     "Function",
+    "Gemini",
     "Local",
     "ModelSettings",
     "OpenAI",

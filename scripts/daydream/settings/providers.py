@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
 from daydream.settings.batch import BatchApi
-from daydream.settings.fields import Count, NumberFrom0, Seconds, Section, Text, Words, read_whole
+from daydream.settings.fields import (
+    Count,
+    NumberFrom0,
+    Seconds,
+    Section,
+    Share,
+    Text,
+    Words,
+    read_whole,
+)
 
 # How a provider takes the JSON Schema of an answer (`daydream.llm.structured`).
 Structured = Literal["response_format", "json_object", "tool", "none"]
@@ -18,8 +27,8 @@ class Asked(Section):
 
     structured: Structured = Field(
         default="response_format",
-        description="How a template's [schema](#answers-in-json) is sent: as `response_format` "
-        "(OpenAI and most servers), as `json_object` (JSON of any shape), as a `tool` whose "
+        description="How a template's [schema](#answers-in-json) is sent: as the API's format of "
+        "an answer (`response_format`), as `json_object` (JSON of any shape), as a `tool` whose "
         "arguments are the answer, or not at all: `none`.",
     )
 
@@ -43,22 +52,73 @@ class Remote(Asked):
     )
 
 
-class OpenAI(Remote):
-    """Any server that offers OpenAI's chat completions API."""
+def _address(whose: str) -> Any:  # noqa: ANN401 - what pydantic's `Field` returns
+    return Field(default=None, description=f"The address of the API; `null` means {whose}.")
 
-    type: Literal["openai"] = "openai"
-    base_url: Text | None = Field(
-        default=None, description="The address of the API; `null` means OpenAI's."
-    )
-    api_key_env: Text | None = Field(
-        default="OPENAI_API_KEY",
+
+def _key(variable: str | None) -> Any:  # noqa: ANN401 - likewise
+    return Field(
+        default=variable,
         description="The variable that holds the key, in the environment or in `.env`; `null` if "
         "no key is needed.",
     )
+
+
+def _flex() -> Any:  # noqa: ANN401 - likewise
+    return Field(
+        default=0.5,
+        description="The price of a call that was served with `service_tier: flex`, as a share of "
+        "the ordinary price.",
+    )
+
+
+class Api(Remote):
+    """The settings of every provider that has an account of the user's."""
+
+    base_url: Text | None = _address("the provider's own")
+    api_key_env: Text | None = _key(None)
     batch: BatchApi | None = Field(
         default_factory=BatchApi,
         description="Its [batches](#batches); `null` if it has none.",
     )
+
+
+class OpenAI(Api):
+    """Any server that offers OpenAI's chat completions API."""
+
+    type: Literal["openai"] = "openai"
+    base_url: Text | None = _address("OpenAI's")
+    api_key_env: Text | None = _key("OPENAI_API_KEY")
+    flex_price: Share = _flex()
+    cache_points: Literal["none", "cache_control", "breakpoint"] = Field(
+        default="none",
+        description="How a template's [cache point](../docs/providers.md#prompt-caching) is sent: "
+        "not at all (`none`), as most servers find equal beginnings themselves; as "
+        "`cache_control`, for OpenRouter; or as `breakpoint`, for OpenAI's models that have "
+        "`prompt_cache_breakpoint`.",
+    )
+
+
+class Anthropic(Api):
+    """Anthropic's Messages API."""
+
+    type: Literal["anthropic"] = "anthropic"
+    base_url: Text | None = _address("Anthropic's")
+    api_key_env: Text | None = _key("ANTHROPIC_API_KEY")
+    batch: BatchApi | None = Field(
+        default_factory=lambda: BatchApi(requests=100_000, bytes=256_000_000),
+        description="Its [batches](#batches), of up to 100,000 requests and 256 MB; `null`: they "
+        "are not used.",
+    )
+
+
+class Gemini(Api):
+    """Google's Gemini API."""
+
+    type: Literal["gemini"] = "gemini"
+    base_url: Text | None = _address("Google's")
+    api_key_env: Text | None = _key("GEMINI_API_KEY")
+    flex_price: Share = _flex()
 
 
 class Command(Remote):
@@ -108,7 +168,9 @@ class Function(Asked):
     name: Text = Field(default="complete", description="The name of the function.")
 
 
-Provider = Annotated[OpenAI | Command | Local | Function, Field(discriminator="type")]
+Provider = Annotated[
+    OpenAI | Anthropic | Gemini | Command | Local | Function, Field(discriminator="type")
+]
 
 
 class Pool(Section):

@@ -21,8 +21,10 @@ from pydantic_core import PydanticCustomError
 from daydream.settings.fields import (
     Count,
     NumberFrom0,
+    OneOrMany,
     Section,
     Share,
+    Text,
     Words,
     check_json,
     invalid,
@@ -36,6 +38,10 @@ NUMBERS: Mapping[str, type[int] | type[float]] = {
     "top_p": float,
     "seed": int,
 }
+# Another setting that a dimension sets, by a word or a number.
+REASONING = "reasoning"
+# How much a model may think before it answers, in words; not every API and model has all of them.
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 # The parts of a request that the workflow sets itself.
 OWN = ("model", "messages", "stream", *NUMBERS)
 
@@ -64,6 +70,27 @@ Seed = Annotated[
     PlainValidator(_read_seed),
     WithJsonSchema(
         {"anyOf": [{"type": "integer", "minimum": 0}, {"const": "gen_id"}, {"type": "null"}]}
+    ),
+]
+
+
+def _read_reasoning(value: object) -> int | str | None:
+    if value is None or (isinstance(value, str) and value in EFFORTS):
+        return value
+    try:
+        tokens = read_whole(value)
+    except PydanticCustomError:
+        tokens = -1
+    if tokens < 0:
+        raise invalid(f"give one of {', '.join(EFFORTS)}, or a whole number of tokens")
+    return tokens
+
+
+Reasoning = Annotated[
+    int | str | None,
+    PlainValidator(_read_reasoning),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 0}, {"enum": list(EFFORTS)}, {"type": "null"}]}
     ),
 ]
 ExtraBody = Annotated[
@@ -95,6 +122,19 @@ class Sampling(Section):
         default=None,
         description="A number, or `gen_id`: a seed for each generation, the same in every run. "
         "The default of provider type `local` is `gen_id`.",
+    )
+    stop: Annotated[tuple[Words, ...], OneOrMany] | None = Field(
+        default=None, description="Texts before which the answer ends."
+    )
+    reasoning: Reasoning = Field(
+        default=None,
+        description="How much the model thinks before it answers: one of `none`, `minimal`, `low`, "
+        "`medium`, `high`, `xhigh`, `max`, or a number of tokens, as far as the API and the model "
+        "have them ([native providers](../docs/providers.md)).",
+    )
+    service_tier: Text | None = Field(
+        default=None,
+        description="As in the API, such as `flex`: slower, and at the provider's `flex_price`.",
     )
     system_prompt: Words | None = Field(
         default=None, description="Sent before the prompt, as a system message."
@@ -128,18 +168,23 @@ def merged(layers: Iterable[Sampling], dimensions: Mapping[str, str]) -> dict[st
         if "extra_body" in layer.given:
             extra = {} if layer.extra_body is None else {**extra, **layer.extra_body}
     for name, level in dimensions.items():
-        if name in NUMBERS:
+        if name in NUMBERS or name == REASONING:
             settings[name] = as_setting(name, level)
     settings["extra_body"] = extra
     return {name: value for name, value in settings.items() if value is not None}
 
 
-def as_setting(dimension: str, level: str) -> int | float | str:
+def as_setting(dimension: str, level: str) -> int | float | str | None:
     """Return a dimension's level as the value of the sampling setting of that name, if any.
 
     Raises:
-        ValueError: the setting takes a number, and the level is not one; the message is the remedy.
+        ValueError: the setting does not take the level; the message is the remedy.
     """
+    if dimension == REASONING:
+        try:
+            return _read_reasoning(level)
+        except PydanticCustomError as error:
+            raise ValueError(error.message()) from None
     number = NUMBERS.get(dimension)
     if number is None:
         return level

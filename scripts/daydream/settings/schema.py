@@ -23,7 +23,17 @@ from daydream.settings.batch import BatchApi
 from daydream.settings.budget import RunBudget
 from daydream.settings.embeddings import Embeddings
 from daydream.settings.fields import Section
-from daydream.settings.providers import Asked, Command, Function, Local, OpenAI, Pool, Remote
+from daydream.settings.providers import (
+    Anthropic,
+    Asked,
+    Command,
+    Function,
+    Gemini,
+    Local,
+    OpenAI,
+    Pool,
+    Remote,
+)
 from daydream.settings.sampling import Sampling
 from daydream.settings.sections import ModelSettings, Settings
 from daydream.settings.stages import Stage
@@ -46,6 +56,8 @@ _TABLES: Mapping[str, tuple[type[Section], type[Section] | None]] = {
     "sampling": (Sampling, None),
     "model": (ModelSettings, None),
     "openai": (OpenAI, Remote),
+    "anthropic": (Anthropic, Remote),
+    "gemini": (Gemini, Remote),
     "command": (Command, Remote),
     "remote": (Remote, Asked),
     "asked": (Asked, None),

@@ -33,7 +33,7 @@ from daydream.settings.fields import (
     Words,
     each_once,
 )
-from daydream.settings.providers import OpenAI, Pool, Provider
+from daydream.settings.providers import Api, Pool, Provider
 from daydream.settings.sampling import Sampling, merged
 from daydream.settings.sources import Sources
 from daydream.settings.stages import Finding, Stage, contradictions, in_order
@@ -190,7 +190,7 @@ class Settings(TargetOptions):
     @property
     def key_names(self) -> set[str]:
         """The environment variables that hold the providers' keys."""
-        names = {each.api_key_env for each in self.providers.values() if isinstance(each, OpenAI)}
+        names = {each.api_key_env for each in self.providers.values() if isinstance(each, Api)}
         return {name for name in names if name}
 
     def provider_of(self, name: str) -> str:
@@ -200,7 +200,7 @@ class Settings(TargetOptions):
     def batch_api(self, provider: str) -> BatchApi | None:
         """Return the batches of a configured provider; None if it has none."""
         settings = self.providers[provider]
-        return settings.batch if isinstance(settings, OpenAI) else None
+        return settings.batch if isinstance(settings, Api) else None
 
     def sampling(
         self, stage: str, model_id: str, dimensions: Mapping[str, str] | None = None

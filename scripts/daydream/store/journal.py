@@ -130,9 +130,8 @@ def _room(request: Request) -> int:
 
     A model that has given a larger answer may give one of twice that size.
     """
-    tokens = request.sampling.get("max_tokens")
-    prompt = sum(len(message["content"].encode()) for message in request.messages)
-    room = 16_384 + 2 * prompt + 8 * (tokens if isinstance(tokens, int) else 8_192)
+    prompt = sum(len(text.encode()) for _, text in request.asked)
+    room = 16_384 + 2 * prompt + 8 * (request.max_tokens or 8_192)
     return max(room, 2 * _largest.get(request.model, 0))
 
 

@@ -6,7 +6,8 @@
 
 `of` has a digest of everything that went into the text. `sha256` is the digest of the text as it
 was written; a text with another digest was edited by hand. A phase writes its entry before its
-text, so a text is never older than its entry. The record is not an output of any rule, because all
+text, so a text is never older than its entry. The entry of a prompt with cache points also has
+`points`: how many characters are before each. The record is not an output of any rule, because all
 three phases write it. Like the journal, it is never deleted by Snakemake.
 """
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from daydream.files import parse_json, read_bytes, write_text
 
@@ -23,10 +24,25 @@ RECORD = "provenance.json"
 
 
 class Made(NamedTuple):
-    """What a text was made of, as digests by name, and the digest of the text itself."""
+    """What a text was made of, as digests by name, and the digest of the text itself.
+
+    `points` are the places of a prompt's cache points.
+    """
 
     of: Mapping[str, str]
     sha256: str
+    points: tuple[int, ...] = ()
+
+    @classmethod
+    def of_entry(cls, entry: Mapping[str, Any]) -> Made:
+        """Return what an entry of a record says."""
+        points = tuple(map(int, entry.get("points", ())))
+        return cls(dict(entry["of"]), str(entry["sha256"]), points)
+
+    def entry(self) -> dict[str, object]:
+        """Return the entry that says this."""
+        points = {"points": list(self.points)} if self.points else {}
+        return {"of": dict(self.of), "sha256": self.sha256, **points}
 
 
 Record = dict[str, Made]
@@ -36,9 +52,7 @@ def parse_record(data: bytes) -> Record:
     """Return the entries of a record by phase; a damaged record counts as missing."""
     try:
         entries = parse_json(data)
-        return {
-            phase: Made(dict(entry["of"]), str(entry["sha256"])) for phase, entry in entries.items()
-        }
+        return {phase: Made.of_entry(entry) for phase, entry in entries.items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}
 
@@ -58,5 +72,5 @@ def record_made(directory: Path, phase: str, made: Made) -> None:
         StoreError: the file system does not take the file.
     """
     record = {**read_record(directory), phase: made}
-    entries = {name: entry._asdict() for name, entry in record.items()}
+    entries = {name: made.entry() for name, made in record.items()}
     write_text(directory / RECORD, json.dumps(entries, ensure_ascii=False) + "\n")

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from daydream.calls.batch.items import Means, call_name, give_up, note, tell
-from daydream.calls.batch.outcomes import Outcome, count_rows, read_outcomes
+from daydream.calls.batch.outcomes import Outcome, count_rows, is_of_others, read_outcomes
 from daydream.calls.clients import client_of
 from daydream.calls.prices import Cost, cost_of
 from daydream.errors import BatchError
@@ -62,6 +62,12 @@ class Collector:
                     "that and run snakemake again"
                 )
             self._fetch(record, remote)
+            if remote.nameless and is_of_others(record):
+                # It was taken for ours by its size alone: the search for ours begins again.
+                (record.directory / OUTPUT).unlink()
+                record.remote_id, record.state = "", "intended"
+                record.save()
+                return False
             self._check_whole(record, remote)
             record.state = "ended"
             record.save()
@@ -105,8 +111,8 @@ class Collector:
         if not self._has_patience(record):
             give_up(self._ledger, record, "lost", "lose", found)
             raise BatchError(
-                f"batch {record.batch_id} is lost: {found} (most providers keep answers for 30 "
-                "days); run snakemake again to ask again"
+                f"batch {record.batch_id} is lost: {found} (most providers keep answers for about "
+                "30 days); run snakemake again to ask again"
             ) from failure
         raise CallFailedError(str(failure.args[0]), status=failure.status, again=True) from failure
 
@@ -175,7 +181,8 @@ class Collector:
         directory = Path(generation_file(member.stage, member.gen_id, ""))
         with claim_entry(directory, request, wait=self._wait_for_other) as file:
             if find_response(directory, request) is None:
-                record_response(file, request, outcome.response, client=client_of("openai"))
+                kind = self._means.settings.providers[record.provider].type
+                record_response(file, request, outcome.response, client=client_of(kind))
         usage = outcome.response.counted
         model = self._means.models.get(member.llm_model_id)
         cost = cost_of(usage, model, self._means.settings, batch=True) if model else Cost()

@@ -20,7 +20,8 @@ from daydream.calls.batch.items import BYTES_PER_TOKEN, Item, Means, chunks, tel
 from daydream.calls.batch.sending import Sender
 from daydream.errors import BatchError, BudgetError, CallError, StoppedError
 from daydream.llm.failures import CallFailedError
-from daydream.settings import BatchApi
+from daydream.llm.request import Request
+from daydream.settings import BatchApi, Gemini
 from daydream.store.batches import REQUESTS, BatchRecord, open_records, read_records, sending
 
 # The longest pause between two questions to a provider that cannot be asked, in seconds.
@@ -98,13 +99,18 @@ class Batching:
             if record.state == "intended":
                 self._sender.send(record, adopt=True)
         there = {name for record in records for name in record.members}
-        groups: dict[str, dict[str, Item]] = defaultdict(dict)
+        groups: dict[tuple[str, str], dict[str, Item]] = defaultdict(dict)
         for item in items:
             if item.name not in there:
-                groups[item.request.provider][item.name] = item
-        for provider, group in groups.items():
+                groups[self._group(item.request)][item.name] = item
+        for (provider, _), group in groups.items():
             mine = [record for record in records if record.provider == provider]
             self._send_all(provider, list(group.values()), mine)
+
+    def _group(self, request: Request) -> tuple[str, str]:
+        """Return what the requests of a batch have in common: a provider, and a model for some."""
+        one_model = isinstance(self._settings.providers[request.provider], Gemini)
+        return request.provider, request.model if one_model else ""
 
     def _send_all(
         self, provider: str, items: Sequence[Item], others: Sequence[BatchRecord]

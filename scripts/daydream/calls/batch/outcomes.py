@@ -20,6 +20,22 @@ from daydream.llm.request import RawAnswer, Response, error_message, one_line
 from daydream.store.batches import ERRORS, OUTPUT, BatchRecord
 
 JSON = "application/json"
+# gRPC's codes for requests that are refused whenever they come, and the HTTP statuses for them:
+# an invalid argument, something that is not there, what is forbidden.
+FOR_GOOD = (3, 5, 7, 400, 403, 404)
+# Anthropic's kinds of errors, and the statuses that they have elsewhere.
+STATUSES: Mapping[str, int] = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +62,7 @@ def read_outcomes(record: BatchRecord, *, unfinished: bool) -> dict[str, Outcome
     strangers = 0
     for name in (OUTPUT, ERRORS):
         for row in _rows(record.directory / name):
-            key = row.get("custom_id")
+            key = row.get("custom_id", row.get("key"))
             if not isinstance(key, str) or key not in record.members:
                 strangers += 1
                 continue
@@ -68,6 +84,16 @@ def count_rows(record: BatchRecord) -> int:
     return sum(1 for name in (OUTPUT, ERRORS) for _ in _rows(record.directory / name))
 
 
+def is_of_others(record: BatchRecord) -> bool:
+    """Tell whether rows came back, and none of them is of a request of this batch."""
+    keys = [
+        row.get("custom_id", row.get("key"))
+        for name in (OUTPUT, ERRORS)
+        for row in _rows(record.directory / name)
+    ]
+    return bool(keys) and record.members.keys().isdisjoint(map(str, keys))
+
+
 def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
     if not path.exists():
         return
@@ -86,7 +112,14 @@ def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _outcome(row: Mapping[str, Any], record: BatchRecord) -> Outcome:
+    """Return what a row says, in the shape of whichever API gave it."""
+    if "result" in row:
+        return _of_result(row["result"], record)
     answer, error = row.get("response"), row.get("error")
+    if "key" in row and isinstance(answer, Mapping):
+        return _answered(answer, record)
+    if "key" in row:
+        return _of_error(error)
     if not isinstance(answer, Mapping):
         said = error_message(error) if error else "no answer"
         return Outcome(event="reject", reason=one_line(said, limit=200))
@@ -98,6 +131,35 @@ def _outcome(row: Mapping[str, Any], record: BatchRecord) -> Outcome:
             reason=f"{status} {said}",
             for_good=not may_pass(status),
         )
+    return _answered(body, record)
+
+
+def _of_error(error: object) -> Outcome:
+    """Return what a row of Gemini's without a response says; its error has gRPC's code."""
+    told = error if isinstance(error, Mapping) else {}
+    said = one_line(error_message(error) if error else "no answer", limit=200)
+    code = told.get("code")
+    return Outcome(event="reject", reason=said, for_good=code in FOR_GOOD)
+
+
+def _of_result(result: object, record: BatchRecord) -> Outcome:
+    """Return what a row of Anthropic's says; only an answer is charged."""
+    told = result if isinstance(result, Mapping) else {}
+    if "message" in told:
+        return _answered(told["message"], record)
+    outer = told.get("error")
+    error = outer.get("error", outer) if isinstance(outer, Mapping) else outer
+    kind = error.get("type") if isinstance(error, Mapping) else None
+    said = one_line(error_message(error) if error else told.get("type", "no answer"), limit=200)
+    status = STATUSES.get(str(kind))
+    return Outcome(
+        event="reject",
+        reason=said if status is None else f"{status} {said}",
+        for_good=status is not None and not may_pass(status),
+    )
+
+
+def _answered(body: object, record: BatchRecord) -> Outcome:
     content = json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
     reading = read_answer(content)
     if not reading.answered:

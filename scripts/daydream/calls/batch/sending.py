@@ -12,9 +12,16 @@ from daydream.calls.bound import most_usage
 from daydream.calls.prices import most_of
 from daydream.calls.spent import Reservation
 from daydream.errors import BudgetError, StoppedError
-from daydream.llm.batches import RemoteBatch
+from daydream.llm.batches import BatchProvider, RemoteBatch
 from daydream.llm.failures import CallFailedError
-from daydream.store.batches import REQUESTS, BatchRecord, Member, announce, new_record
+from daydream.store.batches import (
+    REQUESTS,
+    BatchRecord,
+    Member,
+    announce,
+    new_record,
+    read_records,
+)
 from daydream.text import plural
 
 # Seconds after which what a provider may have begun must be in its list of batches.
@@ -23,6 +30,8 @@ SETTLE_S = 2.0
 ATTEMPTS = 3
 # Batches that began so much before ours, in seconds, are not looked through for it.
 MARGIN_S = 3600.0
+# How far the clocks of this machine and of a provider may be apart, in seconds.
+SKEW_S = 300.0
 
 Answer = TypeVar("Answer")
 
@@ -154,8 +163,11 @@ class Sender:
     def _begun(self, record: BatchRecord) -> RemoteBatch | None:
         """Return what the provider has begun of a record; None if it has not."""
         provider = self._providers.batches(record.provider)
+        others = {each.remote_id for each in read_records() if each.batch_id != record.batch_id}
         for remote in provider.recent():
             if remote.name == record.batch_id or (record.file and remote.input_file == record.file):
+                return remote
+            if remote.remote_id not in others and _may_be(remote, record, provider):
                 return remote
             since = remote.created_at
             if since is not None and time.time() - since > record.age_s + MARGIN_S:
@@ -165,3 +177,18 @@ class Sender:
     def _pause(self, seconds: float) -> None:
         if self._means.stop.event.wait(seconds):
             raise StoppedError("the batch was waiting to be sent when the run ended")
+
+
+def _may_be(remote: RemoteBatch, record: BatchRecord, provider: BatchProvider) -> bool:
+    """Tell whether a batch without a name may be that of a record.
+
+    It has as many requests, and began after the record was made. Until it has results, that is all
+    that can be known, and not to send it again costs a wait at most.
+    """
+    if not remote.nameless or remote.total != record.size:
+        return False
+    if remote.created_at is not None:
+        older_s = time.time() - record.age_s - remote.created_at
+        if older_s > SKEW_S:
+            return False
+    return provider.holds(remote, record.members) is not False

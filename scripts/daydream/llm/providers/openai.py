@@ -1,113 +1,37 @@
 """A provider over HTTP: any server of OpenAI's chat completions.
 
-One client of the `openai` SDK, shared by all threads, sends the request's body as it is. The answer
-is read from its bytes (`daydream.llm.reading`): building the SDK's typed objects of it would cost
-more than the rest of the call, and lose what they have no field for. Its time and size are bounded
-(`daydream.llm.bounded`), and the key is taken out before anything else is done with it.
+One client of the `openai` SDK, shared by all threads, sends the request's body as it is.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import socket
-import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from daydream.errors import CallError
 from daydream.llm.embeddings import (
     Embedded,
     EmbeddingRequest,
     NoEmbeddingsError,
     read_embeddings,
 )
-from daydream.llm.failures import CallFailedError, exhausted, may_pass, retry_after
-from daydream.llm.proxies import connection_variables, proxy_variable
-from daydream.llm.reading import read_answer
-from daydream.llm.redaction import Redaction
-from daydream.llm.request import (
-    CallClock,
-    RawAnswer,
-    Request,
-    Response,
-    error_message,
-    one_line,
-)
+from daydream.llm.failures import CallFailedError
+from daydream.llm.providers.http import HttpProvider
+from daydream.llm.request import CallClock, Request, Response
 
 if TYPE_CHECKING:
     import httpx2
     import openai
 
-# Each thread that waits for an answer holds one connection.
-CONNECTIONS = 1000
-# How many seconds the check before the first call waits for a server.
-PROBE_S = 3
-NO_KEY = "none"
-# Errors that occur before anything was sent.
-UNSENT = frozenset(
-    {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"}
-)
-# The headers of an answer that are kept: those about the call, not about who made it.
-KEPT_HEADERS = frozenset(
-    {"age", "cf-ray", "content-type", "date", "request-id", "retry-after", "server", "via"}
-)
-KEPT_PREFIXES = ("anthropic-ratelimit-", "openai-", "x-ratelimit-", "x-request-id", "x-generation-")
-
 # The codes of an error that say that an account is empty, or may spend no more.
 NO_MONEY = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 
-_REMEDIES = {
-    400: "change the sampling settings or the model",
-    401: "check the key in {key}",
-    402: "top up the account of the key in {key}",
-    403: "check what the key in {key} may use",
-    404: "check the model in llm_models.csv and base_url",
-    413: "shorten the prompt",
-    422: "change the sampling settings or the model",
-    429: "run snakemake again later, or with fewer --cores",
-}
-# Where a request for embeddings is refused, other settings are to be changed.
-_OF_EMBEDDINGS = {
-    400: "check the texts, and the model and dimensions of embeddings",
-    404: "check embeddings.model, and base_url",
-    413: "lower embeddings.tokens",
-    422: "check the texts, and the model and dimensions of embeddings",
-}
 
-
-class OpenAIProvider:
+class OpenAIProvider(HttpProvider):
     """Answers through the chat completions API at `base_url` (the SDK's default if None), or fails.
 
     Each call sends one request. A failure says whether another attempt may help.
-
-    The key is read from the environment variable `api_key_env` at the first call, and nowhere else;
-    None is for servers without keys. Timeouts are in seconds. Without `proxies`, calls go
-    straight to the server, whatever the environment says.
     """
-
-    def __init__(
-        self,
-        name: str,
-        *,
-        base_url: str | None = None,
-        api_key_env: str | None = "OPENAI_API_KEY",
-        connect_timeout: float = 10,
-        read_timeout: float = 600,
-        default_headers: Mapping[str, str] | None = None,
-        proxies: bool = True,
-    ) -> None:
-        self._name = name
-        self._base_url = base_url
-        self._api_key_env = api_key_env
-        self._connect_timeout = connect_timeout
-        self._read_timeout = read_timeout
-        self._default_headers = default_headers
-        self._proxies = proxies
-        self._client: openai.OpenAI | None = None
-        self._redaction = Redaction("")
-        self._lock = threading.Lock()
 
     def complete(self, request: Request, *, within: float | None = None) -> Response:
         """Send a request and return its answer, which must be there `within` seconds.
@@ -163,179 +87,47 @@ class OpenAIProvider:
             raise self.unreachable(error, request, within if late else None) from error
         return answer, clock
 
-    def check(self) -> None:
-        """Check that there is a key, and that a server listens at `base_url`.
-
-        A network that does not answer in time is not a reason to give up before a call.
-
-        Raises:
-            CallError: there is no key, or the server's name or port is wrong.
-        """
-        self._key()
-        if connection_variables():
-            # Only then can a client not be made, and the SDK is not imported for nothing.
-            self.connect()
-        url = urlsplit(self._base_url or "")
-        if not url.hostname or proxy_variable(self._base_url or ""):
-            return
-        port = url.port or (443 if url.scheme == "https" else 80)
-        try:
-            socket.create_connection((url.hostname, port), timeout=PROBE_S).close()
-        except (ConnectionRefusedError, socket.gaierror) as error:
-            raise CallError(
-                f"provider {self._name!r}: no server answers at {url.hostname}:{port} "
-                f"({error.strerror}); start the server, or correct base_url"
-            ) from error
-        except OSError:
-            return
-
-    def __str__(self) -> str:
-        return f"provider {self._name!r}"
-
-    def close(self) -> None:
-        """Close the connections."""
-        with self._lock:
-            if self._client is not None:
-                self._client.close()
-                self._client = None
-
     def connect(self) -> openai.OpenAI:
         """Return the SDK's client, which is made at the first call.
 
         Raises:
             CallError: there is no key, or no connection can be made.
         """
-        with self._lock:
-            if self._client is None:
-                key = self._key()
-                self._redaction = Redaction("" if self._api_key_env is None else key)
-                self._client = self._new_client(key)
-            return self._client
+        client: openai.OpenAI = super().connect()
+        return client
 
     def _new_client(self, key: str) -> openai.OpenAI:
-        import httpx2  # noqa: PLC0415
+        import httpx2  # noqa: PLC0415 - slow to import
         import openai  # noqa: PLC0415
 
-        from daydream.llm.bounded import BoundedClient  # noqa: PLC0415 - likewise
-
-        timeout = httpx2.Timeout(self._read_timeout, connect=self._connect_timeout, pool=None)
-        limits = httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
-        try:
-            client = BoundedClient(timeout=timeout, limits=limits, proxies=self._proxies)
-        except (httpx2.InvalidURL, OSError, ValueError) as error:
-            names = ", ".join(connection_variables())
-            reason = one_line(self._redaction.text(str(error)))
-            raise CallError(
-                f"provider {self._name!r}: no connection can be made ({reason}); correct or unset "
-                f"these environment variables: {names}"
-            ) from error
+        client = self._http_client()
         try:
             return openai.OpenAI(
                 api_key=key,
                 base_url=self._base_url,
-                timeout=timeout,
+                timeout=self._timeout,
                 max_retries=0,
                 default_headers=self._default_headers,
                 http_client=client,
             )
         except httpx2.InvalidURL as error:
-            raise CallError(
-                f"provider {self._name!r}: found the base_url "
-                f"{self._redaction.text(self._base_url or '')!r} "
-                f"({one_line(error)}); write one such as 'https://api.openai.com/v1'"
-            ) from error
-
-    def _key(self) -> str:
-        if self._api_key_env is None:
-            # The SDK wants one; a server that needs none ignores it.
-            return NO_KEY
-        key = os.environ.get(self._api_key_env, "").strip()
-        if not key:
-            raise CallError(
-                f"provider {self._name!r}: found no key, as the environment variable "
-                f"{self._api_key_env} is not set or empty; set it in the environment or in .env"
-            )
-        if not (key.isascii() and key.isprintable()):
-            raise CallError(
-                f"provider {self._name!r}: found a key in the environment variable "
-                f"{self._api_key_env} that holds more than printable ASCII; copy it again"
-            )
-        return key
-
-    def _response(self, answer: httpx2.Response, request: Request, clock: CallClock) -> Response:
-        """Return what the provider answered, also if nobody can use it.
-
-        Raises:
-            CallFailedError: something else answered, such as a proxy with a page.
-        """
-        duration_s = clock.duration_s
-        content = self._redaction.content(answer.content)
-        content_type = answer.headers.get("content-type", "")
-        reading = read_answer(content, content_type)
-        if not reading.answered:
-            raise CallFailedError(
-                f"{request}: {self._redaction.text(reading.problem)}; {reading.remedy}",
-                status=answer.status_code,
-                again=True,
-            )
-        return Response(
-            body=reading.body,
-            headers={
-                name: self._redaction.header(value)
-                for name, value in answer.headers.items()
-                if name in KEPT_HEADERS or name.startswith(KEPT_PREFIXES)
-            },
-            started_at=clock.started_at,
-            duration_s=duration_s,
-            raw=None if reading.verbatim else RawAnswer(content, content_type),
-            problem=reading.problem,
-        )
+            raise self._bad_url(error) from error
 
     def refused(self, error: openai.APIStatusError, request: object) -> CallFailedError:
         """Return the failure of a request that was answered with an error."""
-        status = error.status_code
-        # Some providers say with 429, as of too many requests, that the account is empty.
-        no_money = error.code in NO_MONEY
-        known_as = 402 if no_money else status
-        of_embeddings = _OF_EMBEDDINGS if isinstance(request, EmbeddingRequest) else {}
-        remedies = {**_REMEDIES, **of_embeddings}
-        remedy = remedies.get(known_as, "run snakemake again later").format(
-            key=self._api_key_env or "none (api_key_env is null)"
-        )
-        message = one_line(self._redaction.text(error_message(error.body)))
-        if location := error.response.headers.get("location"):
-            message = f"a redirect to {one_line(self._redaction.text(location))}"
-            remedy = "write that origin into base_url if it may have the prompts"
-        return CallFailedError(
-            f"{request}: answered {status} {message}; {remedy}",
-            status=status,
-            again=may_pass(status) and not no_money,
-            retry_after=retry_after(error.response.headers),
-            exhausted=exhausted(error.response.headers),
+        return self.failure(
+            request,
+            status=error.status_code,
+            body=error.body,
+            headers=error.response.headers,
+            # Some providers say with 429, as of too many requests, that the account is empty.
+            known_as=402 if error.code in NO_MONEY else None,
         )
 
     def unreachable(
         self, error: openai.APIConnectionError, request: object, late: float | None
     ) -> CallFailedError:
         """Return the failure of a request that was not answered, within `late` seconds if given."""
-        if late is not None:
-            return CallFailedError(
-                f"{request}: did not answer completely in the {late:.0f} s that were left of "
-                f"the deadline; raise deadline of the provider",
-                again=False,
-            )
-        cause = error.__cause__ or error
-        kind = type(cause).__name__
-        reason = f"{kind} {one_line(self._redaction.text(str(cause)))}" if str(cause) else kind
-        proxy = proxy_variable(str(error.request.url)) if self._proxies else ""
-        check = f"check the proxy in {proxy}, then base_url" if proxy else "check base_url"
-        remedy = {
-            "ReadTimeout": f"raise read_timeout ({self._read_timeout} s) of the provider",
-            "ConnectTimeout": f"{check} and the network, or raise connect_timeout "
-            f"({self._connect_timeout} s) of the provider",
-        }.get(kind, f"{check} and the network")
-        return CallFailedError(
-            f"{request}: did not answer ({reason}); {remedy}",
-            again=True,
-            sent=kind not in UNSENT,
-        )
+        cause = error.__cause__
+        known = cause if isinstance(cause, Exception) else error
+        return self.unreached(known, request, late, url=str(error.request.url))

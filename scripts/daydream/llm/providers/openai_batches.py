@@ -6,13 +6,13 @@ https://platform.openai.com/docs/guides/batch describes them. Groq and others ha
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from daydream.files import replacing
-from daydream.llm.batches import RemoteBatch
+from daydream.llm.batches import MOST_LISTED, RemoteBatch
 from daydream.llm.failures import CallFailedError
 from daydream.llm.providers.openai import OpenAIProvider
 from daydream.llm.request import error_message, one_line
@@ -27,8 +27,6 @@ NOTE = "daydream"
 # A state that is not among these is one that the provider may still leave.
 OVER = frozenset({"completed", "failed", "expired", "cancelled", "canceled"})
 PAGE = 100
-# How many of an account's batches are looked through for one that may be ours.
-MOST_LISTED = 2_000
 
 
 def request_line(custom_id: str, body: Mapping[str, object]) -> str:
@@ -96,6 +94,10 @@ class OpenAIBatches:
         with self._failures(f"batch {remote_id}"):
             answer = client.batches.with_raw_response.cancel(remote_id)
             return _batch(_json(answer.http_response))
+
+    def holds(self, _remote: RemoteBatch, _names: Collection[str]) -> bool | None:
+        """Tell that no batch is ours by its requests: ours have a name."""
+        return False
 
     def _get(self, path: str, params: Mapping[str, object]) -> dict[str, Any]:
         import httpx2  # noqa: PLC0415 - the SDK's HTTP library, slow to import

@@ -1,0 +1,302 @@
+"""What all providers over HTTP share: a key, a client, and what an answer or a failure says.
+
+The answer is read from its bytes (`daydream.llm.reading`): typed objects of it would cost more than
+the rest of the call, and lose what they have no field for. Its time and size are bounded
+(`daydream.llm.bounded`), and the key is taken out before anything else is done with it.
+
+Anthropic and Gemini are called by plain HTTP, and not through their SDKs. The workflow retries,
+limits, bounds and reads calls itself, and sends the body that it has hashed and kept. Of an SDK it
+would use the address and two headers, for a dependency each with a retry loop, a client and types
+of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
+
+from daydream.errors import CallError
+from daydream.llm.embeddings import EmbeddingRequest
+from daydream.llm.failures import CallFailedError, exhausted, may_pass, retry_after
+from daydream.llm.proxies import connection_variables, proxy_variable
+from daydream.llm.reading import read_answer
+from daydream.llm.redaction import Redaction
+from daydream.llm.request import (
+    CallClock,
+    RawAnswer,
+    Request,
+    Response,
+    error_message,
+    one_line,
+)
+
+if TYPE_CHECKING:
+    import httpx2
+
+# Each thread that waits for an answer holds one connection.
+CONNECTIONS = 1000
+# How many seconds the check before the first call waits for a server.
+PROBE_S = 3
+NO_KEY = "none"
+# Errors that occur before anything was sent.
+UNSENT = frozenset(
+    {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"}
+)
+# The headers of an answer that are kept: those about the call, not about who made it.
+KEPT_HEADERS = frozenset(
+    {"age", "cf-ray", "content-type", "date", "request-id", "retry-after", "server", "via"}
+)
+KEPT_PREFIXES = ("anthropic-ratelimit-", "openai-", "x-ratelimit-", "x-request-id", "x-generation-")
+
+_REMEDIES = {
+    400: "change the sampling settings or the model",
+    401: "check the key in {key}",
+    402: "top up the account of the key in {key}",
+    403: "check what the key in {key} may use",
+    404: "check the model in llm_models.csv and base_url",
+    413: "shorten the prompt",
+    422: "change the sampling settings or the model",
+    429: "run snakemake again later, or with fewer --cores",
+}
+# Where a request for embeddings is refused, other settings are to be changed.
+_OF_EMBEDDINGS = {
+    400: "check the texts, and the model and dimensions of embeddings",
+    404: "check embeddings.model, and base_url",
+    413: "lower embeddings.tokens",
+    422: "check the texts, and the model and dimensions of embeddings",
+}
+
+
+class HttpProvider:
+    """A provider at `base_url` (the API's own address if None) with a key from the environment.
+
+    The key is read from the environment variable `api_key_env` at the first call, and nowhere else;
+    None is for servers without keys. Timeouts are in seconds. Without `proxies`, calls go straight
+    to the server, whatever the environment says.
+    """
+
+    # The address of the API itself; empty if the client knows it.
+    URL: ClassVar[str] = ""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        base_url: str | None = None,
+        api_key_env: str | None = None,
+        connect_timeout: float = 10,
+        read_timeout: float = 600,
+        default_headers: Mapping[str, str] | None = None,
+        proxies: bool = True,
+    ) -> None:
+        self._name = name
+        self._base_url = base_url or self.URL or None
+        self._api_key_env = api_key_env
+        self._connect_timeout = connect_timeout
+        self._read_timeout = read_timeout
+        self._default_headers = default_headers
+        self._proxies = proxies
+        self._client: Any = None
+        self._redaction = Redaction("")
+        self._lock = threading.Lock()
+
+    def __str__(self) -> str:
+        return f"provider {self._name!r}"
+
+    def check(self) -> None:
+        """Check that there is a key, and that a server listens at `base_url`.
+
+        A network that does not answer in time is not a reason to give up before a call.
+
+        Raises:
+            CallError: there is no key, or the server's name or port is wrong.
+        """
+        self._key()
+        if connection_variables():
+            # Only then can a client not be made, and the SDK is not imported for nothing.
+            self.connect()
+        url = urlsplit(self._base_url or "")
+        if not url.hostname or proxy_variable(self._base_url or ""):
+            return
+        port = url.port or (443 if url.scheme == "https" else 80)
+        try:
+            socket.create_connection((url.hostname, port), timeout=PROBE_S).close()
+        except (ConnectionRefusedError, socket.gaierror) as error:
+            raise CallError(
+                f"provider {self._name!r}: no server answers at {url.hostname}:{port} "
+                f"({error.strerror}); start the server, or correct base_url"
+            ) from error
+        except OSError:
+            return
+
+    def close(self) -> None:
+        """Close the connections."""
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
+    def connect(self) -> Any:  # noqa: ANN401 - a client of the provider's own
+        """Return the client, which is made at the first call.
+
+        Raises:
+            CallError: there is no key, or no connection can be made.
+        """
+        with self._lock:
+            if self._client is None:
+                key = self._key()
+                self._redaction = Redaction("" if self._api_key_env is None else key)
+                self._client = self._new_client(key)
+            return self._client
+
+    def complete(self, request: Request, *, within: float | None = None) -> Response:
+        """Send a request and return its answer, which must be there `within` seconds.
+
+        Raises:
+            CallError: no key, no connection, an error status, or something that is not the model's
+                answer.
+        """
+        raise NotImplementedError
+
+    def _new_client(self, key: str) -> Any:  # noqa: ANN401 - as above
+        raise NotImplementedError
+
+    def _http_client(self, headers: Mapping[str, str] | None = None) -> httpx2.Client:
+        import httpx2  # noqa: PLC0415 - slow to import
+
+        from daydream.llm.bounded import BoundedClient  # noqa: PLC0415 - imports it
+
+        limits = httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
+        try:
+            return BoundedClient(
+                timeout=self._timeout, limits=limits, proxies=self._proxies, headers=headers
+            )
+        except (httpx2.InvalidURL, OSError, ValueError) as error:
+            names = ", ".join(connection_variables())
+            reason = one_line(self._redaction.text(str(error)))
+            raise CallError(
+                f"provider {self._name!r}: no connection can be made ({reason}); correct or unset "
+                f"these environment variables: {names}"
+            ) from error
+
+    @property
+    def _timeout(self) -> httpx2.Timeout:
+        import httpx2  # noqa: PLC0415 - slow to import
+
+        return httpx2.Timeout(self._read_timeout, connect=self._connect_timeout, pool=None)
+
+    def _bad_url(self, error: Exception) -> CallError:
+        return CallError(
+            f"provider {self._name!r}: found the base_url "
+            f"{self._redaction.text(self._base_url or '')!r} "
+            f"({one_line(error)}); write one such as {self.URL or 'https://api.openai.com/v1'!r}"
+        )
+
+    def _key(self) -> str:
+        if self._api_key_env is None:
+            # The SDK wants one; a server that needs none ignores it.
+            return NO_KEY
+        key = os.environ.get(self._api_key_env, "").strip()
+        if not key:
+            raise CallError(
+                f"provider {self._name!r}: found no key, as the environment variable "
+                f"{self._api_key_env} is not set or empty; set it in the environment or in .env"
+            )
+        if not (key.isascii() and key.isprintable()):
+            raise CallError(
+                f"provider {self._name!r}: found a key in the environment variable "
+                f"{self._api_key_env} that holds more than printable ASCII; copy it again"
+            )
+        return key
+
+    def _response(self, answer: httpx2.Response, request: Request, clock: CallClock) -> Response:
+        """Return what the provider answered, also if nobody can use it.
+
+        Raises:
+            CallFailedError: something else answered, such as a proxy with a page.
+        """
+        duration_s = clock.duration_s
+        content = self._redaction.content(answer.content)
+        content_type = answer.headers.get("content-type", "")
+        reading = read_answer(content, content_type)
+        if not reading.answered:
+            raise CallFailedError(
+                f"{request}: {self._redaction.text(reading.problem)}; {reading.remedy}",
+                status=answer.status_code,
+                again=True,
+            )
+        return Response(
+            body=reading.body,
+            headers={
+                name: self._redaction.header(value)
+                for name, value in answer.headers.items()
+                if name in KEPT_HEADERS or name.startswith(KEPT_PREFIXES)
+            },
+            started_at=clock.started_at,
+            duration_s=duration_s,
+            raw=None if reading.verbatim else RawAnswer(content, content_type),
+            problem=reading.problem,
+        )
+
+    def failure(
+        self,
+        request: object,
+        *,
+        status: int,
+        body: object,
+        headers: Mapping[str, str],
+        known_as: int | None = None,
+        wait: float | None = None,
+    ) -> CallFailedError:
+        """Return the failure of a request that was answered with an error.
+
+        `known_as` is the status that the error should have had, if that is another one, and `wait`
+        the seconds that its body asks to wait.
+        """
+        meant = known_as or status
+        of_embeddings = _OF_EMBEDDINGS if isinstance(request, EmbeddingRequest) else {}
+        remedies = {**_REMEDIES, **of_embeddings}
+        remedy = remedies.get(meant, "run snakemake again later").format(
+            key=self._api_key_env or "none (api_key_env is null)"
+        )
+        message = one_line(self._redaction.text(error_message(body)))
+        if location := headers.get("location"):
+            message = f"a redirect to {one_line(self._redaction.text(location))}"
+            remedy = "write that origin into base_url if it may have the prompts"
+        told = retry_after(headers)
+        return CallFailedError(
+            f"{request}: answered {status} {message}; {remedy}",
+            status=meant,
+            again=may_pass(meant),
+            retry_after=wait if told is None else told,
+            exhausted=exhausted(headers),
+        )
+
+    def unreached(
+        self, cause: Exception, request: object, late: float | None, *, url: str
+    ) -> CallFailedError:
+        """Return the failure of a request that was not answered, within `late` seconds if given."""
+        if late is not None:
+            return CallFailedError(
+                f"{request}: did not answer completely in the {late:.0f} s that were left of "
+                f"the deadline; raise deadline of the provider",
+                again=False,
+            )
+        kind = type(cause).__name__
+        reason = f"{kind} {one_line(self._redaction.text(str(cause)))}" if str(cause) else kind
+        proxy = proxy_variable(url) if self._proxies else ""
+        check = f"check the proxy in {proxy}, then base_url" if proxy else "check base_url"
+        remedy = {
+            "ReadTimeout": f"raise read_timeout ({self._read_timeout} s) of the provider",
+            "ConnectTimeout": f"{check} and the network, or raise connect_timeout "
+            f"({self._connect_timeout} s) of the provider",
+        }.get(kind, f"{check} and the network")
+        return CallFailedError(
+            f"{request}: did not answer ({reason}); {remedy}",
+            again=True,
+            sent=kind not in UNSENT,
+        )

@@ -1,0 +1,467 @@
+"""Batches of Anthropic's and Google's APIs: each answer is asked for once and kept.
+
+The lane is the one that runs use; the servers do what the APIs document.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daydream.calls.batch import lane, sending
+from daydream.calls.batch.items import Item, Means
+from daydream.calls.batch.lane import Batching
+from daydream.calls.calling import Calls
+from daydream.calls.stop import Stop
+from daydream.catalog.records import Model
+from daydream.errors import BatchError, CallError
+from daydream.generations.row import Generation
+from daydream.llm import Providers
+from daydream.llm.dialects import Question, write
+from daydream.settings import Anthropic, BatchApi, Gemini, Settings
+from daydream.settings.budget import RunBudget
+from daydream.store.batches import BATCHES, open_records, read_records
+from daydream.store.journal import find_response
+from daydream.store.layout import generation_file
+from support.anthropic_server import AnthropicServer, Row, errored
+from support.batch_server import RefusedError
+from support.gemini_server import GeminiServer, prompt_of
+
+IN, OUT, TEXTS = 3.0, 12.0, 8
+MODEL = Model(
+    model_id="m1",
+    model="model-x",
+    provider="p",
+    display_name="M1",
+    pool="",
+    usd_per_mtok_in=IN,
+    usd_per_mtok_out=OUT,
+)
+EACH = 0.5 * (100 * IN + 10 * OUT) / 1e6
+
+
+@dataclass
+class Lane:
+    """A working directory, the requests of some texts, and runs that ask them in batches."""
+
+    url: str
+    kind: type[Anthropic | Gemini]
+    api: dict[str, Any] = field(default_factory=dict)
+    items: list[Item] = field(default_factory=list)
+    opened: list[Providers] = field(default_factory=list)
+
+    def run(self) -> Batching:
+        """Return the batches of a new run."""
+        provider = self.kind(base_url=self.url, batch=BatchApi(poll=0.02, **self.api))
+        settings = Settings.model_construct(
+            providers={"p": provider}, default_provider="p", budget=RunBudget()
+        )
+        self.items = [item(number, provider) for number in range(TEXTS)]
+        stop = Stop()
+        providers = Providers(settings.providers, base_dir=Path(), stop=stop.event)
+        self.opened.append(providers)
+        calls = Calls(settings, {"m1": MODEL}, providers, stop)
+        means = Means(
+            settings=settings,
+            models={"m1": MODEL},
+            providers=providers,
+            ledger=calls.ledger,
+            stop=stop,
+            run=calls.run,
+        )
+        return Batching(means)
+
+    def answer(self, *, wait: bool = True) -> None:
+        """Have all requests answered in batches by a new run."""
+        self.run().answer(self.missing, wait=wait)
+
+    def missing(self) -> list[Item]:
+        """Return the requests whose answers the journal lacks."""
+        return [each for each in self.items if find_response(directory(each), each.request) is None]
+
+    @staticmethod
+    def ledger() -> list[dict[str, Any]]:
+        """Return the entries of the ledger."""
+        return [json.loads(line) for line in Path("data/ledger.jsonl").read_text().splitlines()]
+
+    def events(self, event: str) -> list[dict[str, Any]]:
+        """Return the entries of one kind."""
+        return [entry for entry in self.ledger() if entry["event"] == event]
+
+
+def item(number: int, provider: Anthropic | Gemini, model: str = "model-x") -> Item:
+    row = Generation("draft", f"d_{number}", "c1", "", "pair", "t", "m1", "1", (), f"k{number}")
+    question = Question(prompt=f"text {number}", sampling={"max_tokens": 50})
+    return Item(row, write(question, provider, provider="p", model=model))
+
+
+OTHER = {"messages": [{"role": "user", "content": "another question"}]}
+
+
+def directory(each: Item) -> Path:
+    return Path(generation_file("draft", each.generation.gen_id, ""))
+
+
+def answer(body: dict[str, Any]) -> str:
+    asked = prompt_of(body) if "contents" in body else body["messages"][-1]["content"]
+    return f"answer to {asked}"
+
+
+Server = AnthropicServer | GeminiServer
+Start = Callable[..., tuple[Any, Lane]]
+KINDS: dict[str, tuple[Callable[..., Server], type[Anthropic | Gemini]]] = {
+    "anthropic": (AnthropicServer, Anthropic),
+    "gemini": (GeminiServer, Gemini),
+}
+each_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Return a function that starts a server, and gives the lane to it."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("ANTHROPIC_API_KEY", "GEMINI_API_KEY"):
+        monkeypatch.setenv(name, "sk-test-0123456789")
+    monkeypatch.delenv("DAYDREAM_RUN", raising=False)
+    monkeypatch.setattr(sending, "SETTLE_S", 0.02)
+    monkeypatch.setattr(lane, "LONGEST_PAUSE_S", 0.1)
+    running: list[Server] = []
+    lanes: list[Lane] = []
+
+    def begin(kind: str = "anthropic", **options: Any) -> tuple[Any, Lane]:
+        api = options.pop("api", {})
+        make, settings = KINDS[kind]
+        server = make(answer=answer, **options).__enter__()
+        running.append(server)
+        lanes.append(Lane(server.url, settings, api))
+        return server, lanes[-1]
+
+    yield begin
+    for each in lanes:
+        for providers in each.opened:
+            providers.close()
+    for server in running:
+        server.__exit__()
+
+
+@each_kind
+def test_answers_come_from_a_batch_at_half_the_price(start: Start, kind: str) -> None:
+    """As they came, under the hashes of direct calls; a second run asks nothing."""
+    server, own = start(kind)
+    own.answer()
+    assert own.missing() == []
+    assert set(server.sent.values()) == {1}
+    assert len(server.sent) == TEXTS
+    assert server.direct == []
+    for each in own.items:
+        response = find_response(directory(each), each.request)
+        assert response is not None
+        assert response.text == f"answer to {each.request.asked[-1][1]}"
+        assert "choices" not in response.body
+    assert sum(entry["usd"] for entry in own.events("end")) == pytest.approx(TEXTS * EACH)
+    own.answer()
+    assert sum(server.sent.values()) == TEXTS
+
+
+def test_the_requests_are_those_of_direct_calls(start: Start) -> None:
+    server, own = start()
+    own.answer()
+    (rows,) = server._rows.values()
+    sent = {row["custom_id"]: row["params"] for row in rows}
+    assert sent == {each.name: each.request.body() for each in own.items}
+    assert server.headers["x-api-key"] == "sk-test-0123456789"
+
+
+@each_kind
+def test_limits_divide_a_batch(start: Start, kind: str) -> None:
+    server, own = start(kind, api={"requests": 3})
+    own.answer()
+    assert sorted(record.size for record in read_records()) == [2, 3, 3]
+    assert len(server.batches) == 3
+
+
+def test_rows_missing_twice_and_failed(start: Start) -> None:
+    """What may pass is asked again, and what is refused for good is left for direct calls."""
+
+    def fault(name: str, row: Row) -> Row | list[Row] | None:
+        number = int(name.removeprefix("d_").partition("-")[0])
+        first = server.sent[name] == 1
+        return {
+            0: [row, row],
+            1: None if first else row,
+            2: errored(row, "api_error") if first else row,
+            3: errored(row, "invalid_request_error", "too long"),
+            4: {**row, "result": {"type": "expired"}} if first else row,
+            5: [row, {**row, "custom_id": "stranger"}],
+            6: errored(row, "overloaded_error") if first else row,
+        }.get(number, row)
+
+    server, own = start(fault=fault)
+    own.answer()
+    assert [each.generation.gen_id for each in own.missing()] == ["d_3"]
+    times = {name.partition("-")[0]: number for name, number in server.sent.items()}
+    assert times == {f"d_{n}": 2 if n in (1, 2, 4, 6) else 1 for n in range(TEXTS)}
+    assert len(own.events("end")) == TEXTS - 1
+    rejected = {entry["reason"] for entry in own.events("reject")}
+    assert rejected == {
+        "500 'scripted'",
+        "400 'too long'",
+        "'expired'",
+        "529 'scripted'",
+        "not answered",
+    }
+
+
+def test_an_expired_batch_is_asked_again(start: Start) -> None:
+    """What was answered by then is kept, and the rest is put in another batch."""
+    server, own = start(end="expired")
+    server.fault = lambda name, row: row if server.sent[name] == 1 else _ended(row)
+    own.answer()
+    assert own.missing() == []
+    assert sorted(server.sent.values()) == [1] * (TEXTS // 2) + [2] * (TEXTS // 2)
+
+
+def _ended(row: Row) -> Row:
+    message = {"type": "message", "content": [{"type": "text", "text": "late"}], "usage": {}}
+    return {**row, "result": {"type": "succeeded", "message": message}}
+
+
+@each_kind
+def test_a_cancelled_batch_keeps_its_answers(start: Start, kind: str) -> None:
+    server, own = start(kind, looks=100)
+    with pytest.raises(BatchError, match="under way"):
+        own.answer(wait=False)
+    run = own.run()
+    (record,) = open_records()
+    run.cancel(record)
+    (told,) = run.collect_ended()
+    assert f"was cancelled; {TEXTS // 2} of its answers are kept" in told
+    assert len(own.missing()) == TEXTS // 2
+    assert len(server.batches) == 1
+
+
+# Crashes and lost answers
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_batch_whose_answer_was_lost_is_found(start: Start, ended: bool) -> None:
+    """The API has no name for it: its size and time say which it is, and then its results.
+
+    Another user of the account has begun one that is as large, a little later.
+    """
+    server, own = start()
+    strangers = [{"custom_id": f"other-{n}", "params": OTHER} for n in range(TEXTS)]
+    seen: list[str] = []
+
+    def refuse(method: str, path: str) -> int | str | None:
+        seen.append(f"{method} {path}")
+        if seen.count("POST /v1/messages/batches") == 1 and method == "POST":
+            return "drop"
+        if seen.count("GET /v1/messages/batches") == 1 and method == "GET" and len(seen) == 2:
+            with server._lock:
+                server._create(strangers)
+                for each in server.batches.values() if ended else ():
+                    server._finish(each, "ended")
+        return None
+
+    server.refuse = refuse
+    own.answer()
+    assert own.missing() == []
+    assert set(server.sent.values()) == {1}
+    assert len(server.batches) == 2
+    assert sum(entry["usd"] for entry in own.events("end")) == pytest.approx(TEXTS * EACH)
+    assert own.events("lose") == []
+
+
+@each_kind
+def test_a_run_that_died_before_it_sent(
+    start: Start, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The intent is written down; a later run looks, finds nothing, and sends it once."""
+    server, own = start(kind)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(sending.Sender, "_create", die)
+        with pytest.raises(KeyboardInterrupt):
+            own.answer()
+    assert [record.state for record in read_records()] == ["intended"]
+    assert not server.batches
+    own.answer()
+    assert own.missing() == []
+    assert set(server.sent.values()) == {1}
+    assert len(own.events("begin")) == TEXTS
+
+
+@each_kind
+def test_a_run_that_died_before_it_wrote_down_the_answer(
+    start: Start, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch has begun; a later run finds it, and sends nothing."""
+    server, own = start(kind)
+    create = sending.Sender._create
+
+    def die(*arguments: Any) -> None:
+        create(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(sending.Sender, "_create", die)
+        with pytest.raises(KeyboardInterrupt):
+            own.answer()
+    assert len(server.batches) == 1
+    own.answer()
+    assert own.missing() == []
+    assert set(server.sent.values()) == {1}
+    assert sum(entry["usd"] for entry in own.events("end")) == pytest.approx(TEXTS * EACH)
+
+
+def test_a_batch_of_another_record_is_not_taken(start: Start) -> None:
+    """Two batches of one size: each record keeps its own."""
+    server, own = start(api={"requests": TEXTS // 2})
+    own.answer()
+    ids = [record.remote_id for record in read_records()]
+    assert sorted(ids) == sorted(server.batches)
+    assert set(server.sent.values()) == {1}
+
+
+@each_kind
+def test_results_that_are_gone(start: Start, kind: str) -> None:
+    """They are kept for 29 days; the batch is given up, and what it held can be asked again."""
+    server, own = start(kind)
+    server.gone = True
+    with pytest.raises(BatchError, match="is lost: its answers"):
+        own.answer()
+    assert len(own.events("lose")) == TEXTS
+    server.gone = False
+    own.answer()
+    assert own.missing() == []
+
+
+@each_kind
+@pytest.mark.parametrize("status", [429, 500, 529])
+def test_a_provider_that_cannot_be_asked_is_asked_later(
+    start: Start, kind: str, status: int
+) -> None:
+    """While it is looked at, and while its results are fetched."""
+    server, own = start(kind)
+    failed: list[str] = []
+
+    def refuse(method: str, path: str) -> int | None:
+        if method == "GET" and failed.count(path) < 2:
+            failed.append(path)
+            return status
+        return None
+
+    server.refuse = refuse
+    own.answer()
+    assert own.missing() == []
+    assert len(failed) >= 4
+    assert set(server.sent.values()) == {1}
+
+
+@each_kind
+def test_a_batch_that_is_refused_ends_the_run(start: Start, kind: str) -> None:
+    """Nothing was charged, and the line says why."""
+    begin = ("/batches", ":batchGenerateContent")
+    server, own = start(kind, refuse=lambda _, path: 400 if path.endswith(begin) else None)
+    with pytest.raises(CallError, match="answered 400 'scripted 400'"):
+        own.answer()
+    assert [record.state for record in read_records()] == ["refused"]
+    assert len(own.events("fail")) == TEXTS
+    assert not server.batches
+
+
+@each_kind
+def test_what_is_not_a_batch_is_one_line(start: Start, kind: str) -> None:
+    server, own = start(kind)
+    server.respond = lambda *_: {"status": "?"}  # type: ignore[method-assign]
+    with pytest.raises(CallError, match="answered what is not a batch"):
+        own.answer()
+    assert BATCHES.is_dir()
+
+
+# Google's own
+
+
+def test_rows_of_google_that_are_missing_twice_and_failed(start: Start) -> None:
+    """Its errors have gRPC's codes; an invalid argument is not asked again in a batch."""
+
+    def fault(name: str, row: Row) -> Row | list[Row] | None:
+        number = int(name.removeprefix("d_").partition("-")[0])
+        first = server.sent[name] == 1
+        lost = {"key": name, "error": {"code": 13, "message": "internal"}}
+        refused = {"key": name, "error": {"code": 3, "message": "too long"}}
+        return {
+            0: [row, row],
+            1: None if first else row,
+            2: lost if first else row,
+            3: refused,
+            4: [row, {**row, "key": "stranger"}],
+        }.get(number, row)
+
+    server, own = start("gemini", fault=fault)
+    own.answer()
+    assert [each.generation.gen_id for each in own.missing()] == ["d_3"]
+    times = {name.partition("-")[0]: number for name, number in server.sent.items()}
+    assert times == {f"d_{n}": 2 if n in (1, 2) else 1 for n in range(TEXTS)}
+    assert {entry["reason"] for entry in own.events("reject")} == {"'internal'", "'too long'"}
+    # A row that never came may have been charged.
+    assert [entry["reason"] for entry in own.events("lose")] == ["no row came back"]
+
+
+def test_a_batch_of_google_is_of_one_model(start: Start) -> None:
+    """The file holds the requests without it; the address has it."""
+    server, own = start("gemini")
+    run = own.run()
+    provider = Gemini(base_url=server.url)
+    own.items = [item(n, provider, model=f"model-{n % 2}") for n in range(TEXTS)]
+    run.answer(own.missing, wait=True)
+    assert own.missing() == []
+    models = [batch["metadata"]["model"] for batch in server.batches.values()]
+    assert sorted(models) == ["models/model-0", "models/model-1"]
+    sent = [json.loads(line) for line in server.files["files/f0"].splitlines()]
+    for row in sent:
+        (each,) = [each for each in own.items if each.name == row["key"]]
+        body = each.request.body()
+        assert {"model": body["model"], **row["request"]} == body
+
+
+def test_a_batch_of_google_that_expired_is_asked_again(start: Start) -> None:
+    """It has no results at all, and costs nothing."""
+    server, own = start("gemini", end="EXPIRED")
+    finish = server._finish
+
+    def once(batch: dict[str, Any], state: str) -> None:
+        finish(batch, state if batch["name"] == "batches/b0" else "SUCCEEDED")
+
+    server._finish = once
+    own.answer()
+    assert own.missing() == []
+    assert set(server.sent.values()) == {2}
+    assert len(own.events("reject")) == TEXTS
+
+
+def test_a_batch_that_google_refuses_as_a_whole(start: Start) -> None:
+    _, own = start("gemini", end="FAILED")
+    with pytest.raises(BatchError, match="was refused as a whole: the file is not valid"):
+        own.answer()
+
+
+def test_an_upload_goes_to_the_same_server_only(start: Start) -> None:
+    """The key goes with it."""
+    server, own = start("gemini")
+
+    def respond(*_: object) -> object:
+        raise RefusedError(200, {}, {"x-goog-upload-url": "http://elsewhere.invalid/upload"})
+
+    server.respond = respond
+    with pytest.raises(CallError, match="upload to 'http://elsewhere"):
+        own.answer()

@@ -1,0 +1,91 @@
+"""Judges whose rubric is read from the provider's cache, in a whole run on Anthropic's API."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from support.anthropic_server import AnthropicServer
+from support.project import Project
+
+RUBRIC = "Judge the text by these criteria, one by one. " * 120
+JUDGE = "data/1_raw/templates/evaluation/judge.txt"
+TABLE = "data/cohorts/c1/reports/parsing/calls.csv"
+TEXTS = 30
+
+
+@pytest.fixture
+def server() -> Iterator[AnthropicServer]:
+    with AnthropicServer(latency=0.05) as server:
+        yield server
+
+
+def ready(project: Project, server: AnthropicServer, rubric: str) -> None:
+    """Let one judge read all texts, after a rubric."""
+    project.spec["axes"].update(
+        combo_id=["pair"], essay_template=["grow"], draft_replicate=list(range(1, TEXTS + 1))
+    )
+    header = "id,model,provider,usd_per_mtok_in,usd_per_mtok_out"
+    prices = "usd_per_mtok_cached_in,usd_per_mtok_cache_write"
+    project.write(
+        "data/1_raw/llm_models.csv", f"{header},{prices}\nm1,claude-x,echo,3,15,0.3,3.75\n"
+    )
+    project.write(JUDGE, f"{rubric}\n{{{{ parent }}}}\nEnd with SCORE: n")
+    for stage in project.config["stages"].values():
+        stage["sampling"] = {"max_tokens": 50}
+    project.config["providers"]["echo"] = {
+        "type": "anthropic",
+        "base_url": server.url,
+        "api_key_env": "TEST_API_KEY",
+    }
+    project.save()
+
+
+def test_a_cohort_whose_judge_has_a_cache_point(project: Project, server: AnthropicServer) -> None:
+    """Nearly all of the rubric comes from the cache, and the ledger says so.
+
+    Moving the point, or taking it out, changes no text: nothing is asked again.
+    """
+    ready(project, server, RUBRIC + "{{ cache_point }}")
+    output = project.snakemake("--cores", "64", "scores", TABLE)
+    judged = [body for body in server.direct if RUBRIC in json.dumps(body)]
+    assert len(judged) == TEXTS
+    whole = TEXTS * (len(RUBRIC) // 4)
+    assert server.read / whole >= 0.9
+    entries = [json.loads(line) for line in project.read("data/ledger.jsonl").splitlines()]
+    ends = [entry for entry in entries if entry["event"] == "end"]
+    assert sum(entry["cached_tokens"] for entry in ends) == server.read
+    assert sum(entry["cache_write_tokens"] for entry in ends) == server.written
+    for entry in ends:
+        cached, written = entry["cached_tokens"], entry["cache_write_tokens"]
+        rest = entry["prompt_tokens"] - cached - written
+        usd = (3 * rest + 0.3 * cached + 3.75 * written + 15 * entry["completion_tokens"]) / 1e6
+        assert entry["usd"] == pytest.approx(usd)
+    assert f"({server.read:,} from the provider's cache)" in output
+    prompt = next(iter(project.store("evaluation/*/prompt.txt").values()))
+    assert prompt.startswith(f"{RUBRIC}\n")
+    assert "cache" not in prompt
+    with project.path(TABLE).open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert sum(int(row["cached_tokens"] or 0) for row in rows) == server.read
+    asked = len(server.direct)
+    project.write(JUDGE, f"{RUBRIC}\n{{{{ parent }}}}\nEnd with SCORE: n")
+    project.snakemake("scores")
+    assert len(server.direct) == asked
+
+
+def test_a_setting_that_the_api_lacks_ends_the_run_before_its_first_call(
+    project: Project, server: AnthropicServer
+) -> None:
+    """One line for each stage, model and setting; the plan says it too."""
+    ready(project, server, RUBRIC)
+    project.config["stages"]["draft"]["sampling"] = {"seed": "gen_id", "reasoning": "minimal"}
+    project.save()
+    output = project.snakemake("drafts", code=1)
+    assert "stage draft, model m1, seed: found 'gen_id', but Anthropic's API has no seed" in output
+    assert "max_tokens: max_tokens is not set" in output
+    assert "reasoning: found 'minimal', but Anthropic's API has no such effort" in output
+    assert server.direct == []
