@@ -39,6 +39,7 @@ class ReadyJobs(MutableSet):
         self._others = {}
         self._line_of = {}
         self._begun = Counter()
+        self.has_more = False
         self._depth = {
             name: place for place, name in enumerate(experiment.settings.stages)
         }
@@ -87,12 +88,22 @@ class ReadyJobs(MutableSet):
         return job.priority, job.rule.name, stage, bool(job.threads), needed
 
     def next(self, free):
-        """Return the texts' jobs that begin now, by what is free of each resource; then all others."""
+        """Return the texts' jobs that begin now, by what is free of each resource; then all others.
+
+        `has_more` tells whether more of them could begin now.
+        """
         free, chosen = dict(free), []
+        self.has_more = False
         for line in sorted(filter(self._lines.get, self._lines), key=self._order):
             *_, stage, takes_core, needed = line
-            room = min([AT_ONCE, *(free[name] // count for name, count in needed)])
-            taken = list(islice(self._lines[line], max(0, room)))
+            room = min(
+                [
+                    len(self._lines[line]),
+                    *(free[name] // count for name, count in needed),
+                ]
+            )
+            self.has_more |= room > AT_ONCE
+            taken = list(islice(self._lines[line], max(0, min(room, AT_ONCE))))
             for name, count in needed:
                 free[name] -= count * len(taken)
             self._begun[stage] += len(taken) if takes_core else 0
@@ -146,7 +157,11 @@ def next_in_line(open_jobs):
         # Jobs that had ended before this was asked are done with: one round for all of them.
         while self._open_jobs.acquire(blocking=False):
             pass
-        return ready.next(self.resources)
+        chosen = ready.next(self.resources)
+        if ready.has_more:
+            # Without it, the next round would be when a job has ended: that may take minutes.
+            self._open_jobs.release()
+        return chosen
 
     return property(of)
 
@@ -170,8 +185,11 @@ def select_in_line(job_selector):
     return select
 
 
-def is_new(job):
-    """Tell whether a job finds all that it needs, and nothing in its place."""
+def is_plain_and_new(job):
+    """Tell whether a job is files alone, finds all that it needs, and nothing in its place."""
+    made_by = job.rule
+    if made_by.params or made_by.benchmark or made_by.shadow_depth:
+        return False
     files = (*job.output, *job.log)
     return all(map(os.path.exists, job.input)) and not any(map(os.path.lexists, files))
 
@@ -187,7 +205,7 @@ def prepare_quickly(job_args_and_prepare):
     """
 
     def prepare(self, job):
-        if not (makes_text(job) and is_new(job)):
+        if not (makes_text(job) and is_plain_and_new(job)):
             return job_args_and_prepare(self, job)
         maker = job.rule.name
         if maker not in known_arguments:

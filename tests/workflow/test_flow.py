@@ -53,6 +53,25 @@ def test_prompts_take_no_place_of_a_call(held: Project) -> None:
     assert len(called(held)) == 120
 
 
+def test_all_places_are_taken_at_once(held: Project) -> None:
+    """Where the prompts are there already, no call waits for another one to end.
+
+    Snakemake alone begins 64 of the jobs that are ready, and looks again when one of them has ended.
+    """
+    held.spec["axes"] |= {"draft_replicate": 75}
+    held.save()
+    held.snakemake("membership")
+    prompts = [held.first("draft", number).replace("parsed", "prompt") for number in range(150)]
+    held.snakemake(*prompts)
+    held.write("hold/echo-1", "")
+    run = Run(held, "--cores", "140", "drafts")
+    until(lambda: len(called(held)) == 140)
+    held.path("hold/echo-1").unlink()
+    run.wait()
+    assert run.process.returncode == 0
+    assert len(called(held)) == 150
+
+
 def test_a_few_chains_go_ahead(held: Project) -> None:
     """What is wrong in the last stage shows before the first one is done."""
     held.edit("echo.py", "    while", "    time.sleep(0.05)\n    while")
