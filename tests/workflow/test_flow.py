@@ -56,7 +56,7 @@ def test_prompts_take_no_place_of_a_call(held: Project) -> None:
 def test_all_places_are_taken_at_once(held: Project) -> None:
     """Where the prompts are there already, no call waits for another one to end.
 
-    Snakemake alone begins 64 of the jobs that are ready, and looks again when one of them has ended.
+    Snakemake alone begins 64 of the jobs that are ready, and looks again when one has ended.
     """
     held.spec["axes"] |= {"draft_replicate": 75}
     held.save()
