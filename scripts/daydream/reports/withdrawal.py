@@ -23,6 +23,7 @@ from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
 from daydream.figures import FIGURES, FORMATS
 from daydream.generations.row import Generation
+from daydream.reports.overview import PAGES
 from daydream.reports.ranking import OUTDATED_RANKING, RANKING
 from daydream.reports.report import (
     CALLS,
@@ -90,6 +91,8 @@ def withdraw_outdated(experiment: Experiment, known: Mapping[str, Account], tell
 
 
 def _remove(experiment: Experiment, cohort: str, outdated: Collection[Report], tell: Tell) -> None:
+    if not outdated:
+        return
     paths = [*_files(COHORTS / cohort / "reports", outdated)]
     if SCORES in outdated or TEXTS in outdated:
         paths += _comparisons(cohort)
@@ -102,8 +105,8 @@ def _remove(experiment: Experiment, cohort: str, outdated: Collection[Report], t
 
 def _files(reports: Path, outdated: Collection[Report]) -> Iterator[Path]:
     """Yield every file that a run makes of outdated reports of a cohort, and these themselves."""
-    for report in outdated:
-        yield reports / report.file
+    for file in (*(report.file for report in outdated), *PAGES):
+        yield reports / file
     if SCORES in outdated:
         for table in CRITERIA:
             yield reports / "criteria" / f"{table}.csv"

@@ -34,6 +34,7 @@ RULES = (
     "batches",
     "build_explorer",
     "build_membership",
+    "build_overview",
     "check",
     "collect_batches",
     "collect_calls",
