@@ -69,6 +69,18 @@ rule batches:
             print(batches(experiment, **params))
 
 
+# Beside a run, with pages of its own: no lock, and no file that the run makes.
+rule follow:
+    log:
+        "logs/follow.log",
+    localrule: True
+    run:
+        from daydream.explorer.follow import follow
+
+        with job_log(log[0]):
+            print(follow(experiment, runlock.others, console.tell))
+
+
 rule diff:
     input:
         compared_memberships,

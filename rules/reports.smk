@@ -282,10 +282,7 @@ rule build_overview:
         "logs/overview/{cohort}.log",
     run:
         with job_log(log[0]):
-            captions = ROOT / "report"
-            write_overview(
-                dict(input.items()), captions, **wildcards, output=output
-            )
+            write_overview(wildcards.cohort, dict(input.items()), output)
 
 
 rule tables:

@@ -17,6 +17,7 @@ from daydream.tables import read_records
 from daydream.text import plural
 
 HERE = Path(__file__).parent
+CAPTIONS = HERE.parents[2] / "report"
 Rows = list[dict[str, str]]
 
 PAGES = ("overview.html", "tables.html")
@@ -59,13 +60,10 @@ class Shown(NamedTuple):
     empty: list[str]
 
 
-def write_overview(
-    files: Mapping[str, Any], captions: Path, *, cohort: str, output: Sequence[str]
-) -> None:
+def write_overview(cohort: str, files: Mapping[str, Any], output: Sequence[str]) -> None:
     """Write the overview of a cohort, and the page of its tables, to the paths in `output`.
 
-    `files` has the paths of `MADE_OF` by name, and lists of the tables to show; `captions` is the
-    directory of their captions.
+    `files` has the paths of `MADE_OF` by name, and lists of the tables to show.
 
     Raises:
         StoreError: the file system does not take a page.
@@ -74,7 +72,7 @@ def write_overview(
     rows = {name: read_records(files[name])[1] for name in MADE_OF}
     _write(overview, "overview.html.j2", cohort=cohort, **_overview(rows))
     paths = [Path(path) for name in SHOWN for path in files[name]]
-    shown = [_shown(path, Path(tables).parent, captions) for path in paths]
+    shown = [_shown(path, Path(tables).parent) for path in paths]
     _write(tables, "tables.html.j2", cohort=cohort, tables=shown, most=ROWS)
 
 
@@ -185,7 +183,7 @@ def _number(text: str, digits: int = 2) -> str:
     return f"{float(text):.{digits}f}"
 
 
-def _shown(path: Path, reports: Path, captions: Path) -> Shown:
+def _shown(path: Path, reports: Path) -> Shown:
     header, rows = read_records(path)
     file = path.relative_to(reports)
     empty = [name for name in header if rows and not any(row[name] for row in rows)]
@@ -195,7 +193,7 @@ def _shown(path: Path, reports: Path, captions: Path) -> Shown:
     return Shown(
         name=name,
         file=file.as_posix(),
-        caption=_caption(captions / f"{name}.rst"),
+        caption=_caption(CAPTIONS / f"{name}.rst"),
         columns=columns,
         rows=[[row[column] for column in columns] for row in rows[:ROWS]],
         total=len(rows),

@@ -91,8 +91,6 @@ def withdraw_outdated(experiment: Experiment, known: Mapping[str, Account], tell
 
 
 def _remove(experiment: Experiment, cohort: str, outdated: Collection[Report], tell: Tell) -> None:
-    if not outdated:
-        return
     paths = [*_files(COHORTS / cohort / "reports", outdated)]
     if SCORES in outdated or TEXTS in outdated:
         paths += _comparisons(cohort)
@@ -105,8 +103,9 @@ def _remove(experiment: Experiment, cohort: str, outdated: Collection[Report], t
 
 def _files(reports: Path, outdated: Collection[Report]) -> Iterator[Path]:
     """Yield every file that a run makes of outdated reports of a cohort, and these themselves."""
-    for file in (*(report.file for report in outdated), *PAGES):
-        yield reports / file
+    for report in outdated:
+        yield reports / report.file
+    yield from _pages(reports, outdated)
     if SCORES in outdated:
         for table in CRITERIA:
             yield reports / "criteria" / f"{table}.csv"
@@ -123,6 +122,17 @@ def _files(reports: Path, outdated: Collection[Report]) -> Iterator[Path]:
         for figure in FIGURES:
             for form in FORMATS:
                 yield reports / "figures" / f"{figure}.{form}"
+
+
+def _pages(reports: Path, outdated: Collection[Report]) -> Iterator[Path]:
+    """Yield the overview and the page of tables, if they are outdated.
+
+    Where nobody has rated, there never are ratings that would be of today.
+    """
+    rated = RATINGS in outdated and (reports / RATINGS.file).exists()
+    if rated or not {SCORES, TEXTS, CALLS}.isdisjoint(outdated):
+        for page in PAGES:
+            yield reports / page
 
 
 def _comparisons(cohort: str) -> Iterator[Path]:

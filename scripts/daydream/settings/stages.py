@@ -47,6 +47,7 @@ RULES = (
     "explorer",
     "figures",
     "filter_view",
+    "follow",
     "generate_raw",
     "import_store",
     "list_texts",
