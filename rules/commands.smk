@@ -1,4 +1,6 @@
-# Each command imports its own module: no run waits for those of the others.
+# Each command imports its own module: no run waits for those of the others. What `follow` takes, every
+# run has: the explorer.
+from daydream.explorer.follow import follow
 
 # Targets that answer a question, or do one thing to the store: no text is made for them.
 COMMANDS = (*READERS, "membership", "top", "import_store", "prune")
@@ -75,8 +77,6 @@ rule follow:
         "logs/follow.log",
     localrule: True
     run:
-        from daydream.explorer.follow import follow
-
         with job_log(log[0]):
             print(follow(experiment, runlock.others, console.tell))
 
