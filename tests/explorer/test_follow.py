@@ -8,6 +8,7 @@ from contextlib import chdir
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from daydream.explorer.follow import follow, live_page
@@ -31,6 +32,29 @@ def cohort(tmp_path: Path) -> Iterator[Cohort]:
         yield cohort
 
 
+class Following:
+    """A run that is followed until it ends."""
+
+    def __init__(self, cohort: Cohort) -> None:
+        self.run_ends = threading.Event()
+        self.told: list[str] = []
+        self.experiment = cohort.experiment()
+        self.thread = threading.Thread(target=self._follow)
+        self.thread.start()
+
+    def _follow(self) -> None:
+        tell = self.told.append
+        tell(follow(self.experiment, lambda: not self.run_ends.is_set(), tell))
+
+
+@pytest.fixture
+def following(cohort: Cohort) -> Iterator[Following]:
+    found = Following(cohort)
+    yield found
+    found.run_ends.set()
+    found.thread.join()
+
+
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 500})
@@ -43,17 +67,9 @@ def page(browser: Browser) -> Iterator[Page]:
     assert errors == []
 
 
-def test_a_page_follows_a_run(cohort: Cohort, page: Page) -> None:
+def test_a_page_follows_a_run(cohort: Cohort, page: Page, following: Following) -> None:
     """It counts, keeps its place, waits where it is switched off, and is gone after the run."""
-    live, run_ends = live_page("c1"), threading.Event()
-    told: list[str] = []
-
-    def following() -> None:
-        experiment = cohort.experiment()
-        told.append(follow(experiment, lambda: not run_ends.is_set(), told.append))
-
-    thread = threading.Thread(target=following)
-    thread.start()
+    live, told = live_page("c1"), following.told
     until(live.exists)
     page.goto(live.resolve().as_uri())
     counts = page.locator("#live")
@@ -76,16 +92,17 @@ def test_a_page_follows_a_run(cohort: Cohort, page: Page) -> None:
 
     page.locator("#follow", has_text="Following").click()
     page.evaluate("window.kept = true")
+    assert [each["id"] for each in Axe().run(page).response["violations"]] == []
     page.wait_for_timeout(1_200)
     assert page.evaluate("window.kept"), "it is switched off"
     page.reload()
     expect(page.locator("#follow")).to_have_attribute("aria-pressed", "false")
     page.locator("#follow").click()
 
-    run_ends.set()
+    following.run_ends.set()
     expect(counts).to_contain_text("It follows no run any more.")
     expect(page.locator("#follow")).to_have_count(0)
-    thread.join(20)
+    following.thread.join(20)
     assert not live.exists()
     assert len(told) == 2
     page.evaluate("window.kept = true")

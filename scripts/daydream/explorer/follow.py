@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from daydream.errors import StoreError
 from daydream.experiment.experiment import Experiment
 from daydream.explorer.page import write_explorer
 from daydream.reports.report import EXPLORER, look
@@ -36,7 +37,12 @@ def follow(
     try:
         # Asked before a page is made: the last one is of what the run has left.
         while goes_on() and not stop.is_set():
-            whole = [_make(experiment, *page, every=every) for page in pages.items()]
+            try:
+                whole = [_make(experiment, *page, every=every) for page in pages.items()]
+            except StoreError as error:
+                # The run may take away a text at this moment, to make it again.
+                tell(str(error))
+                whole = [False]
             if all(whole):
                 break
             stop.wait(every)

@@ -77,7 +77,7 @@ p { margin: 6px 0; color: {{ muted }}; }
 </head>
 <body>
 <header><h1>{{ heading }}</h1><p>{{ notes }}</p></header>
-<div id="figure"></div>
+<main id="figure"></main>
 {% for script in scripts %}<script>{{ script }}</script>
 {% endfor %}</body>
 </html>

@@ -20,7 +20,7 @@ class Follower {
     const done = outline.rows.filter((node) => outline.complete(node)).length;
     const whole = outline.rows.length;
     this.button = h("button", { type: "button", id: "follow", onclick: () => this.#turn() });
-    this.bar = h("div", { id: "live" },
+    this.bar = h("section", { id: "live", "aria-label": "Run" },
       h("progress", { max: whole, value: done, "aria-label": "Complete" }),
       h("span", {}, `${done.toLocaleString("en")} of ${whole.toLocaleString("en")} complete at ${made}`),
       every > 0 ? this.button : h("span", {}, "It follows no run any more."));
