@@ -15,6 +15,9 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
+report: "report/workflow.rst"
+
+
 include: "rules/tuning.smk"
 include: "rules/scheduler.smk"
 include: "rules/common.smk"

@@ -8,6 +8,7 @@ LOCAL_RULES = (
     "render_prompt",
     "parse_response",
     "aggregate_scores",
+    "build_overview",
 )
 workflow.localrules(*filter(None, map(name_here, LOCAL_RULES)))
 

@@ -1,4 +1,6 @@
-# Each command imports its own module: no run waits for those of the others.
+# Each command imports its own module: no run waits for those of the others. What `follow` takes, every
+# run has: the explorer.
+from daydream.explorer.follow import follow
 
 # Targets that answer a question, or do one thing to the store: no text is made for them.
 COMMANDS = (*READERS, "membership", "top", "import_store", "prune")
@@ -67,6 +69,16 @@ rule batches:
 
         with job_log(log[0]):
             print(batches(experiment, **params))
+
+
+# Beside a run, with pages of its own: no lock, and no file that the run makes.
+rule follow:
+    log:
+        "logs/follow.log",
+    localrule: True
+    run:
+        with job_log(log[0]):
+            print(follow(experiment, runlock.others, console.tell))
 
 
 rule diff:

@@ -244,13 +244,18 @@ def made_texts(wildcards):
 # Reports
 
 
+def cohorts_of(wildcards):
+    """Return the cohort of a job, or else the configured ones; a job looks at no other's files."""
+    if "cohort" in wildcards.keys():
+        return [wildcards.cohort]
+    return [] if MODE == "job" else experiment.settings.cohorts
+
+
 def tables_of_criteria(wildcards):
     """Return the tables of what judges give numbers on besides the score, of cohorts with such."""
-    if MODE == "job":
-        return []
     return [
         f"data/cohorts/{cohort}/reports/criteria/{name}.csv"
-        for cohort in experiment.settings.cohorts
+        for cohort in cohorts_of(wildcards)
         if criteria(experiment, cohort)
         for name in CRITERIA
     ]
@@ -258,11 +263,9 @@ def tables_of_criteria(wildcards):
 
 def tables_of_ratings(wildcards):
     """Return the tables of what people have said of texts, of cohorts that people have rated."""
-    if MODE == "job":
-        return []
     return [
         f"data/cohorts/{cohort}/reports/ratings/{name}.csv"
-        for cohort in experiment.settings.cohorts
+        for cohort in cohorts_of(wildcards)
         if ratings_of(experiment, cohort)
         for name in OF_RATINGS
     ]
@@ -306,6 +309,17 @@ def reported_figure(figure, form):
             "figure": figure.replace("_", " "),
             "form": "interactive" if form == "html" else "for print",
         },
+    )
+
+
+def reported_page(name):
+    """Return a page of a cohort that `snakemake --report` shows."""
+    return report(
+        f"data/cohorts/{{cohort}}/reports/{name}.html",
+        caption=f"../report/pages/{name}.rst",
+        category="Tables",
+        subcategory="{cohort}",
+        labels={"table": f"{name}, to read"},
     )
 
 

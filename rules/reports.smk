@@ -6,6 +6,7 @@ from daydream.explorer import write_explorer
 from daydream.figures import FIGURES, FORMATS
 from daydream.reports.calls import write_calls
 from daydream.reports.embeddings import embed_texts
+from daydream.reports.overview import write_overview
 from daydream.reports.ratings import write_ratings
 from daydream.reports.report import (
     CALLS,
@@ -225,16 +226,6 @@ rule filter_view:
         "../scripts/filter_view.py"
 
 
-rule tables:
-    input:
-        rules.membership.input,
-        expand(rules.tabulate_scores.output, cohort=experiment.settings.cohorts),
-        tables_of_criteria,
-        tables_of_ratings,
-        rules.unite_scores.output,
-        expand(rules.filter_view.output, view=experiment.settings.views),
-
-
 rule build_explorer:
     input:
         membership=membership_of,
@@ -270,6 +261,39 @@ rule collect_calls:
             make_report(
                 experiment, CALLS, write_calls, **wildcards, output=output[0]
             )
+
+
+# What `snakemake --report` begins with (report/workflow.rst), and the tables to read.
+rule build_overview:
+    input:
+        membership=membership_of,
+        scores=rules.aggregate_scores.output[0],
+        calls=rules.collect_calls.output[0],
+        tables=rules.tabulate_scores.output,
+        criteria=tables_of_criteria,
+        ratings=tables_of_ratings,
+        coverage=rules.tabulate_scores.output.coverage,
+        leaderboard=rules.tabulate_scores.output.leaderboard,
+        judge_agreement=rules.tabulate_scores.output.judge_agreement,
+    output:
+        overview=reported_page("overview"),
+        tables=reported_page("tables"),
+    log:
+        "logs/overview/{cohort}.log",
+    run:
+        with job_log(log[0]):
+            write_overview(wildcards.cohort, dict(input.items()), output)
+
+
+rule tables:
+    input:
+        rules.membership.input,
+        expand(rules.tabulate_scores.output, cohort=experiment.settings.cohorts),
+        tables_of_criteria,
+        tables_of_ratings,
+        rules.unite_scores.output,
+        expand(rules.filter_view.output, view=experiment.settings.views),
+        expand(rules.build_overview.output, cohort=experiment.settings.cohorts),
 
 
 # All figures of a cohort at once: starting a process that can draw takes longer than drawing.

@@ -51,7 +51,7 @@ TEXT_RULES = ("render_prompt", "generate_raw", "parse_response")
 # take none of Snakemake's.
 READERS = (
     *("plan", "explain", "diff", "combos", "restore", "check", "allocate"),
-    "batches",
+    *("batches", "follow"),
 )
 
 MODE = (

@@ -16,6 +16,7 @@ from daydream.analysis.diversity import COLUMNS as DIVERSITY
 from daydream.analysis.outputs import TABLES, write_tables
 from daydream.errors import InputError
 from daydream.figures import FIGURES, FORMATS
+from daydream.figures.intervals import interval_panel
 from daydream.figures.outputs import DRAWN, draw_figures
 from daydream.figures.tables import COLUMNS, read_tables
 from daydream.reports.calls import COLUMNS as CALLS
@@ -164,7 +165,7 @@ def test_tooltips_show_names_as_text(hostile: Path, browser: Browser) -> None:
 def test_one_score_has_no_interval_and_no_comparison(tmp_path: Path) -> None:
     """One judge, one model, no replicate: each figure says what cannot be known."""
     text = drawings(tmp_path, one_score(), calls_of(one_score(), price=""))
-    assert "1 evaluation of 1 text" in text["score_distributions"]
+    assert "1 evaluation of 1 text" in text["score_distributions"].replace("\n", " ")
     assert "No interval for 1 of 1 estimate" in text["score_distributions"]
     assert "needs two judges of one text" in text["judge_agreement"]
     assert "needs repeated scores of one text" in text["judge_agreement"]
@@ -198,9 +199,90 @@ def test_many_levels_are_cut_and_the_cut_is_said(tmp_path: Path) -> None:
     )
     text = drawings(tmp_path, frame)
     assert "By combo (12 highest and 12 lowest of 30)" in text["score_distributions"]
-    assert "Draft template (the 30 largest of 36)" in text["comparisons"]
+    assert "Draft template: row less column" in text["comparisons"]
     assert "Repeats of" not in text["judge_agreement"]
     assert "includes replicate" in text["variance"]
+
+
+MATRICES = ("template_judge", "template_model", "judge_agreement", "comparisons")
+
+
+@pytest.fixture(scope="module")
+def matrices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the directory of the drawings of a cohort with many templates, and its tables."""
+    directory = tmp_path_factory.mktemp("matrices")
+    frame = scores(combo_id=5, draft_template=9, essay_template=1, evaluation_replicate=1)
+    output = [str(directory / f"{name}.svg") for name in MATRICES]
+    draw_figures(write(directory, frame, calls_of(frame)), cohort="c1", output=output)
+    return directory
+
+
+def test_the_better_level_stands_first(matrices: Path) -> None:
+    """In a forest plot of few pairs; many pairs are a matrix with both signs."""
+    text = text_of(matrices / "comparisons.svg")
+    pairs = pd.read_csv(matrices / "comparisons.csv")
+    few = pairs[pairs["dimension"] != "draft_template"]
+    assert len(few) >= 2
+    for row in few.itertuples():
+        both = (str(row.level), str(row.other_level))
+        first, second = both if row.difference > 0 else both[::-1]
+        assert f"{first} − {second}" in text
+        assert f"{second} − {first}" not in text
+    assert "Draft template: row less column" in text
+    for difference in pairs.loc[pairs["dimension"] == "draft_template", "difference"].abs():
+        assert f"+{difference:.2f}" in text
+        assert f"−{difference:.2f}" in text
+
+
+def test_an_interval_that_leaves_its_panel_ends_in_an_arrow() -> None:
+    """And one that ends within it in a cap, on either side."""
+    rows = pd.DataFrame({"label": ["a"], "value": [1.0], "ci_low": [-9.0], "ci_high": [2.0]})
+    rows = rows.assign(text="", note="", marked=True)
+    panel = interval_panel(rows, title="t", unit="u", domain=(0.0, 3.0))
+    spec = panel.to_dict()
+    drawn = {
+        (layer["mark"].get("shape", layer["mark"]["type"]), layer["encoding"]["x"]["field"])
+        for layer in spec["layer"]
+        if layer["mark"]["type"] in ("tick", "point") and spec["datasets"][layer["data"]["name"]]
+    }
+    assert drawn == {("triangle-left", "low"), ("tick", "high"), ("point", "value")}
+
+
+def test_judges_have_one_name_everywhere(matrices: Path) -> None:
+    """Model · template."""
+    for name in ("template_judge", "judge_agreement"):
+        text = text_of(matrices / f"{name}.svg")
+        assert "em1 · et0" in text
+        assert "em1_et0" not in text
+
+
+def test_numbers_in_colours_can_be_read(matrices: Path) -> None:
+    """They are black, on colours with a contrast of 4.5:1 or more to it."""
+    for name in MATRICES:
+        drawing = (matrices / f"{name}.svg").read_text(encoding="utf-8")
+        fills = re.findall(r'fill="rgb\((\d+), (\d+), (\d+)\)"', drawing)
+        assert fills, name
+        assert min(luminance(*map(int, fill)) for fill in fills) + 0.05 > 4.5 * 0.05, name
+        assert 'fill="white"' not in re.sub(r"<(rect|path)[^>]*>", "", drawing), name
+
+
+def luminance(*channels: int) -> float:
+    """Return the relative luminance of a colour, as WCAG has it."""
+    shares = [each / 255 for each in channels]
+    linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in shares]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+def test_a_page_fits_a_phone(hostile: Path, browser: Browser) -> None:
+    """Heading and notes take the width of the screen; only the drawing scrolls sideways."""
+    context = browser.new_context(viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    page.goto((hostile / "template_judge.html").as_uri())
+    page.wait_for_selector("html[data-ready]", state="attached", timeout=20_000)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert page.locator("header p").filter(has_text="Cohort <b>c1</b>.").is_visible()
+    assert not page.locator("#figure text", has_text="Cohort <b>c1</b>.").count()
+    context.close()
 
 
 def test_two_scored_stages_have_panels_of_their_own(tmp_path: Path) -> None:

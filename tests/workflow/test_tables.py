@@ -39,6 +39,15 @@ def test_the_tables_of_a_run_and_their_report(project: Project) -> None:
     for name in CAPTIONS:
         caption = project.read(f"report/{name}.rst").splitlines()[0]
         assert caption[:40] in page, name
+    best = pd.read_csv(project.path("data/cohorts/c1/reports/summary/leaderboard.csv")).iloc[0]
+    overview = project.read("data/cohorts/c1/reports/overview.html")
+    for said in ("Cohort c1", "A slice, not the whole cohort:", f"{best['adjusted_mean']:.2f}"):
+        assert said in overview
+        assert said in page, "the report begins with the overview"
+    assert 'href=\\"data/cohorts/c1/reports/explorer/index.html' in page
+    tables = project.read("data/cohorts/c1/reports/tables.html")
+    for name, folder in FOLDERS.items():
+        assert f'href="{folder}/{name}.csv"' in tables
 
     project.config["views"]["grown"]["where"] = {"essay_templat": "grow"}
     project.save()

@@ -25,6 +25,8 @@ criteria     [{stage, judged, template, label, description, low, high}]: by what
 ratings      {number of a row: [{rater, template, score, comment}, ...]}, of `reports.ratings`
 slice        `where` and `exclude` of the run, null for the whole cohort
 total        the number of generations in the cohort, shown or not
+follows      of a page that follows a run (`daydream.explorer.follow`), {every, made}: after so many
+             seconds it loads itself again, 0 if it does so no more; at this time it was made
 chunks       for each chunk of texts, the number of its first row (`daydream.explorer.page`)
 """
 
@@ -45,10 +47,8 @@ from daydream.files import read_text
 from daydream.generations.row import Generation, own_axes
 from daydream.reports.ratings import ratings_said
 from daydream.reports.scores import lack
-from daydream.store.layout import COHORTS
 from daydream.tables import read_records
 
-SCORES = "reports/parsing/aggregated_scores.csv"
 # In the order in which the page lists them: what went wrong before what waits for it.
 STATES = ("complete", "failed", "stale", "missing", "blocked")
 
@@ -97,6 +97,7 @@ def build_index(
     accounts: Mapping[str, Account],
     chunks: list[int],
     lengths: list[int | None],
+    scores: Path,
 ) -> dict[str, Any]:
     """Return the index of a cohort; the module's docstring says what is in it."""
     stages = list(experiment.settings.stages.values())
@@ -104,7 +105,7 @@ def build_index(
     combos = Dimension("item_id" if experiment.settings.items else "combo_id", -1)
     own = [[Dimension(axis, number) for axis in own_axes(s)] for number, s in enumerate(stages)]
     place = {row.gen_id: number for number, row in enumerate(rows)}
-    scores = _read_scores(COHORTS / cohort / SCORES)
+    scored = _read_scores(scores)
     scales: dict[tuple[float, float], int] = {}
     errors: dict[int, str] = {}
     reasons: dict[int, str] = {}
@@ -116,7 +117,7 @@ def build_index(
         stage = numbers[row.stage]
         values = (row.template_id, row.llm_model_id, row.replicate, *row.dimensions)
         levels = [d.number(value) for d, value in zip(own[stage], values, strict=True)]
-        score, error = scores.get(row.gen_id, (None, ""))
+        score, error = scored.get(row.gen_id, (None, ""))
         account = accounts[row.gen_id]
         if error:
             errors[number] = error

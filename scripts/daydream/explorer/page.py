@@ -29,6 +29,7 @@ from daydream.experiment.provenance import Account
 from daydream.explorer.outline import build_index, shown_rows
 from daydream.files import read_text, replacing
 from daydream.generations.row import Generation
+from daydream.reports.report import SCORES
 from daydream.store.layout import RESPONSES, generation_file
 
 HERE = Path(__file__).parent
@@ -45,6 +46,7 @@ SCRIPTS = (
     "reader.js",
     "sample.js",
     "rate.js",
+    "follow.js",
     "app.js",
 )
 # As small as is quickly unpacked, and large enough to hold what a text and its children share.
@@ -54,9 +56,18 @@ Texts = tuple[str | None, str | None, str | None, str | None, list[tuple[str, st
 
 
 def write_explorer(
-    experiment: Experiment, cohort: str, accounts: Mapping[str, Account], output: str
+    experiment: Experiment,
+    cohort: str,
+    accounts: Mapping[str, Account],
+    output: str,
+    *,
+    scores: Path | None = None,
+    follows: Mapping[str, object] | None = None,
 ) -> None:
     """Write the page of a cohort, with the texts that are current; its scores must be there.
+
+    `scores` is their file, if it is not that of the cohort's reports. `follows` is what the index
+    says of a page that follows a run.
 
     Raises:
         StoreError: a text is not UTF-8, or the file system does not take the page.
@@ -65,7 +76,8 @@ def write_explorer(
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
     from markupsafe import Markup  # noqa: PLC0415
 
-    book = _Book(experiment, cohort, accounts)
+    scores = scores or Path(SCORES.path(cohort))
+    book = _Book(experiment, cohort, accounts, scores=scores, follows=follows)
     scripts = [*(_source("vendor", name) for name in VENDORED)]
     scripts.append("\n".join(_source("static", name) for name in SCRIPTS))
     style = _source("static", "style.css")
@@ -87,11 +99,19 @@ class _Book:
     """What the template asks for, in this order: the chunks one by one, then the index."""
 
     def __init__(
-        self, experiment: Experiment, cohort: str, accounts: Mapping[str, Account]
+        self,
+        experiment: Experiment,
+        cohort: str,
+        accounts: Mapping[str, Account],
+        *,
+        scores: Path,
+        follows: Mapping[str, object] | None,
     ) -> None:
         self._experiment = experiment
         self._cohort = cohort
         self._accounts = accounts
+        self._scores = scores
+        self._follows = follows
         self._rows = shown_rows(experiment, cohort)
         self._starts: list[int] = []
         self._lengths: list[int | None] = []
@@ -126,7 +146,9 @@ class _Book:
             accounts=self._accounts,
             chunks=self._starts,
             lengths=self._lengths,
+            scores=self._scores,
         )
+        index["follows"] = self._follows
         return _packed(json.dumps(index, ensure_ascii=False))
 
 

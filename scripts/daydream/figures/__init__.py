@@ -16,6 +16,7 @@ FIGURES = (
     "cost_quality",
     "score_distributions",
     "template_judge",
+    "template_model",
     "judge_agreement",
     "variance",
     "allocation",

@@ -10,6 +10,7 @@ from daydream.figures.intervals import interval_note, interval_panel
 from daydream.figures.layout import (
     Panel,
     figure,
+    judge_names,
     message,
     of_stage,
     prefix,
@@ -33,7 +34,7 @@ def judge_agreement(tables: Tables) -> alt.VConcatChart:
     panels: list[Panel] = []
     intervals = [pd.DataFrame(columns=["value", "ci_low"])]
     judges = sum(len(scores.judges) for scores in tables.scores)
-    parts = [(scores, of_stage(tables.judge_agreement, scores)) for scores in tables.scores]
+    parts = [(scores, _named(tables.judge_agreement, scores)) for scores in tables.scores]
     for scores, table in parts:
         start = prefix(scores, tables.scores)
         if scores.scored.empty:
@@ -70,6 +71,15 @@ def judge_agreement(tables: Tables) -> alt.VConcatChart:
             "averaged first, save for the alpha of repeats.",
             interval_note(pd.concat(intervals)),
         ],
+    )
+
+
+def _named(table: pd.DataFrame, scores: Scores) -> pd.DataFrame:
+    """Return the rows of a stage, with the names of judges that readers know them by."""
+    rows, names = of_stage(table, scores), judge_names(scores)
+    return rows.assign(
+        judge=[names.get(judge, judge) for judge in rows["judge"]],
+        other_judge=[names.get(judge, judge) for judge in rows["other_judge"]],
     )
 
 
@@ -116,7 +126,7 @@ def _lowest(rows: pd.DataFrame) -> float:
 
 
 def _correlations(scores: Scores, table: pd.DataFrame, *, start: str) -> list[Panel]:
-    judges = scores.judges[:MAX_JUDGES]
+    judges = [*judge_names(scores).values()][:MAX_JUDGES]
     pairs = table[table["measure"] == "pearson"][["judge", "other_judge", "value", "parents"]]
     pairs = pairs.set_axis(["label", "column", "value", "n"], axis=1)
     if pairs["value"].isna().all():
@@ -130,7 +140,6 @@ def _correlations(scores: Scores, table: pd.DataFrame, *, start: str) -> list[Pa
             columns=judges[:-1],
             title=f"{start}Pearson's correlation of two judges over the texts of both",
             value="correlation",
-            scale=alt.Scale(scheme=DIVERGING, domain=[-1, 1], reverse=True),
-            dark="abs(datum.value) > 0.6",
+            scale=alt.Scale(range=DIVERGING, domain=[-1, 0, 1], interpolate="rgb"),
         )
     ]

@@ -1,4 +1,4 @@
-"""Levels of a dimension compared on what they share: a forest plot."""
+"""Levels of a dimension compared on what they share: a forest plot, or a matrix of many pairs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from daydream.figures.layout import (
     Panel,
     dimension_name,
     elided,
+    few,
     figure,
     message,
     of_stage,
@@ -20,38 +21,39 @@ from daydream.figures.layout import (
     scored_counts,
     units,
 )
+from daydream.figures.matrix import matrix_panel
 from daydream.figures.tables import Tables
+from daydream.figures.theme import DIVERGING
 from daydream.text import plural
 
-MAX_PAIRS = 30
+# More pairs than this are a matrix, of so many levels.
+MAX_PAIRS, MAX_LEVELS = 30, 24
 SIGNIFICANT = 0.05
 
 
 def comparisons(tables: Tables) -> alt.VConcatChart:
-    """Return a panel per dimension with several levels, and a row per pair of them."""
+    """Return a panel per dimension with several levels."""
     panels: list[Panel] = []
     shown = [pd.DataFrame(columns=["value", "ci_low"])]
     for scores in tables.scores:
         start = prefix(scores, tables.scores)
-        parts = _parts(tables, scores)
+        table = _better_first(of_stage(tables.comparisons, scores))
         if scores.scored.empty:
             panels.append(message(f"{start}no evaluation has a score yet."))
             continue
-        if not parts:
+        if table.empty:
             panels.append(message(f"{start}no dimension has two levels to compare."))
             continue
-        shown += parts.values()
-        domain = _domain(pd.concat(parts.values()))
-        panels += [
-            interval_panel(
-                rows,
-                title=start + title,
-                unit=f"difference ({scale_name(scores)}), 95 % interval for new combos",
-                shown=_pairs(rows),
-                domain=domain,
-            )
-            for title, rows in parts.items()
-        ]
+        of_few = table.groupby("dimension")["level"].transform("size") <= MAX_PAIRS
+        shown.append(table[of_few])
+        domain = _domain(table[of_few])
+        for dimension, pairs in table.groupby("dimension", sort=False):
+            title = f"{start}{dimension_name(str(dimension))}"
+            rows = pairs.sort_values("value", ascending=False, kind="stable")
+            if len(rows) > MAX_PAIRS:
+                panels.append(_matrix(rows, title=title))
+            else:
+                panels.append(_forest(rows, title=title, scores=scores, domain=domain))
     return figure(
         panels,
         title=(
@@ -60,36 +62,72 @@ def comparisons(tables: Tables) -> alt.VConcatChart:
         ),
         notes=[
             *score_notes(tables.cohort, tables.scores),
-            "Mean of the first less that of the second, in cells of the design that are alike in "
-            "all else. Filled: p < 0.05 after Holm's correction for all pairs of all dimensions.",
+            "Mean of the first less that of the second, the better one first, in cells of the "
+            "design that are alike in all else. Filled, and in a matrix with a star: p < 0.05 "
+            "after Holm's correction for all pairs of all dimensions.",
             interval_note(pd.concat(shown)),
         ],
     )
 
 
-def _parts(tables: Tables, scores: Scores) -> dict[str, pd.DataFrame]:
-    """Return the rows of each dimension's panel by its title."""
-    table = of_stage(tables.comparisons, scores)
-    parts = {}
-    for dimension, pairs in table.groupby("dimension", sort=False):
-        rows = pairs.sort_values("difference", key=abs, ascending=False, kind="stable")
-        rows = rows.head(MAX_PAIRS).sort_values("difference", ascending=False, kind="stable")
-        more = f" (the {MAX_PAIRS} largest of {len(pairs)})" if len(pairs) > MAX_PAIRS else ""
-        parts[f"{dimension_name(str(dimension))}{more}"] = _described(rows)
-    return parts
+def _better_first(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the pairs, the level with the higher mean first."""
+    turned = table["difference"] < 0
+    return table.assign(
+        level=table["level"].mask(turned, table["other_level"]),
+        other_level=table["other_level"].mask(turned, table["level"]),
+        value=table["difference"].abs(),
+        ci_low=table["ci_low"].mask(turned, -table["ci_high"]),
+        ci_high=table["ci_high"].mask(turned, -table["ci_low"]),
+        marked=table["p_holm"] < SIGNIFICANT,
+    )
 
 
-def _described(rows: pd.DataFrame) -> pd.DataFrame:
+def _forest(
+    rows: pd.DataFrame, *, title: str, scores: Scores, domain: tuple[float, float]
+) -> Panel:
     significances = [
         "" if pd.isna(p) else ", p < 0.001" if p < 0.001 else f", p = {p:.2g}"
         for p in rows["p_holm"]
     ]
-    return rows.assign(
-        label=rows["level"] + " − " + rows["other_level"],
-        value=rows["difference"],
-        text=[f"{plural(n, 'cell')}{p}" for n, p in zip(rows["cells"], significances, strict=True)],
-        note="share no cell that has a score",
-        marked=rows["p_holm"] < SIGNIFICANT,
+    return interval_panel(
+        rows.assign(
+            label=rows["level"] + " − " + rows["other_level"],
+            text=[
+                f"{plural(n, 'cell')}{p}" for n, p in zip(rows["cells"], significances, strict=True)
+            ],
+            note="share no cell that has a score",
+        ),
+        title=title,
+        unit=f"difference ({scale_name(scores)}), 95 % interval for new combos",
+        shown=_pairs(rows),
+        domain=domain,
+    )
+
+
+def _matrix(rows: pd.DataFrame, *, title: str) -> Panel:
+    """Return all pairs: the better level's row has the difference, and the other's its opposite."""
+    names = {"level": "label", "other_level": "column", "cells": "n"}
+    ahead = rows.rename(columns=names)[["label", "column", "value", "n", "marked"]]
+    behind = ahead.rename(columns={"label": "column", "column": "label"})
+    both = pd.concat([ahead, behind.assign(value=-behind["value"])])
+    both["text"] = [
+        f"{value:+.2f}{'*' if marked else ''}".replace("-", "−")
+        for value, marked in zip(both["value"], both["marked"], strict=True)
+    ]
+    means = both.groupby("label")["value"].mean().sort_values(ascending=False, kind="stable")
+    levels, cut = few(means.to_frame(), most=MAX_LEVELS)
+    order = list(levels.index)
+    widest = both["value"].abs().max()
+    end = 1.0 if pd.isna(widest) or widest == 0 else float(widest)
+    return matrix_panel(
+        both[both["label"].isin(order) & both["column"].isin(order)],
+        rows=order,
+        columns=order,
+        title=f"{title}{cut}: row less column",
+        value="difference",
+        counted="cells",
+        scale=alt.Scale(range=DIVERGING, domain=[-end, 0, end], interpolate="rgb"),
     )
 
 
@@ -101,7 +139,10 @@ def _pairs(rows: pd.DataFrame) -> list[str]:
 
 
 def _domain(rows: pd.DataFrame) -> tuple[float, float]:
-    """Return one axis for all panels, with zero in its middle."""
-    widest = rows[["value", "ci_low", "ci_high"]].abs().max().max()
-    end = 1.0 if pd.isna(widest) or widest == 0 else float(1.05 * widest)
-    return -end, end
+    """Return one axis for all panels, from a little below zero to what holds all intervals."""
+    values = rows[["value", "ci_low", "ci_high"]]
+    low, high = values.min().min(), values.max().max()
+    if pd.isna(high) or high == low == 0:
+        return -1.0, 1.0
+    pad = 0.05 * (max(high, 0) - min(low, 0))
+    return float(min(low, 0) - pad), float(max(high, 0) + pad)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from daydream.analysis.scores import Scores
-from daydream.figures.intervals import interval_note
+from daydream.figures.intervals import interval_ends, interval_note
 from daydream.figures.layout import (
     Panel,
     dimension_name,
@@ -126,6 +126,8 @@ def _panel(scores: Scores, bins: _Bins, rows: pd.DataFrame, *, title: str) -> Pa
         ci_high=".2f",
     )
     known = rows[rows["mean"].notna()]
+    bounded = known[known["ci_low"].notna()]
+    bounded = bounded.assign(low=bounded["ci_low"], high=bounded["ci_high"])
     return alt.layer(
         alt.Chart(bars)
         .mark_tick(orient="vertical", thickness=bins.thickness, color=PALE_BLUE, opacity=1)
@@ -139,9 +141,10 @@ def _panel(scores: Scores, bins: _Bins, rows: pd.DataFrame, *, title: str) -> Pa
                 centre=".3~f",
             ),
         ),
-        alt.Chart(known[known["ci_low"].notna()])
+        alt.Chart(bounded)
         .mark_rule(color=INK, strokeWidth=2)
         .encode(x=alt.X("ci_low:Q", title=None), x2="ci_high:Q", y=y, tooltip=means),
+        *interval_ends(bounded, y=y, colour=INK, unit=None, hints=means),
         alt.Chart(known)
         .mark_circle(color=INK, size=60, opacity=1, stroke="white", strokeWidth=1.5)
         .encode(x="mean:Q", y=y, tooltip=means),

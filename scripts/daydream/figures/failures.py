@@ -6,6 +6,7 @@ import altair as alt
 import pandas as pd
 
 from daydream.analysis.coverage import failure_kinds
+from daydream.analysis.jackknife import Interval, mean_of
 from daydream.analysis.scores import Scores
 from daydream.figures.bars import bars_panel
 from daydream.figures.layout import (
@@ -46,6 +47,7 @@ def failures(tables: Tables) -> alt.VConcatChart:
             *score_notes(tables.cohort, tables.scores),
             "missing <stage>: not made, or not yet; stale <stage>: to be made again; "
             "parse: answered, but refused by the parser. "
+            "Line: 95 % interval of the whole bar, for new combos; none with too few combos. "
             "Levels of which nothing is missing are left out. Details: analysis/coverage.csv.",
         ],
     )
@@ -65,11 +67,17 @@ def _kinds(rows: pd.DataFrame) -> list[str]:
 
 def _panels(scores: Scores, rows: pd.DataFrame, kinds: list[str], *, start: str) -> list[Panel]:
     parts = [("by kind", _by_kind(scores, rows))]
+    missing = scores.rows.assign(kind=rows["kind"])
     for dimension in scores.dimensions:
         planned = scores.rows.groupby(dimension, sort=False).size()
         if len(planned) > 1:
-            parts.append((f"by {dimension_name(dimension)}", _by_level(rows, dimension, planned)))
-    end = max(part.groupby("label")["share"].sum().max() for _, part in parts)
+            parts.append(
+                (f"by {dimension_name(dimension)}", _by_level(missing, dimension, planned))
+            )
+    end = max(
+        max(part.groupby("label")["share"].sum().max(), part["ci_high"].fillna(0).max())
+        for _, part in parts
+    )
     return [
         _panel(part, kinds, end=end, title=start + title, legend=not number)
         for number, (title, part) in enumerate(parts)
@@ -77,29 +85,56 @@ def _panels(scores: Scores, rows: pd.DataFrame, kinds: list[str], *, start: str)
 
 
 def _by_kind(scores: Scores, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per kind: ``label, kind, missing, planned, share``."""
+    """Return a row per kind: ``label, kind, missing, planned, share``, and the share's interval."""
     counts = rows["kind"].value_counts().rename("missing").reset_index()
     planned = len(scores.rows)
-    return counts.assign(label=counts["kind"], planned=planned, share=counts["missing"] / planned)
+    kinds = scores.rows.assign(kind=rows["kind"])
+    intervals = [_interval(kinds["combo_id"], kinds["kind"] == kind) for kind in counts["kind"]]
+    return counts.assign(
+        label=counts["kind"],
+        planned=planned,
+        share=counts["missing"] / planned,
+        ci_low=[each.low for each in intervals],
+        ci_high=[each.high for each in intervals],
+    )
 
 
-def _by_level(rows: pd.DataFrame, dimension: str, planned: pd.Series[int]) -> pd.DataFrame:
-    """Return a row per kind and level, for the levels with the largest share missing."""
+def _interval(combos: pd.Series[str], missing: pd.Series[bool]) -> Interval:
+    """Return the 95 % interval, for new combos, of the share that is missing."""
+    return mean_of(combos, missing.astype(float)).interval(bounds=Interval(0, 1))
+
+
+def _by_level(evaluations: pd.DataFrame, dimension: str, planned: pd.Series[int]) -> pd.DataFrame:
+    """Return a row per kind and level, for the levels with the largest share missing.
+
+    `evaluations` are all that were planned; those with a score have no ``kind``.
+    """
+    rows = evaluations[evaluations["kind"].notna()]
     shares = rows.groupby(dimension, sort=False).size() / planned
     worst = shares.dropna().sort_values(ascending=False, kind="stable").index[:MAX_LEVELS]
     counts = rows.groupby([dimension, "kind"], sort=False).size().rename("missing").reset_index()
     found = counts.set_index(dimension).loc[worst].rename_axis("label").reset_index()
     found["planned"] = found["label"].map(planned)
-    return found.assign(share=found["missing"] / found["planned"])
+    intervals = {
+        level: _interval(group["combo_id"], group["kind"].notna())
+        for level, group in evaluations.groupby(dimension, sort=False)
+    }
+    return found.assign(
+        share=found["missing"] / found["planned"],
+        ci_low=[intervals[level].low for level in found["label"]],
+        ci_high=[intervals[level].high for level in found["label"]],
+    )
 
 
 def _panel(rows: pd.DataFrame, kinds: list[str], *, end: float, title: str, legend: bool) -> Panel:
-    totals = rows.groupby("label", sort=False).agg({"missing": "sum", "planned": "first"})
+    sums = {"missing": "sum", "planned": "first", "ci_low": "first", "ci_high": "first"}
+    totals = rows.groupby("label", sort=False).agg(sums)
     counts = zip(totals["missing"], totals["planned"], strict=True)
     return bars_panel(
         rows.assign(part=rows["kind"].where(rows["kind"].isin(kinds), OTHER), size=rows["share"]),
         labels=list(totals.index),
         parts=kinds,
+        intervals=totals.reset_index(),
         ends=[f"{missing:,} of {planned:,}" for missing, planned in counts],
         title=title,
         unit="share of the evaluations planned",

@@ -1,18 +1,19 @@
-"""What each judge gives to the texts of each template."""
+"""Mean scores by the templates of each stage, with each judge and with each writing model."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 import altair as alt
 import pandas as pd
 
-from daydream.analysis.scores import Scores, cells
+from daydream.analysis.scores import Scores, StageColumns, cells
 from daydream.figures.layout import (
     Panel,
     dimension_name,
     few,
     figure,
+    judge_names,
     message,
     prefix,
     score_notes,
@@ -24,14 +25,33 @@ from daydream.figures.tables import Tables
 from daydream.figures.theme import SEQUENTIAL
 from daydream.text import plural
 
-MAX_TEMPLATES, MAX_JUDGES = 40, 24
+MAX_TEMPLATES, MAX_COLUMNS = 40, 24
+COLOURS = "Colours span the whole scale."
 
 
 def template_judge(tables: Tables) -> alt.VConcatChart:
     """Return a panel a stage before the scored one: its templates by the judges."""
     panels: list[Panel] = []
     for scores in tables.scores:
-        panels += _panels(scores, start=prefix(scores, tables.scores))
+        start = prefix(scores, tables.scores)
+        found = cells(scores)
+        names = judge_names(scores)
+        stages = _several(scores)
+        if reason := _nothing(scores, found):
+            panels.append(message(f"{start}{reason}"))
+            continue
+        for number, stage in enumerate(stages):
+            panels.append(
+                _panel(
+                    scores,
+                    found.assign(column=found["judge"].map(names)),
+                    stage,
+                    columns=[*names.values()],
+                    title=f"{start}{dimension_name(stage.dimensions[0])} by judge",
+                    show_columns=not number,
+                    show_legend=number == len(stages) - 1,
+                )
+            )
     return figure(
         panels,
         title=(
@@ -40,63 +60,99 @@ def template_judge(tables: Tables) -> alt.VConcatChart:
         ),
         notes=[
             *score_notes(tables.cohort, tables.scores),
-            "A judge is a model with an evaluation template; each text counts once, however often "
-            "the judge scored it. Rows go from the highest mean to the lowest; –: no score.",
+            "A judge is a model · an evaluation template; each text counts once, however often "
+            f"the judge scored it. Rows go from the highest mean to the lowest; –: no score. "
+            f"{COLOURS}",
         ],
     )
 
 
-def _panels(scores: Scores, *, start: str) -> list[Panel]:
-    found = cells(scores)
-    if found.empty:
-        return [message(f"{start}no evaluation has a score yet.")]
-    if len(scores.stages) == 1:
-        return [message(f"{start}no template comes before the scored stage.")]
-    made = scores.rows.drop_duplicates("parent").set_index("parent")
-    judges = scores.judges[:MAX_JUDGES]
-    more = len(scores.judges) > len(judges)
-    of_judges = f" (the first {len(judges)} of {len(scores.judges)})" if more else ""
-    stages = [stage.dimensions[0] for stage in scores.stages[:-1]]
-    groups = [found.assign(label=found["parent"].map(made[stage])) for stage in stages]
-    means = [_means(group) for group in groups]
-    low, high = _domain(scores, pd.concat([each["value"] for each in means]))
+def template_model(tables: Tables) -> alt.VConcatChart:
+    """Return a panel a stage before the scored one: its templates by the models that wrote it."""
     panels: list[Panel] = []
-    for stage, group, cell in zip(stages, groups, means, strict=True):
-        templates, shown = few(_templates(scores, stage), most=MAX_TEMPLATES)
-        texts = group.groupby("label")["parent"].nunique()
-        grid = pd.MultiIndex.from_product([templates.index, judges], names=["label", "column"])
-        panels.append(
-            matrix_panel(
-                cell.reindex(grid).reset_index(),
-                rows=list(templates.index),
-                columns=judges,
-                title=f"{start}{dimension_name(stage)}{shown} by judge{of_judges}",
-                value="mean score",
-                scale=alt.Scale(scheme=SEQUENTIAL, domain=[low, high]),
-                dark=f"datum.value > {low + 0.6 * (high - low)}",
-                ends=[plural(texts.get(name, 0), "text") for name in templates.index],
-                show_columns=not panels,
-                show_legend=stage == stages[-1],
+    for scores in tables.scores:
+        start = prefix(scores, tables.scores)
+        found = cells(scores)
+        if reason := _nothing(scores, found):
+            panels.append(message(f"{start}{reason}"))
+            continue
+        means = found.groupby("parent", sort=False, as_index=False)["value"].mean()
+        for stage in _several(scores):
+            template, model, *_ = stage.dimensions
+            made = scores.rows.drop_duplicates("parent").set_index("parent")
+            panels.append(
+                _panel(
+                    scores,
+                    means.assign(column=means["parent"].map(made[model])),
+                    stage,
+                    columns=list(scores.rows[model].unique()),
+                    title=f"{start}{dimension_name(template)} by {dimension_name(model)}",
+                )
             )
-        )
-    return panels
+    return figure(
+        panels,
+        title=(
+            f"Mean score by template and model ({units(tables.scores)}): "
+            f"{scored_counts(tables.scores)}"
+        ),
+        notes=[
+            *score_notes(tables.cohort, tables.scores),
+            "Each text counts once, with the mean of its judges. Means are not corrected for "
+            "combos or judges: see the comparisons. Rows go from the highest mean to the lowest; "
+            f"–: no score. {COLOURS}",
+        ],
+    )
 
 
-def _means(found: pd.DataFrame) -> pd.DataFrame:
-    """Return mean and number of texts by template (``label``) and judge (``column``)."""
-    groups = found.rename(columns={"judge": "column"}).groupby(["label", "column"], sort=False)
-    return groups.agg(value=("value", "mean"), n=("parent", "nunique"))
+def _several(scores: Scores) -> Sequence[StageColumns]:
+    """Return the stages before the scored one; those of one template only if there is no other."""
+    stages = scores.stages[:-1]
+    several = [stage for stage in stages if scores.rows[stage.dimensions[0]].nunique() > 1]
+    return several or list(stages[-1:])
+
+
+def _nothing(scores: Scores, found: pd.DataFrame) -> str:
+    """Return why there is nothing to draw, if so."""
+    if found.empty:
+        return "no evaluation has a score yet."
+    return "" if scores.stages[:-1] else "no template comes before the scored stage."
+
+
+def _panel(
+    scores: Scores,
+    found: pd.DataFrame,
+    stage: StageColumns,
+    *,
+    columns: Sequence[str],
+    title: str,
+    show_columns: bool = True,
+    show_legend: bool = True,
+) -> Panel:
+    """Return the means of `found` by the templates of a stage and by its ``column``."""
+    of = stage.dimensions[0]
+    made = scores.rows.drop_duplicates("parent").set_index("parent")[of]
+    group = found.assign(label=found["parent"].map(made))
+    templates, cut = few(_templates(scores, of), most=MAX_TEMPLATES)
+    shown = list(columns[:MAX_COLUMNS])
+    more = f" (the first {len(shown)} of {len(columns)})" if len(columns) > len(shown) else ""
+    groups = group.groupby(["label", "column"], sort=False)
+    means = groups.agg(value=("value", "mean"), n=("parent", "nunique"))
+    grid = pd.MultiIndex.from_product([templates.index, shown], names=["label", "column"])
+    texts = group.groupby("label")["parent"].nunique()
+    return matrix_panel(
+        means.reindex(grid).reset_index(),
+        rows=list(templates.index),
+        columns=shown,
+        title=f"{title}{cut}{more}",
+        value="mean score",
+        scale=alt.Scale(range=SEQUENTIAL, domain=[scores.low, scores.high]),
+        ends=[plural(texts.get(name, 0), "text") for name in templates.index],
+        show_columns=show_columns,
+        show_legend=show_legend,
+    )
 
 
 def _templates(scores: Scores, stage: str) -> pd.DataFrame:
     """Return the means of a stage's templates, the highest first, those without a score last."""
     means = scores.rows.groupby(stage, sort=False)["value"].mean()
     return means[means.index != ""].sort_values(ascending=False, kind="stable").to_frame()
-
-
-def _domain(scores: Scores, values: pd.Series[float]) -> tuple[float, float]:
-    """Return the ends of the colours: the values', rounded outwards, within the scale."""
-    step = 1.0 if scores.high - scores.low > 2 else 0.1
-    low = max(math.floor(values.min() / step) * step, scores.low)
-    high = min(math.ceil(values.max() / step) * step, scores.high)
-    return (low, high) if high > low else (scores.low, scores.high)

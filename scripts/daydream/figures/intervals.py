@@ -34,15 +34,18 @@ def interval_panel(
     references: Sequence[float] = (0.0,),
     shown: Sequence[str] | None = None,
 ) -> Panel:
-    """Return a panel with a point and a line a row.
+    """Return a panel with a point and a line a row, and an arrow where a line leaves the panel.
 
     `rows` has the `COLUMNS`: `text` stands at the end of the row, `note` in place of a value that
     is NaN; a point that is not `marked` is hollow, and one without interval has no line. `shown`
     are the names of the rows, if they are not to be their labels.
     """
     known = rows[rows["value"].notna()]
-    bounded = known[known["ci_low"].notna() & known["ci_high"].notna()]
     low, high = domain or bounds(known, references)
+    bounded = known[known["ci_low"].notna() & known["ci_high"].notna()]
+    bounded = bounded.assign(
+        low=bounded["ci_low"].clip(low, high), high=bounded["ci_high"].clip(low, high)
+    )
     x = alt.X(
         "value:Q",
         title=unit,
@@ -67,11 +70,14 @@ def interval_panel(
     marks = pd.DataFrame({"value": list(references)})
     lines = alt.Chart(marks).mark_rule(color=MUTED, strokeDash=[3, 3]).encode(x=x)
     bars = alt.Chart(bounded).mark_rule(color=BLUE, strokeWidth=2.5)
-    points = alt.Chart(known).mark_point(filled=False, size=70, strokeWidth=2, opacity=1)
+    points = alt.Chart(known[known["value"].between(low, high)]).mark_point(
+        filled=False, size=70, strokeWidth=2, opacity=1
+    )
     notes = alt.Chart(rows[rows["value"].isna()]).encode(x=alt.value(8), y=y, text="note:N")
     return alt.layer(
         lines,
-        bars.encode(x=alt.X("ci_low:Q", title=unit), x2="ci_high:Q", y=y, tooltip=hints),
+        bars.encode(x=alt.X("low:Q", title=unit), x2="high:Q", y=y, tooltip=hints),
+        *interval_ends(bounded, y=y, colour=BLUE, unit=unit, hints=hints),
         points.encode(
             x=x,
             y=y,
@@ -88,6 +94,28 @@ def interval_panel(
         title=panel_title(title),
         view=alt.ViewConfig(stroke=FAINT),
     )
+
+
+def interval_ends(
+    rows: pd.DataFrame, *, y: alt.Y, colour: str, unit: str | None, hints: list[alt.Tooltip]
+) -> list[alt.Chart]:
+    """Return layers with the ends of lines from ``low`` to ``high``.
+
+    They are taller than the mark of the estimate, which would hide a short line. An end that is not
+    that of the interval, as the panel ends before, is an arrow.
+    """
+    layers = []
+    for end, arrow in (("low", "triangle-left"), ("high", "triangle-right")):
+        whole = rows[end] == rows[f"ci_{end}"]
+        x = alt.X(f"{end}:Q", title=unit)
+        caps = alt.Chart(rows[whole]).mark_tick(
+            orient="vertical", size=15, thickness=2, color=colour, opacity=1
+        )
+        arrows = alt.Chart(rows[~whole]).mark_point(
+            shape=arrow, size=90, filled=True, color=colour, opacity=1
+        )
+        layers += [each.encode(x=x, y=y, tooltip=hints) for each in (caps, arrows)]
+    return layers
 
 
 def interval_note(rows: pd.DataFrame, *, reason: str = FEW) -> str:

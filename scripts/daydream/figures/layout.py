@@ -14,8 +14,8 @@ from daydream.analysis.scores import Scores, lacking
 from daydream.figures.theme import EMPTY, INK, MUTED, ROW, WIDTH
 from daydream.text import plural
 
-TITLE_WIDTH = 84
-NOTE_WIDTH = 112
+TITLE_WIDTH = 60
+NOTE_WIDTH = 88
 # One chart of a figure; what altair makes of layers is the second or the third.
 Panel: TypeAlias = alt.Chart | alt.LayerChart | alt.FacetChart
 
@@ -129,6 +129,15 @@ def sentence(text: str) -> str:
 def dimension_name(column: str) -> str:
     """Return what a reader calls a dimension: ``draft_llm`` is the draft model."""
     return column.removesuffix("_id").replace("_llm", "_model").replace("_", " ")
+
+
+def judge_names(scores: Scores) -> dict[str, str]:
+    """Return what a reader calls each judge, in the design's order: model · template."""
+    template, llm, *further = scores.stage.dimensions
+    kinds = scores.rows.drop_duplicates("judge").set_index("judge")[[llm, template, *further]]
+    return {
+        str(judge): " · ".join(map(str, parts)) for judge, *parts in kinds.itertuples(name=None)
+    }
 
 
 def scored_counts(stages: Sequence[Scores]) -> str:

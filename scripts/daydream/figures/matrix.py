@@ -19,17 +19,20 @@ def matrix_panel(
     title: str,
     value: str,
     scale: alt.Scale,
-    dark: str,
     ends: Sequence[str] = (),
+    counted: str = "texts",
     show_columns: bool = True,
     show_legend: bool = True,
 ) -> Panel:
     """Return a panel of `rows` and `columns`; a cell whose value is NaN is grey.
 
-    `cells` has the columns ``label`` (the row), ``column``, ``value`` and ``n``; `value` says what
-    the value is, `dark` is the Vega expression of where `scale` gives colours too dark for black.
-    `ends` are texts that stand at the ends of rows.
+    `cells` has the columns ``label`` (the row), ``column``, ``value`` and ``n`` (of `counted`), and
+    ``text`` if numbers are not to be written with two digits; `value` says what the value is. The
+    colours of `scale` are light, so that black stands out on each. `ends` are texts that stand at
+    the ends of rows.
     """
+    if "text" not in cells:
+        cells = cells.assign(text=[f"{each:.2f}" for each in cells["value"]])
     known, empty = cells[cells["value"].notna()], cells[cells["value"].isna()]
     names = pd.DataFrame({"column": columns, "text": elided(columns, letters=32)})
     x = alt.X(
@@ -40,7 +43,7 @@ def matrix_panel(
     )
     y = rows_axis(rows)
     hints = tooltips(
-        {"label": "row", "column": "column", "value": value, "n": "texts"}, value=".3~f"
+        {"label": "row", "column": "column", "value": value, "n": counted}, value=".3~f"
     )
     legend = alt.Legend(title=value, orient="bottom", gradientLength=180, tickCount=5)
     colour = alt.Color("value:Q", scale=scale, legend=legend if show_legend else None)
@@ -56,8 +59,8 @@ def matrix_panel(
         .encode(
             x=x,
             y=y,
-            text=alt.Text("value:Q", format=".2f"),
-            color=alt.condition(dark, alt.value("white"), alt.value("black")),
+            text="text:N",
+            color=alt.value("black"),
             tooltip=hints,
         ),
         heads.encode(x=x, y=alt.value(-8), text="text:N"),

@@ -21,10 +21,11 @@ from daydream.figures.comparisons import comparisons
 from daydream.figures.cost import cost_quality
 from daydream.figures.distributions import score_distributions
 from daydream.figures.failures import failures
-from daydream.figures.heatmap import template_judge
+from daydream.figures.heatmap import template_judge, template_model
 from daydream.figures.leaderboard import leaderboard
 from daydream.figures.novelty import novelty
 from daydream.figures.tables import Tables, read_tables
+from daydream.figures.theme import FONT, INK, MUTED
 from daydream.figures.variance import variance
 from daydream.figures.writers import writer_judge
 from daydream.files import replacing
@@ -36,6 +37,7 @@ DRAWN: Mapping[str, Figure] = {
     "cost_quality": cost_quality,
     "score_distributions": score_distributions,
     "template_judge": template_judge,
+    "template_model": template_model,
     "judge_agreement": judge_agreement,
     "variance": variance,
     "allocation": allocation,
@@ -59,12 +61,23 @@ PAGE = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).fro
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data: blob:; \
 style-src 'unsafe-inline'; script-src 'unsafe-eval' {{ digests }}">
-<meta name="viewport" content="width=device-width">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{{ title }}</title>
-<style>body { margin: 0; background: white; } #figure { width: max-content; }</style>
+<style>
+body { margin: 0; background: white; color: {{ ink }}; font: 14px/1.45 {{ font }}; }
+header { display: none; padding: 12px 14px 0; overflow-wrap: anywhere; }
+h1 { margin: 0; font-size: 18px; line-height: 1.25; }
+p { margin: 6px 0; color: {{ muted }}; }
+#figure { width: max-content; }
+@media (max-width: 640px) {
+  header { display: block; }
+  #figure { display: block; width: auto; overflow-x: auto; }
+}
+</style>
 </head>
 <body>
-<div id="figure"></div>
+<header><h1>{{ heading }}</h1><p>{{ notes }}</p></header>
+<main id="figure"></main>
 {% for script in scripts %}<script>{{ script }}</script>
 {% endfor %}</body>
 </html>
@@ -107,13 +120,22 @@ def page(spec: Mapping[str, Any], *, title: str) -> str:
     text = json.dumps(spec, ensure_ascii=True).replace("<", "\\u003c")
     actions = {"export": True, "source": False, "compiled": False, "editor": False}
     options = json.dumps({"mode": "vega-lite", "renderer": "svg", "actions": actions})
+    heading = spec["title"]
     scripts = [
         vl_convert.javascript_bundle(vl_version=VEGA_LITE),  # type: ignore[call-arg]
-        f"vegaEmbed('#figure', {text}, {options}).then("
+        # On a phone, whatever is wider than the screen scrolls; heading and notes take its width.
+        f"const spec = {text}; if (matchMedia('(max-width: 640px)').matches) "
+        f"{{ delete spec.title; spec.padding = 10; }} "
+        f"vegaEmbed('#figure', spec, {options}).then("
         f"() => document.documentElement.setAttribute('data-ready', ''))",
     ]
     return PAGE.render(
         title=title,
+        heading=" ".join(heading["text"]),
+        notes=" ".join(heading["subtitle"]),
+        font=FONT,
+        ink=INK,
+        muted=MUTED,
         digests=Markup(" ".join(_digest(script) for script in scripts)),  # noqa: S704
         scripts=[Markup(script) for script in scripts],  # noqa: S704
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import altair as alt
 
 # Liberation Sans is in vl-convert, which draws SVG and PNG; Arial has the same widths.
@@ -18,8 +16,10 @@ PALE_BLUE = "#9cc6e0"
 # Colours that the colour-blind tell apart: Okabe and Ito, Color Universal Design, 2008, without
 # black and yellow, which do not stand out from text or from white.
 PALETTE = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#7f7f7f"]
-SEQUENTIAL: Final = "blues"
-DIVERGING: Final = "blueorange"
+# The ends of colours in matrices, all of them light: black numbers stand on each with a contrast of
+# 7:1 or more.
+SEQUENTIAL = ["#f1f6fa", "#5fa8d3"]
+DIVERGING = ["#e8932f", "#f4f2ee", "#5fa8d3"]
 
 WIDTH = 460
 ROW = 24
@@ -31,7 +31,8 @@ def theme() -> alt.theme.ThemeConfig:
     """Return the theme."""
     return {
         "background": "white",
-        "padding": 18,
+        # Text that another font makes wider stays within the drawing.
+        "padding": {"left": 40, "right": 80, "top": 18, "bottom": 18},
         "config": {
             "font": FONT,
             "title": {

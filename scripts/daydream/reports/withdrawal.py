@@ -23,6 +23,7 @@ from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
 from daydream.figures import FIGURES, FORMATS
 from daydream.generations.row import Generation
+from daydream.reports.overview import PAGES
 from daydream.reports.ranking import OUTDATED_RANKING, RANKING
 from daydream.reports.report import (
     CALLS,
@@ -104,6 +105,7 @@ def _files(reports: Path, outdated: Collection[Report]) -> Iterator[Path]:
     """Yield every file that a run makes of outdated reports of a cohort, and these themselves."""
     for report in outdated:
         yield reports / report.file
+    yield from _pages(reports, outdated)
     if SCORES in outdated:
         for table in CRITERIA:
             yield reports / "criteria" / f"{table}.csv"
@@ -120,6 +122,17 @@ def _files(reports: Path, outdated: Collection[Report]) -> Iterator[Path]:
         for figure in FIGURES:
             for form in FORMATS:
                 yield reports / "figures" / f"{figure}.{form}"
+
+
+def _pages(reports: Path, outdated: Collection[Report]) -> Iterator[Path]:
+    """Yield the overview and the page of tables, if they are outdated.
+
+    Where nobody has rated, there never are ratings that would be of today.
+    """
+    rated = RATINGS in outdated and (reports / RATINGS.file).exists()
+    if rated or not {SCORES, TEXTS, CALLS}.isdisjoint(outdated):
+        for page in PAGES:
+            yield reports / page
 
 
 def _comparisons(cohort: str) -> Iterator[Path]:

@@ -91,6 +91,9 @@ class TargetOptions(Section):
     usd_per_judgement: NumberFrom0 | None = Field(
         default=None, description="`allocate`: what a judgement costs; with `components`."
     )
+    follow: Positive = Field(
+        default=30, description="`follow`: the seconds from one page to the next."
+    )
     count: Count = Field(default=30, description="`top`: how many texts to list.")
     by: Text = Field(
         default="shrunk_mean",

@@ -11,6 +11,8 @@ import atexit
 import fcntl
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -35,10 +37,7 @@ def enter() -> list[str]:
     if _held:
         return _found
     try:
-        RUNS.mkdir(parents=True, exist_ok=True)
-        mutex = os.open(RUNS / "mutex", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(mutex, fcntl.LOCK_EX)
+        with _alone():
             known = sorted(RUNS.glob("*.lock"))
             others = [text for path in known if (text := _alive(path))]
             own = os.open(_own(), os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
@@ -48,8 +47,6 @@ def enter() -> list[str]:
             if not others:
                 for path in SNAKEMAKE_LOCKS.glob("*.lock"):
                     path.unlink(missing_ok=True)
-        finally:
-            os.close(mutex)
         if len(known) > len(others):
             # A run that ends by itself removes its announcement, so one was killed.
             remove_leftovers()
@@ -57,6 +54,28 @@ def enter() -> list[str]:
         return []
     _found.extend(others)
     return others
+
+
+def others() -> list[str]:
+    """Describe each live run but this one."""
+    try:
+        with _alone():
+            known = sorted({*RUNS.glob("*.lock")} - {_own()})
+            return [text for path in known if (text := _alive(path))]
+    except OSError:
+        return []
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Keep other runs from entering, and from looking, meanwhile."""
+    RUNS.mkdir(parents=True, exist_ok=True)
+    mutex = os.open(RUNS / "mutex", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(mutex, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(mutex)
 
 
 def _leave(pid: int) -> None:

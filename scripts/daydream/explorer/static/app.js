@@ -701,7 +701,7 @@ function renderNotices() {
       parts.push(`${lacking.length.toLocaleString("en")} of ${plural(outline.rows.length, "generation")} not complete (${found.join(", ")})`);
     }
     if (unscored.length) parts.push(`${plural(unscored.length, "score")} missing`);
-    notices.push(h("details.warning.partial", {}, h("summary", {}, `Partial: ${parts.join(", ")}`),
+    notices.push(h("details.warning.partial", { id: "partial" }, h("summary", {}, `Partial: ${parts.join(", ")}`),
       stateTable(stages), reasons([...new Set([...lacking, ...unscored])])));
   }
   $("notices").replaceChildren(...notices);
@@ -781,6 +781,34 @@ function chooseView(view) {
   arrange();
   reveal(selected);
   remember();
+}
+
+// A run that the page follows
+
+// What a page that loaded itself again would lose.
+function busy() {
+  return rates || $("help").open || (pinned && !comparison()) || getSelection().type === "Range"
+    || document.activeElement?.matches("input, select, textarea");
+}
+
+function place() {
+  const scrolled = [virtual.scrollElement, $("pane"), grid.box].map((box) => box.scrollTop);
+  return {
+    scrolled, closed: [...closed].map((node) => node.number), focus: document.activeElement?.id,
+    open: [...document.querySelectorAll("details[open][id]")].map(({ id }) => id),
+  };
+}
+
+// The nodes of a page are those of the one before: all generations of the design, made or not.
+function takePlace(kept) {
+  if (!kept) return;
+  for (const id of kept.open) $(id).open = true;
+  if (!choice.hits) {
+    closed = new Set(kept.closed.map((number) => outline.nodes[number]));
+    arrange();
+  }
+  [virtual.scrollElement, $("pane"), grid.box].forEach((box, number) => { box.scrollTop = kept.scrolled[number]; });
+  if (kept.focus) $(kept.focus)?.focus({ preventScroll: true });
 }
 
 // Events
@@ -926,4 +954,8 @@ renderNotices();
 renderControls();
 arrange();
 await followHash();
+if (index.follows) {
+  document.querySelector(".bar").after(new Follower(index.follows, outline, { busy, place }).bar);
+  takePlace(keptPlace());
+}
 document.documentElement.dataset.ready = "";

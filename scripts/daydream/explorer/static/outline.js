@@ -76,10 +76,10 @@ class Outline {
     return node.stage >= 0 && this.index.stages[node.stage].scored;
   }
 
-  // The template and the model of a scored generation, and its stage's further dimensions.
+  // The model and the template of a scored generation, and its stage's further dimensions.
   judgeOf(node) {
     const [template, model, , ...further] = this.ownDimensions[node.stage];
-    return [template, model, ...further].map((d) => this.level(node, d)).join(" · ");
+    return [model, template, ...further].map((d) => this.level(node, d)).join(" · ");
   }
 
   level(node, dimension) {

@@ -1,0 +1,51 @@
+"""`snakemake follow`: pages beside a run, which waits for nothing and loses nothing."""
+
+from __future__ import annotations
+
+import signal
+
+from support.background import Run, until
+from support.project import Project
+from support.provider_server import ProviderServer
+
+LIVE = "data/cohorts/c1/reports/explorer/live.html"
+
+
+def test_pages_follow_a_run_to_its_end(project: Project) -> None:
+    """The run's lock stays, each generation is asked for once, and only the run's page remains."""
+    live = project.path(LIVE)
+    with ProviderServer(latency=3) as server:
+        project.serve(server.url)
+        run = Run(project, "--cores", "4", "explorer")
+        until(lambda: server.history)
+        follower = Run(project, "--cores", "1", "follow", "--config", "follow=0.5")
+        until(live.exists)
+        first = live.stat().st_mtime_ns
+        until(lambda: live.stat().st_mtime_ns > first)
+        server.latency = 0
+        output = run.wait()
+        assert run.process.returncode == 0, output
+        said = follower.wait()
+        assert follower.process.returncode == 0, said
+        assert LIVE in said
+        assert not live.exists()
+        assert project.path("data/cohorts/c1/reports/explorer/index.html").exists()
+        calls = sum(row["template_id"] != "same" for row in project.membership())
+        assert len(server.history) == calls
+
+
+def test_following_ends_with_ctrl_c(project: Project) -> None:
+    """At once, and without a trace."""
+    with ProviderServer(latency=3) as server:
+        project.serve(server.url)
+        run = Run(project, "--cores", "4", "explorer")
+        until(lambda: server.history)
+        follower = Run(project, "--cores", "1", "follow")
+        until(project.path(LIVE).exists)
+        follower.signal(signal.SIGINT)
+        said = follower.wait(20)
+        assert "Traceback" not in said
+        assert not project.path(LIVE).exists()
+        server.latency = 0
+        assert run.wait()
+        assert run.process.returncode == 0
