@@ -125,7 +125,7 @@ known_resources = {}
 def settle_resources(job):
     """Find out what a job of a text needs, now that all that it is made from is there.
 
-    Each job of a rule needs the same, but for the place in a pool: a tenth of a job's time.
+    Jobs of a rule need the same, but for the place in a pool. Asking took a tenth of a job's time.
     """
     job.reset_params_and_resources()
     asked = [name for name, need in job.rule.resources.items() if need.is_evaluable()]
