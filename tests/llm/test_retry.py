@@ -140,8 +140,8 @@ def test_attempts_share_the_deadline(server: ProviderServer, connect: Open) -> N
     server.script(failure(503, retry_after=1), Reply(delay=20))
     begin = time.monotonic()
     with pytest.raises(CallError, match="left of the deadline"):
-        connect(deadline=2).complete(request())
-    assert time.monotonic() - begin < 10
+        connect(deadline=6).complete(request())
+    assert time.monotonic() - begin < 15
     assert len(server.history) == 2
 
 
