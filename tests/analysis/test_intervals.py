@@ -23,7 +23,7 @@ from support.simulation import simulated
 
 EXPERIMENTS = 300
 # Where each experiment goes through all of a table: a rate twice as high as it should be is found.
-DRAWN = 40
+DRAWN = 60
 COMBOS = 20
 SD = {"combo_id": 0.5, "draft": 0.6, "essay": 0.6, "residual": 0.7}
 BIAS = {"em0": -0.3, "em1": 0.3}
