@@ -78,9 +78,9 @@ def test_what_is_said_twice_counts_once(tmp_path: Path) -> None:
     other = "anna,judge,e_1,8,,,,,\nanna,judge,e_2,,e_1,a,,,\n"
     found = problems(tmp_path, b=HEADER + other)
     assert found == [
-        "[ratings] b.csv, line 2: found another answer of 'anna' about the same than in a.csv, "
+        "[ratings] b.csv, line 2: found an answer of 'anna' that contradicts the one in a.csv, "
         "line 2; remove one of the two",
-        "[ratings] b.csv, line 3: found another answer of 'anna' about the same than in a.csv, "
+        "[ratings] b.csv, line 3: found an answer of 'anna' that contradicts the one in a.csv, "
         "line 3; remove one of the two",
     ]
     again = "anna,judge,e_1,8,,,,,00000000\n"
@@ -129,3 +129,15 @@ def test_a_text_that_is_gone_counts_as_a_mistake_only_by_hand(tmp_path: Path) ->
     assert "line 3, column gen_id: found 'e_8', which is not a text of the cohorts c1" in first
     assert "did you mean 'e_1'?" in first
     assert "line 4, column gen_id: found 'v_1', a generation of the stage evaluation" in second
+
+
+def test_a_score_of_another_scale_is_kept_apart(tmp_path: Path) -> None:
+    """It is not read as one of today's scale, within that or not."""
+    header = "rater,template,gen_id,score,score_min,score_max\n"
+    rows = load(tmp_path, a=f"{header}anna,judge,e_1,50,0,100\nanna,judge,e_2,4,0,9\n")
+    assert [row.old_scale for row in rows] == ["0 to 100", ""]
+
+
+def test_the_suffix_may_be_in_capitals(tmp_path: Path) -> None:
+    (tmp_path / "A.CSV").write_text(HEADER + "anna,judge,e_1,7,,,,,\n")
+    assert len(load_ratings(tmp_path, TEMPLATES).rows) == 1

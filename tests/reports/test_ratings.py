@@ -67,3 +67,32 @@ def test_a_rating_is_of_the_text_that_was_read(project: Project) -> None:
         in_slice = [row["gen_id"] for row in listed(cohort, experiment)]
     selected = [row.gen_id for row in texts if row.combo_id == changed.combo_id]
     assert in_slice == [*selected, "e_gone"]
+
+
+def test_what_is_said_twice_and_of_other_scales(project: Project) -> None:
+    """With and without digests, a pair in either order, a score that was given of 100."""
+    cohort = Cohort(project, generations=28, size=200)
+    cohort.fill()
+    cohort.build()
+    one, other = (row.gen_id for row in cohort.of("essay", "grow")[:2])
+    digest = text_sha256(project.read(f"data/gens/essay/{one}/parsed.txt"))[:16]
+    header = "rater,template,gen_id,other_gen_id,choice,score,text_sha256,score_min,score_max"
+    rows = [
+        f"anna,judge,{one},,,5,{digest},0,9",
+        f"anna,judge,{one},,,5,,,",
+        f"anna,judge,{one},{other},a,,{digest},,",
+        f"anna,judge,{other},{one},b,,,,",
+        f"anna,judge,{other},,,50,,0,100",
+    ]
+    project.write(FILE, "\n".join([header, *rows, ""]))
+    with chdir(project.dir):
+        found = listed(cohort, cohort.experiment())
+    assert [(row["line"], row["error"]) for row in found] == [
+        ("2", ""),
+        ("4", ""),
+        ("6", "it was given on a scale of 0 to 100, and judge has another one now"),
+    ]
+    project.write(FILE, "\n".join([header, rows[2], f"anna,judge,{other},{one},a,,,,", ""]))
+    with chdir(project.dir):
+        found = listed(cohort, cohort.experiment())
+    assert [row["error"] for row in found] == ["", f"it contradicts {FILE}, line 2"]

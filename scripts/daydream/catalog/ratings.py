@@ -8,6 +8,7 @@
     stage                       the scored stage; may be empty if only one has such texts
     cohort                      the cohort that the page was of
     text_sha256, other_sha256   the first digits of the digests of the texts as they were read
+    score_min, score_max        the scale that the rater saw, if the page has written it
     comment, rated_at           whatever else there is to say, and when
 
 A row has either a score or a choice. Only the form of a row is judged here, and the template that
@@ -33,7 +34,7 @@ CHOICES = ("a", "b", "tie")
 _REQUIRED = ("rater", "template", "gen_id")
 _OPTIONAL = (
     *("score", "other_gen_id", "choice", "stage", "cohort"),
-    *("text_sha256", "other_sha256", "comment", "rated_at"),
+    *("text_sha256", "other_sha256", "comment", "rated_at", "score_min", "score_max"),
 )
 _DIGITS = re.compile(r"[0-9a-f]{8,64}|")
 
@@ -44,7 +45,8 @@ Templates = Mapping[str, Mapping[str, Template]]
 class Rating:
     """What one person says of one text, or of two; `file` and `line` are where it stands.
 
-    `score` is None for a pair, `choice` and `other_gen_id` are empty for a single text.
+    `score` is None for a pair, `choice` and `other_gen_id` are empty for a single text. `old_scale`
+    is the scale of the score if it is not that of the template, in words.
     """
 
     file: str
@@ -55,6 +57,7 @@ class Rating:
     gen_id: str
     other_gen_id: str
     score: float | None
+    old_scale: str
     choice: str
     cohort: str
     text_sha256: str
@@ -69,8 +72,13 @@ class Rating:
         return self.score, turned if self.gen_id > self.other_gen_id else self.choice
 
     @property
+    def of_what(self) -> tuple[str, ...]:
+        """By whom and of what it is said; a pair in either order."""
+        return (self.rater, self.stage, self.template, *sorted([self.gen_id, self.other_gen_id]))
+
+    @property
     def subject(self) -> tuple[str, ...]:
-        """By whom and of what it is said: a pair in either order, a text as it was read."""
+        """The same, of the texts as they were read."""
         texts = [self.gen_id + self.text_sha256]
         if self.choice:
             texts = sorted([*texts, self.other_gen_id + self.other_sha256])
@@ -93,8 +101,9 @@ def load_ratings(directory: Path, templates: Templates) -> Ratings:
         InputError: everything that is wrong with the form of any of them.
     """
     problems = Problems(CODE)
-    found = directory.glob("*.csv")
-    files = tuple(sorted(path for path in found if not path.name.startswith(".")))
+    found = directory.iterdir() if directory.is_dir() else ()
+    tables = [path for path in found if path.suffix.lower() == ".csv" and path.is_file()]
+    files = tuple(sorted(path for path in tables if not path.name.startswith(".")))
     known: dict[tuple[str, ...], Rating] = {}
     for path in files:
         for row in scan_table(path, problems, required=_REQUIRED, optional=_OPTIONAL):
@@ -104,7 +113,7 @@ def load_ratings(directory: Path, templates: Templates) -> Ratings:
             first = known.setdefault(rating.subject, rating)
             if first.said != rating.said:
                 where = f"{first.file}, line {first.line}"
-                other = f"found another answer of {rating.rater!r} about the same than in {where}"
+                other = f"found an answer of {rating.rater!r} that contradicts the one in {where}"
                 problems.add(path, other, "remove one of the two", line=row.line)
     problems.check()
     return Ratings(files, tuple(known.values()))
@@ -134,6 +143,7 @@ class _Reader:
                 remedy = "write 8 to 64 digits of the text's SHA-256, or leave the cell empty"
                 self._refuse(column, "which is not the beginning of a digest", remedy)
         is_pair = bool(cells["choice"] or cells["other_gen_id"])
+        old_scale = "" if is_pair else self._old_scale(template)
         if is_pair:
             self._check_pair()
         return Rating(
@@ -144,7 +154,8 @@ class _Reader:
             template=cells["template"],
             gen_id=cells["gen_id"],
             other_gen_id=cells["other_gen_id"],
-            score=None if is_pair else self._score(template),
+            score=None if is_pair else self._score(None if old_scale else template),
+            old_scale=old_scale,
             choice=cells["choice"],
             cohort=cells["cohort"],
             text_sha256=cells["text_sha256"],
@@ -188,6 +199,18 @@ class _Reader:
             self._refuse("other_gen_id", "for a pair", "name the other text")
         elif cells["other_gen_id"] == cells["gen_id"]:
             self._refuse("other_gen_id", "which is the first text too", "name another text")
+
+    def _old_scale(self, template: Template | None) -> str:
+        """Return the scale that the rater saw, in words, if the template has another one now."""
+        given = [self._row.values[column] for column in ("score_min", "score_max")]
+        if template is None or not all(given):
+            return ""
+        ends = [
+            read_number(self._path, self._row, column, self._problems)
+            for column in ("score_min", "score_max")
+        ]
+        is_same = None in ends or ends == [template.score_min, template.score_max]
+        return "" if is_same else " to ".join(given)
 
     def _score(self, template: Template | None) -> float | None:
         if not self._row.values["score"]:

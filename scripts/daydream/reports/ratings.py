@@ -44,7 +44,12 @@ class Said(NamedTuple):
 def ratings_said(
     experiment: Experiment, cohort: str, accounts: Mapping[str, Account]
 ) -> Iterator[Said]:
-    """Yield the ratings of a cohort's selected texts, in the order of the files and their rows."""
+    """Yield the ratings of a cohort's selected texts, in the order of the files and their rows.
+
+    What is said without the digest of a text may be of the same version as what is said with it:
+    what is said alike counts once, and a contradiction counts as what was said first.
+    """
+    counted: dict[tuple[str, ...], Rating] = {}
     present = {row.gen_id for row in experiment.memberships[cohort]}
     for rating in ratings_of(experiment, cohort):
         texts = [(rating.gen_id, rating.text_sha256), (rating.other_gen_id, rating.other_sha256)]
@@ -56,7 +61,20 @@ def ratings_said(
                 else f"{gen_id} is not a text of the cohort any more"
                 for gen_id, digest in read
             ]
-            yield Said(rating, next(filter(None, errors), ""))
+            error = next(filter(None, [*errors, _error_of_scale(rating)]), "")
+            first = rating if error else counted.setdefault(rating.of_what, rating)
+            if first.said != rating.said:
+                error = f"it contradicts {first.file}, line {first.line}"
+            if error or first is rating:
+                yield Said(rating, error)
+
+
+def _error_of_scale(rating: Rating) -> str:
+    if not rating.old_scale:
+        return ""
+    return (
+        f"it was given on a scale of {rating.old_scale}, and {rating.template} has another one now"
+    )
 
 
 def _error(

@@ -6,6 +6,7 @@
 const RATED_HEADER = [
   "rater", "cohort", "stage", "template", "gen_id", "text_sha256", "score",
   "other_gen_id", "other_sha256", "choice", "comment", "rated_at", "seed",
+  "score_min", "score_max",
 ];
 const CHOICES = [["a", "A is better", "←"], ["tie", "A tie", "0"], ["b", "B is better", "→"]];
 // Enough digits to tell a text from what it was before it was made again.
@@ -112,13 +113,13 @@ class Rating {
 
   // One item
 
-  // What has been said of an item, by this person on this criterion; a text that was made again is another.
+  // What has been said of an item, by this person on this criterion; a text that was made again is another, and so is another scale.
   #answer(item) {
     return this.known.get(this.#name(this.state.rater, item.ids, item.digests, this.criterion));
   }
 
-  #name(rater, ids, digests, { judged, template }) {
-    return [rater, judged, template, ...ids.map((id, side) => id + digests[side]).sort()].join("\n");
+  #name(rater, ids, digests, { judged, template, low, high }) {
+    return [rater, judged, template, `${low} to ${high}`, ...ids.map((id, side) => id + digests[side]).sort()].join("\n");
   }
 
   // Note something about the item that is shown.
@@ -126,8 +127,8 @@ class Rating {
     const item = this.items[this.place];
     let answer = this.#answer(item);
     if (!answer) {
-      const { judged, template } = this.criterion;
-      answer = { rater: this.state.rater, judged, template, score: null, choice: "", comment: "" };
+      const { judged, template, low, high } = this.criterion;
+      answer = { rater: this.state.rater, judged, template, low, high, score: null, choice: "", comment: "" };
       this.state.answers.push(answer);
       this.known.set(this.#name(answer.rater, item.ids, item.digests, answer), answer);
     }
@@ -280,7 +281,7 @@ class Rating {
     const { cohort } = this.outline.index;
     const rows = here.map((each) => [
       rater, cohort, each.judged, each.template, each.ids[0], each.digests[0], each.score,
-      each.ids[1], each.digests[1], each.choice, each.comment, each.at, each.seed,
+      each.ids[1], each.digests[1], each.choice, each.comment, each.at, each.seed, each.low, each.high,
     ].map((cell) => String(cell ?? "")));
     saveText(csvText([RATED_HEADER, ...rows]), `${`${cohort}-${rater}`.replace(/[^\p{L}\p{N}._-]+/gu, "_")}.csv`, "text/csv");
     this.#tell(`${plural(here.length, "rating")} exported.`);
