@@ -235,8 +235,11 @@ class ProviderServer:
     async def shut(self) -> None:
         """Stop listening and drop all connections."""
         self._server.close()
-        for transport in list(self._connections):
-            transport.abort()
+        # A connection that has just been accepted is known some steps of the loop later.
+        for _ in range(10):
+            for transport in list(self._connections):
+                transport.abort()
+            await asyncio.sleep(0)
         await self._server.wait_closed()
 
     def received(self, call: Call) -> Reply:
