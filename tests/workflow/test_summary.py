@@ -318,7 +318,9 @@ def test_an_input_that_is_edited_during_a_run_is_named(project: Project) -> None
         project.read("echo.py") + "\n\ndef complete(body, echo=complete):\n"
         "    if 'Grow this' in body['messages'][-1]['content']:\n"
         "        path = Path('data/1_raw/templates/essay/grow.txt')\n"
-        "        path.write_text(path.read_text().replace('Grow this', 'Let it grow'))\n"
+        "        edited = Path(f'edited-{hashlib.sha256(repr(body).encode()).hexdigest()}')\n"
+        "        edited.write_text(path.read_text().replace('Grow this', 'Let it grow'))\n"
+        "        edited.replace(path)\n"
         "    return echo(body)\n",
     )
     output = project.snakemake("scores", "evaluations")
