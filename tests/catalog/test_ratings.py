@@ -138,6 +138,13 @@ def test_a_score_of_another_scale_is_kept_apart(tmp_path: Path) -> None:
     assert [row.old_scale for row in rows] == ["0 to 100", ""]
 
 
+def test_an_export_may_hold_a_text_on_the_old_scale_and_on_the_new_one(tmp_path: Path) -> None:
+    """The page asks again after an edit of the scale, and exports both answers."""
+    header = "rater,template,gen_id,score,text_sha256,score_min,score_max\n"
+    old, new = "anna,judge,e_1,50,01234567,0,100\n", "anna,judge,e_1,4,01234567,0,9\n"
+    assert [row.score for row in load(tmp_path, a=header + old + new)] == [50, 4]
+
+
 def test_the_suffix_may_be_in_capitals(tmp_path: Path) -> None:
     (tmp_path / "A.CSV").write_text(HEADER + "anna,judge,e_1,7,,,,,\n")
     assert len(load_ratings(tmp_path, TEMPLATES).rows) == 1

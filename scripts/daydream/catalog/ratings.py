@@ -78,11 +78,9 @@ class Rating:
 
     @property
     def subject(self) -> tuple[str, ...]:
-        """The same, of the texts as they were read."""
-        texts = [self.gen_id + self.text_sha256]
-        if self.choice:
-            texts = sorted([*texts, self.other_gen_id + self.other_sha256])
-        return (self.rater, self.stage, self.template, *texts)
+        """The same, of the texts as they were read, and on the scale that the rater saw."""
+        texts = [self.gen_id + self.text_sha256, self.other_gen_id + self.other_sha256]
+        return (self.rater, self.stage, self.template, self.old_scale, *sorted(texts))
 
 
 class Ratings(NamedTuple):

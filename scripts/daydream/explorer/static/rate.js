@@ -119,7 +119,8 @@ class Rating {
   }
 
   #name(rater, ids, digests, { judged, template, low, high }) {
-    return [rater, judged, template, `${low} to ${high}`, ...ids.map((id, side) => id + digests[side]).sort()].join("\n");
+    const scale = ids.length === 1 ? `${low} to ${high}` : "";
+    return [rater, judged, template, scale, ...ids.map((id, side) => id + digests[side]).sort()].join("\n");
   }
 
   // Note something about the item that is shown.
