@@ -101,27 +101,25 @@ workflow.register_envvars(*experiment.settings.key_names & os.environ.keys())
 
 def covered_rows():
     """Return the generations that the targets of this run cover."""
-    stages = requested_stages() or experiment.settings.stages
-    return own_scope().covered(stages, files=not target_rules())
+    return own_scope().covered(requested_stages())
 
 
 def tell_the_plan():
     """Say at the end of a dry run what there is, and what a run would make."""
     with suppress(DaydreamError):
         found = own_scope()
-        stages = requested_stages() or experiment.settings.stages
         rows = covered_rows()
         forecasts, embeddings = planned(experiment, found.accounts, rows.values())
         console.tell(dry_run_summary(rows, found.accounts, forecasts))
         if embeddings and makes_tables():
             console.tell(embeddings)
         if forecasts:
-            tell_obstacles(found, stages)
+            tell_obstacles(found, rows)
 
 
-def tell_obstacles(found, stages):
-    """Say what would keep a run from its first job, such as a missing key."""
-    if lines := obstacles(experiment, found, stages, embeds=makes_tables()):
+def tell_obstacles(found, rows):
+    """Say what would keep a run of these generations from its first job, such as a missing key."""
+    if lines := obstacles(experiment, found, rows, embeds=makes_tables()):
         console.tell("\n".join(["A run would end before its first job:", *lines]))
 
 
@@ -182,7 +180,7 @@ def tell_whole_plan():
     from daydream.planning.plan import report as plan
 
     print(plan(experiment, "data/plan.csv"))
-    tell_obstacles(own_scope(), experiment.settings.stages)
+    tell_obstacles(own_scope(), own_scope().rows)
 
 
 def expected_answers():
@@ -199,25 +197,24 @@ def check_start():
 
     Reports that it would have made again are taken away, as after any other failure.
     """
-    if not is_to_run() or own_scope().only_looks:
+    if not is_to_run() or own_scope().only_looks or only_looked():
         return
     if taken := take_in():
         count = f"{len(taken)} answer{'s' * (len(taken) > 1)}"
         console.tell(
             f"Took in {count} that an earlier run had to keep in {taken[0].parents[5]}."
         )
-    if stages := requested_stages():
-        found = own_scope()
-        check_refresh(experiment, found, stages)
-        check_budget(experiment, found, stages)
-        check_calls(experiment, found, stages)
-        try:
-            check_providers(experiment, found, stages)
-            if makes_tables():
-                check_all_embeddings(experiment, found)
-        except DaydreamError:
-            withdraw_outdated(experiment, found.accounts, console.tell)
-            raise
+    found, rows = own_scope(), covered_rows()
+    check_refresh(experiment, found, rows)
+    check_budget(experiment, found, rows)
+    check_calls(experiment, found, rows)
+    try:
+        check_providers(experiment, found, rows)
+        if makes_tables():
+            check_all_embeddings(experiment, found)
+    except DaydreamError:
+        withdraw_outdated(experiment, found.accounts, console.tell)
+        raise
 
 
 def target_names():
@@ -266,12 +263,12 @@ def makes_tables():
 
 
 def requested_stages():
-    """Return the stages whose generations this run may make, by the targets it was given."""
-    targets = target_rules()
-    if only_looked():
-        return []
+    """Return the stages whose texts are the targets of this run; all, if reports are among them."""
     of_stages = stage_targets()
-    if targets and targets <= of_stages.keys():
+    targets = target_rules()
+    files = [str(file) for file in workflow.dag.targetfiles]
+    texts_only = targets <= of_stages.keys() and not any(map(is_report_file, files))
+    if texts_only and (targets or own_scope().named):
         return [of_stages[name] for name in targets]
     return list(experiment.settings.stages)
 

@@ -155,7 +155,7 @@ def rows_in_batches():
     if key not in in_batches:
         found = own_scope()
         rows, wanted = [], []
-        if MODE != "job" and not (found.named or found.only_looks):
+        if not (MODE == "job" or found.named or found.only_looks or only_looked()):
             rows, wanted = found.workload(requested_stages())
         needed = {*wanted}
         asked = batched(experiment, [row for row in rows if row.gen_id in needed])

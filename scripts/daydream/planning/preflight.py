@@ -3,13 +3,14 @@
 A refresh that would refresh nothing is refused too, a budget that could not be kept, and settings
 that the API of a model does not have.
 
-Only providers that the run will ask count. A cohort whose answers are all in the journal needs no
-key.
+Each check is given the generations that the run covers: those of its targets, and their ancestors,
+which it makes first. Only providers that it will ask count. A cohort whose answers are all in the
+journal needs no key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 
 from daydream.calls.bound import answer_limit
 from daydream.calls.prices import most_of
@@ -25,13 +26,13 @@ from daydream.planning.scope import Scope
 
 
 def obstacles(
-    experiment: Experiment, scope: Scope, stages: Iterable[str], *, embeds: bool = False
+    experiment: Experiment, scope: Scope, rows: Mapping[str, Generation], *, embeds: bool = False
 ) -> list[str]:
-    """Return what would keep a run of these stages from its first job: the errors' lines.
+    """Return what would keep a run of these generations from its first job: the errors' lines.
 
     `embeds`: the run makes the tables that need embeddings.
     """
-    wanted, found = list(stages), []
+    found = []
     for check in (
         check_refresh,
         check_budget,
@@ -41,59 +42,53 @@ def obstacles(
     ):
         try:
             if check is not check_all_embeddings or embeds:
-                check(experiment, scope, wanted)
+                check(experiment, scope, rows)
         except InputError as error:
             found += str(error).splitlines()
     return found
 
 
-def check_all_embeddings(experiment: Experiment, scope: Scope, _: Iterable[str] = ()) -> None:
+def check_all_embeddings(
+    experiment: Experiment, scope: Scope, _: Mapping[str, Generation] | None = None
+) -> None:
     """Refuse a run that could not get the embeddings of its texts (`check_embeddings`)."""
     check_embeddings(experiment, scope.rows, scope.accounts)
 
 
-def check_refresh(experiment: Experiment, scope: Scope, stages: Iterable[str]) -> None:
+def check_refresh(experiment: Experiment, _: Scope, rows: Mapping[str, Generation]) -> None:
     """Refuse a run with `refresh` that would ask for no new answer.
 
-    `stages` are those whose generations the run may make.
-
     Raises:
-        InputError: the slice matches no generation of these stages, but at most their children.
+        InputError: the slice matches none of these generations, but at most their children.
     """
-    wanted = list(stages)
-    if not experiment.settings.refresh:
-        return
-    if not experiment.choices.refreshes(n for n, row in scope.rows.items() if row.stage in wanted):
+    if experiment.settings.refresh and not experiment.choices.refreshes(rows):
+        stages = ", ".join(dict.fromkeys(row.stage for row in rows.values()))
         problems = Problems("config")
         problems.add(
             "refresh=true",
-            f"where and exclude match no generation of {', '.join(wanted)} that a model answers",
+            f"where and exclude match no generation of {stages} that a model answers",
             "a generation that is only the parent of a match keeps its answer: leave conditions on "
             "later stages out of where, or name another target",
         )
         problems.check()
 
 
-def check_providers(experiment: Experiment, scope: Scope, stages: Iterable[str]) -> None:
+def check_providers(experiment: Experiment, scope: Scope, rows: Mapping[str, Generation]) -> None:
     """Refuse a run that would ask a provider which cannot answer.
-
-    `stages` are those whose generations the run may make.
 
     Raises:
         InputError: one line per provider, with the number of generations that wait for it.
     """
-    wanted = set(stages)
     waiting: dict[str, list[str]] = {}
-    for name, row in scope.waiting.items():
-        answered = scope.accounts[name].raw.kind == "current"
-        if row.stage in wanted and not answered and not recipes.is_copy(experiment, row):
-            model = experiment.catalog.models[row.llm_model_id]
-            waiting.setdefault(experiment.settings.provider_of(model.provider), []).append(name)
+    for row in _unanswered(experiment, scope, rows):
+        model = experiment.catalog.models[row.llm_model_id]
+        provider = experiment.settings.provider_of(model.provider)
+        waiting.setdefault(provider, []).append(row.gen_id)
     faults = {name: fault for name in waiting if (fault := _fault(experiment, name))}
     if not faults:
         return
     # Worth its time now: an answer that is in the journal needs no provider.
-    expected = forecasts(experiment, scope.accounts, scope.rows.values())
+    expected = forecasts(experiment, scope.accounts, rows.values())
     problems = Problems("call")
     for name, fault in faults.items():
         asked = [row for row in waiting[name] if expected[row].state in ("call", "waiting")]
@@ -104,7 +99,7 @@ def check_providers(experiment: Experiment, scope: Scope, stages: Iterable[str])
     problems.check()
 
 
-def check_budget(experiment: Experiment, scope: Scope, stages: Iterable[str]) -> None:
+def check_budget(experiment: Experiment, scope: Scope, rows: Mapping[str, Generation]) -> None:
     """Refuse a run whose budget could not be kept: the most that a call can take must be known.
 
     Raises:
@@ -115,11 +110,8 @@ def check_budget(experiment: Experiment, scope: Scope, stages: Iterable[str]) ->
     in_usd = any(budget.usd is not None for budget in budgets)
     if not in_usd and all(budget.tokens is None for budget in budgets):
         return
-    wanted = set(stages)
     problems = Problems("budget")
-    for row in _kinds(experiment, scope):
-        if row.stage not in wanted:
-            continue
+    for row in _paid_kinds(experiment, scope, rows):
         who = f"stage {row.stage}, model {row.llm_model_id}"
         if answer_limit(recipes.body_settings(experiment, row)) is None:
             found = "nothing bounds an answer, so that no budget in USD or tokens can be kept"
@@ -133,21 +125,18 @@ def check_budget(experiment: Experiment, scope: Scope, stages: Iterable[str]) ->
     problems.check()
 
 
-def check_calls(experiment: Experiment, scope: Scope, stages: Iterable[str]) -> None:
+def check_calls(experiment: Experiment, scope: Scope, rows: Mapping[str, Generation]) -> None:
     """Refuse a run with settings that the API of a model does not have.
 
     Raises:
         InputError: a line for each setting of each stage and model.
     """
-    wanted = set(stages)
     problems = Problems("call")
     found: set[tuple[str, Lack]] = set()
     seen = set()
-    for name, row in scope.waiting.items():
+    for row in _unanswered(experiment, scope, rows):
         kind = row.stage, row.template_id, row.llm_model_id, row.dimensions
-        if kind in seen or row.stage not in wanted or recipes.is_copy(experiment, row):
-            continue
-        if scope.accounts[name].raw.kind == "current":
+        if kind in seen:
             continue
         seen.add(kind)
         question = recipes.question_of(experiment, row, "")
@@ -159,16 +148,27 @@ def check_calls(experiment: Experiment, scope: Scope, stages: Iterable[str]) -> 
     problems.check()
 
 
-def _kinds(experiment: Experiment, scope: Scope) -> Iterator[Generation]:
+def _unanswered(
+    experiment: Experiment, scope: Scope, rows: Mapping[str, Generation]
+) -> Iterator[Generation]:
+    """Yield those of the generations that a model has to answer."""
+    for name, row in rows.items():
+        account = scope.accounts[name]
+        if account.raw.kind != "current" and not recipes.is_copy(experiment, row):
+            yield row
+
+
+def _paid_kinds(
+    experiment: Experiment, scope: Scope, rows: Mapping[str, Generation]
+) -> Iterator[Generation]:
     """Yield a generation of each kind of paid call: of its stage, model and settings."""
     seen = set()
-    for row in scope.waiting.values():
+    for row in _unanswered(experiment, scope, rows):
         kind = row.stage, row.llm_model_id, row.dimensions
-        if kind not in seen and not recipes.is_copy(experiment, row):
+        if kind not in seen:
             seen.add(kind)
-            model = experiment.catalog.models[row.llm_model_id]
-            provider = experiment.settings.provider_of(model.provider)
-            if experiment.settings.providers[provider].type != "local":
+            provider = recipes.provider_of(experiment, row)
+            if provider.type != "local":
                 yield row
 
 

@@ -72,18 +72,12 @@ class Scope:
         wanted = {link.name for name in stages for link in chain(links, name)}
         return {name: row for name, row in self.rows.items() if row.stage in wanted}
 
-    def covered(self, stages: Collection[str], *, files: bool) -> Mapping[str, Generation]:
-        """Return the generations that a run covers.
-
-        Args:
-            stages: those whose texts the targets are.
-            files: whether files of generations are the only targets.
-        """
-        if not (files and self.named):
-            return self.rows_of(stages)
+    def covered(self, stages: Collection[str]) -> Mapping[str, Generation]:
+        """Return the generations that targets of these stages and the named ones cover."""
         generations = self._experiment.generations
         beside = [generations[name] for name in self._named if name in generations]
-        return {row.gen_id: row for row in with_lineage(self._experiment, beside)}
+        lineage = {row.gen_id: row for row in with_lineage(self._experiment, beside)}
+        return self.rows_of(stages) | lineage
 
     def workload(self, stages: Collection[str]) -> tuple[list[Generation], list[str]]:
         """Return what is to be made for the stages, and those of it that need an answer."""
