@@ -385,8 +385,41 @@ def test_a_cache_point_is_a_place_and_leaves_no_text(
     assert prompt == Prompt(render(plain, {"parent": "text"}, name=NAME), points)
 
 
+@pytest.mark.parametrize(
+    ("template", "text", "point"),
+    [
+        ("rubric\n{{ cache_point }}\n{{ parent }}", "rubric\ntext", 7),
+        ("rubric\r\n{{ cache_point }}\r\n{{ parent }}", "rubric\ntext", 7),
+        ("rubric\n  {{cache_point}} \n\n{{ parent }}", "rubric\n\ntext", 7),
+        ("{{ cache_point }}\n{{ parent }}", "text", 0),
+        ("rubric\n{% if parent %}\n\t{{ cache_point }}\n{% endif %}", "rubric\n\n", 8),
+        # It does not stand alone.
+        ("rubric {{ cache_point }}\n{{ parent }}", "rubric \ntext", 7),
+        ("rubric\n{{ cache_point }} \t{{ parent }}", "rubric\n \ttext", 7),
+        ("{{ parent }}{{ cache_point }}\nrubric", "text\nrubric", 4),
+        ("rubric\n{{ cache_point }}", "rubric\n", 7),
+    ],
+)
+def test_a_line_that_holds_a_cache_point_alone_is_no_line(
+    template: str, text: str, point: int
+) -> None:
+    assert render_marked(template, {"parent": "text"}, name=NAME) == Prompt(text, (point,))
+
+
+def test_a_raw_cache_point_is_text() -> None:
+    template = "{% raw %}\n{{ cache_point }}\n{% endraw %}"
+    assert render(template, {}, name=NAME) == "\n{{ cache_point }}\n"
+
+
+def test_errors_below_a_cache_point_name_their_line() -> None:
+    with pytest.raises(TemplateError, match="line 3"):
+        render("a\n{{ cache_point }}\n{{ nothing }}", {}, name=NAME)
+
+
 def test_a_value_of_that_name_is_a_value() -> None:
     """An item or a dimension may be called so."""
+    prompt = render_marked("{{ cache_point }}\na", {"cache_point": "own"}, name=NAME)
+    assert prompt == Prompt("own\na", ())
     prompt = render_marked("a{{ cache_point }}", {"cache_point": "own"}, name=NAME)
     assert prompt == Prompt("aown", ())
 

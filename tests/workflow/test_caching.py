@@ -72,9 +72,10 @@ def test_a_cohort_whose_judge_has_a_cache_point(project: Project, server: Anthro
         rows = list(csv.DictReader(file))
     assert sum(int(row["cached_tokens"] or 0) for row in rows) == server.read
     asked = len(server.direct)
-    project.write(JUDGE, f"{RUBRIC}\n{{{{ parent }}}}\nEnd with SCORE: n")
-    project.snakemake("scores")
-    assert len(server.direct) == asked
+    for point in ("", "{{ cache_point }}\n"):
+        project.write(JUDGE, f"{RUBRIC}\n{point}{{{{ parent }}}}\nEnd with SCORE: n")
+        project.snakemake("scores")
+        assert len(server.direct) == asked
 
 
 def test_a_setting_that_the_api_lacks_ends_the_run_before_its_first_call(

@@ -21,12 +21,14 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from daydream.catalog.cache_lines import CACHE_POINT, without_cache_lines
 from daydream.errors import Problem, TemplateError, nearest
 from daydream.text import clipped
 
 # Importing Jinja2 takes 80 ms, which every call of the workflow would pay; only renders need it.
 if TYPE_CHECKING:
     from jinja2 import Template, nodes
+    from jinja2.lexer import Token, TokenStream
     from jinja2.sandbox import SandboxedEnvironment
 
 # What a template calls its parent's text: the first name is ours, the others are those of templates
@@ -56,7 +58,6 @@ class Prompt(NamedTuple):
 
 # What `{{ cache_point }}` becomes until the prompt is there. NUL is in no text, and no value can
 # know the number.
-CACHE_POINT = "cache_point"
 _MARK = f"\0{secrets.randbits(128)}\0"
 
 
@@ -69,12 +70,13 @@ def render_marked(template_text: str, variables: Mapping[str, object], *, name: 
     """Return the prompt that a template makes of `variables`.
 
     `name` is the template's path, for errors. Threads may render at the same time; a template is
-    compiled once. A cache point, `{{ cache_point }}`, leaves nothing in the text.
+    compiled once. A cache point, `{{ cache_point }}`, leaves nothing in the text, and nothing of a
+    line that it stands on alone.
 
     Raises:
         TemplateError: the source is not a template, or it asks for what it may not or cannot have.
     """
-    template = _compile(name, template_text)
+    template = _compile(name, template_text, CACHE_POINT in variables)
     try:
         marked = template.render({CACHE_POINT: _MARK, **variables})
     except Exception as error:  # a template can raise whatever an expression can
@@ -183,10 +185,11 @@ def _needed(node: nodes.Node) -> Iterator[tuple[str, str | None, int]]:
 
 
 @lru_cache(maxsize=1024)
-def _compile(name: str, text: str) -> Template:
+def _compile(name: str, text: str, own_point: bool = False) -> Template:
+    """Compile a template; `own_point`: a variable of its own is called `cache_point`."""
     from jinja2 import TemplateSyntaxError, nodes  # noqa: PLC0415 - as above
 
-    environment = _environment()
+    environment = _environment(own_point)
     try:
         tree = environment.parse(text, name, name)
         other = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
@@ -206,9 +209,10 @@ def _compile(name: str, text: str) -> Template:
     return environment.template_class.from_code(environment, code, environment.make_globals(None))
 
 
-@lru_cache(maxsize=1)
-def _environment() -> SandboxedEnvironment:
+@lru_cache(maxsize=2)
+def _environment(own_point: bool = False) -> SandboxedEnvironment:
     from jinja2 import StrictUndefined, TemplateRuntimeError, Undefined  # noqa: PLC0415 - as above
+    from jinja2.ext import Extension  # noqa: PLC0415
     from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
 
     class Environment(ImmutableSandboxedEnvironment):
@@ -217,6 +221,10 @@ def _environment() -> SandboxedEnvironment:
             if isinstance(obj, Mapping) and attribute in obj:
                 return obj[attribute]
             return super().getattr(obj, attribute)
+
+    class CacheLines(Extension):
+        def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
+            yield from without_cache_lines(stream)
 
     def printable(value: object) -> object:
         """Refuse what prints as its address: a method not called, a `map` without a `join`."""
@@ -233,6 +241,7 @@ def _environment() -> SandboxedEnvironment:
         autoescape=False,
         keep_trailing_newline=True,
         finalize=printable,
+        extensions=() if own_point else (CacheLines,),
     )
     del environment.filters["random"], environment.globals["lipsum"]
     return environment

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from daydream.catalog.prompts import CACHE_POINT, COPY
+from daydream.catalog.cache_lines import CACHE_POINT
+from daydream.catalog.prompts import COPY
 from daydream.catalog.records import Combo, Template
 from daydream.experiment.experiment import Experiment
 from daydream.files import text_sha256
