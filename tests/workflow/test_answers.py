@@ -67,6 +67,45 @@ def test_a_truncated_answer_gets_more_tokens(project: Project) -> None:
         assert len(server.history) == 3
 
 
+def test_an_answer_of_reasoning_alone(project: Project) -> None:
+    """What to do is what the stage's settings leave to do."""
+    stage = project.config["stages"]["draft"]
+    stage["sampling"] = {"max_tokens": 100}
+    spent = Reply(body=completion(None, finish_reason="length"))
+    with ProviderServer() as server:
+        project.serve(server.url)
+        server.script(spent)
+        output = " ".join(project.snakemake("drafts", *ONE, code=1).split())
+        assert "all its tokens went into reasoning" in output
+        assert "set stages.draft.on_truncation: grow and max_tokens_limit" in output
+        stage |= {"on_truncation": "grow", "max_tokens_limit": 200}
+        project.save()
+        server.script(spent)
+        output = " ".join(project.snakemake("drafts", *ONE, code=1).split())
+        assert "raise stages.draft.max_tokens_limit" in output
+        assert [call.body["max_tokens"] for call in server.history] == [100, 200]
+        stage["max_tokens_limit"] = 400
+        project.save()
+        project.snakemake("drafts", *ONE)
+        assert [call.body["max_tokens"] for call in server.history] == [100, 200, 400]
+
+
+def test_an_answer_that_stopped_early(project: Project) -> None:
+    """It is not taken for a whole one; it is kept, and asked again where that is allowed."""
+    early = Reply(body=completion("So far", finish_reason="error"))
+    with ProviderServer() as server:
+        project.serve(server.url)
+        server.script(early)
+        output = " ".join(project.snakemake("drafts", *ONE, code=1).split())
+        assert "the model stopped before its end (finish_reason 'error')" in output
+        assert "stages.draft.resample" in output
+        project.config["stages"]["draft"]["resample"] = 1
+        project.save()
+        project.snakemake("drafts", *ONE)
+        assert len(server.history) == 2
+        assert metadata(project, "draft")["finish_reason"] == "stop"
+
+
 def test_refresh_and_restore(project: Project) -> None:
     """A new answer for the slice alone; the old one stays, and can count again, without a call."""
     project.snakemake()

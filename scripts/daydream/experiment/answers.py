@@ -15,7 +15,9 @@ from daydream.experiment.experiment import Experiment
 from daydream.generations.row import Generation
 from daydream.llm.bodies import most_tokens_in
 from daydream.llm.dialects import write
+from daydream.llm.endings import unfinished
 from daydream.llm.request import Request, Response, derive_seed
+from daydream.settings.stages import Stage
 from daydream.store.journal import find_response, journaled, read_entry
 from daydream.store.layout import RESPONSES, generation_file
 
@@ -125,19 +127,28 @@ def larger(request: Request, limit: int | None) -> Request | None:
     return request.with_max_tokens(min(2 * tokens, limit))
 
 
+def told_of(request: Request, response: Response) -> dict[str, object]:
+    """Return what metadata.json says of an answer, as far as parsing needs it."""
+    return {
+        "mode": "llm",
+        "finish_reason": response.finish_reason,
+        "truncated": response.truncated,
+        "sampling": request.settings,
+    }
+
+
 def refusal(
     experiment: Experiment, generation: Generation, request: Request, response: Response
 ) -> str:
     """Return why an answer is rejected; empty if it is accepted."""
-    told = {"mode": "llm", "truncated": response.truncated, "sampling": request.settings}
     try:
-        parsed_text(experiment, generation, response.text, told)
+        parsed_text(experiment, generation, response.text, told_of(request, response))
     except (CallError, ParseError) as error:
         return str(error)
     return ""
 
 
-def text_of(generation: Generation, answer: Answer) -> str:
+def text_of(experiment: Experiment, generation: Generation, answer: Answer) -> str:
     """Return the text of an answer.
 
     Raises:
@@ -147,6 +158,9 @@ def text_of(generation: Generation, answer: Answer) -> str:
         return answer.response.text
     except CallError as error:
         found, _, remedy = str(error.args[0]).rpartition("; ")
+        if answer.response.truncated:
+            stage = recipes.stage_of(experiment, generation)
+            remedy = _remedy_for_cuts(stage, most_tokens_in(answer.request.settings))
         sha256 = answer.request.sha256
         kept = generation_file(generation.stage, generation.gen_id, f"{RESPONSES}/{sha256}.json")
         tried = [refused.request_sha256 for refused in answer.refused]
@@ -240,20 +254,14 @@ def parsed_text(
     stage = recipes.stage_of(experiment, generation)
     if metadata["truncated"] and not edited:
         limit = most_tokens_in(metadata["sampling"])
-        if limit and stage.on_truncation == "grow":
-            raise ParseError(
-                f"{where}: the answer was cut at max_tokens={limit}, the most that it may grow to; "
-                f"raise stages.{stage.name}.max_tokens_limit"
-            )
-        if not limit:
-            raise ParseError(
-                f"{where}: the answer was cut at the limit of the model or its provider; ask for a "
-                f"shorter one in the template, or set stages.{stage.name}.sampling.max_tokens"
-            )
+        place = f"max_tokens={limit}" if limit else "the limit of the model or its provider"
         raise ParseError(
-            f"{where}: the answer was cut at max_tokens={limit}; set "
-            f"stages.{stage.name}.on_truncation: grow and max_tokens_limit, which asks again only "
-            f"for what was cut; a larger sampling.max_tokens asks the whole stage again"
+            f"{where}: the answer was cut at {place}; {_remedy_for_cuts(stage, limit)}"
+        )
+    early = unfinished(metadata.get("finish_reason"), metadata.get("sampling") or {})
+    if early and not edited:
+        raise ParseError(
+            f"{where}: the model {early}; let it be asked again with stages.{stage.name}.resample"
         )
     lines = sum(1 for line in raw.splitlines() if line.strip())
     if not lines:
@@ -270,6 +278,20 @@ def parsed_text(
         return _parser(experiment, generation)(raw)
     except ParseError as error:
         raise ParseError(f"{where}: {error.args[0]}") from error
+
+
+def _remedy_for_cuts(stage: Stage, limit: int | None) -> str:
+    """Return what to do about answers of a stage that are cut at `limit`, their max_tokens."""
+    if limit and stage.on_truncation == "grow":
+        return f"they may grow no further: raise stages.{stage.name}.max_tokens_limit"
+    if not limit:
+        return (
+            f"ask for a shorter one in the template, or set stages.{stage.name}.sampling.max_tokens"
+        )
+    return (
+        f"set stages.{stage.name}.on_truncation: grow and max_tokens_limit, which asks again only "
+        "for what was cut; a larger sampling.max_tokens asks the whole stage again"
+    )
 
 
 def _parser(experiment: Experiment, generation: Generation) -> Callable[[str], str]:

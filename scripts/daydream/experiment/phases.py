@@ -116,7 +116,7 @@ def generate_raw(
         known["mode"] = "copy"
     else:
         answer = find_answer(experiment, generation, text, directory, ask=experiment.calls.ask)
-        answer_text = text_of(generation, answer)
+        answer_text = text_of(experiment, generation, answer)
         known |= {"mode": "llm", **call_record(experiment, generation, answer)}
     of = of_raw(experiment, generation, prompt=text_sha256(text), parent=parent)
     record_made(directory, "raw", Made(of, text_sha256(answer_text)))

@@ -89,6 +89,8 @@ def _of_generated(body: Mapping[str, Any]) -> dict[str, Any]:
         reason = "content_filter"
     elif calls:
         message["tool_calls"] = [_call(call.get("name"), call.get("args")) for call in calls]
+        # Google's API says STOP here, too.
+        reason = "tool_calls" if reason == "STOP" else reason
     choice = {"index": 0, "message": message, "finish_reason": _in_ours(reason)}
     if logprobs := _logprobs(candidate.get("logprobsResult")):
         choice["logprobs"] = {"content": logprobs}

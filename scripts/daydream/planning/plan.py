@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 from daydream.errors import CallError, DaydreamError, ParseError
 from daydream.experiment import recipes
-from daydream.experiment.answers import build_request, find_answer, parsed_text
+from daydream.experiment.answers import build_request, find_answer, parsed_text, told_of
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.phases import is_edited, prompt_of
 from daydream.experiment.provenance import Account, accounts
@@ -128,7 +128,7 @@ def _made(
         state = "batch" if experiment.calls.batch_of(generation, request) else "call"
         return Forecast(generation=generation, state=state, prompt=prompt)
     response = answer.response
-    told = {"mode": "llm", "truncated": response.truncated, "sampling": answer.request.settings}
+    told = told_of(answer.request, response)
     try:
         raw = response.text
     except CallError:
