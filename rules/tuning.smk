@@ -37,7 +37,7 @@ if not isinstance(here, LocalSourceFile):
 ROOT = Path(here).parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from daydream.workflow import console, runlock, subrun
+from daydream.workflow import console, repeats, runlock, subrun
 
 
 def name_here(rule):
@@ -199,6 +199,8 @@ def start_run(experiment):
     experiment.stop.install()
     if logs_less():
         console.log_less(progress)
+    if manager := getattr(workflow, "logger_manager", None):
+        repeats.shorten(console.LOGGER, manager.logfile_handlers, console.tell)
     subrun.watch_parent(
         lambda: experiment.stop.request("the run that started this one has ended")
     )

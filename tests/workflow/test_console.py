@@ -25,16 +25,21 @@ def widen(project: Project, drafts: int) -> None:
 
 @pytest.mark.parametrize("profile", [(), PLAIN], ids=["rich", "plain"])
 def test_each_failure_is_told_once(project: Project, profile: tuple[str, ...]) -> None:
-    """A line with the generation in it; the log, the exception and the last words are left out."""
+    """A line with the generation in it; the log, the exception and the last words are left out.
+
+    Of one cause the first three stand on the terminal, and all in the log file.
+    """
     widen(project, 20)
     project.write("echo.py", FAILS)
     output = project.snakemake("drafts", *profile, code=1)
     lines = [line for line in output.splitlines() if "not today" in line]
-    told = [line for line in lines if line.startswith("[call] ")]
-    assert len(told) == 40
-    assert len(lines) == 41, "the summary has it again"
-    named = {re.search(r"\(draft (d_\w+)\)$", line)[1] for line in told}  # type: ignore[index]
-    assert len(named) == 40
+    assert len([line for line in lines if line.startswith("[call] ")]) == 3
+    assert len(lines) == 4, "the summary has it again"
+    assert output.count("Further failures of this cause are only counted here") == 1
+    assert "40 × [call]" in output
+    (log,) = project.path(".snakemake/log").glob("*.log")
+    told = re.findall(r"\[call\] .*not today.*\(draft (d_\w+)\)$", log.read_text(), re.MULTILINE)
+    assert len(told) == len({*told}) == 40
     for noise in ("Traceback", "Logfile", "Log file:", "RuleException", "Look above", "At least"):
         assert noise not in output
     assert "Error in rule" not in output

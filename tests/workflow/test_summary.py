@@ -146,6 +146,8 @@ def test_failures_are_grouped_by_their_cause() -> None:
         ("found 'a b' here", 'found "it\'s" here', True),
         ("of d_1ara23bsq1w8pnmk", "of e_0neatn6jcfuouxvu", True),
         ("status 429", "status 500", False),
+        ("provider 'a' answered", "provider 'b' answered", False),
+        ("model 'a' answered", "model 'b' answered", True),
         ("found no key", "found no text", False),
         ("echo.py:19: x", "echo.py:20: x", True),
     ],

@@ -99,10 +99,10 @@ def _by_stage(rows: Mapping[str, Generation], found: Mapping[str, Standing]) -> 
     return table([["", *names], *lines])
 
 
-# What lines of the same cause may differ in: quoted texts, ids and numbers; but not the status of
-# an answer over HTTP: 429 and 500 are two causes.
+# What lines of the same cause may differ in: quoted texts, ids and numbers; but not the provider,
+# nor the status of an answer over HTTP: 429 and 500 are two causes.
 _VARYING = re.compile(
-    r"(?<!\w)(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")(?!\w)"
+    r"(?<!\w)(?<!provider )(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")(?!\w)"
     r"|\b[A-Za-z0-9]{1,16}_[0-9a-z]{16}\b|\b[0-9a-f]{12,64}\b"
     r"|(?<![\w.])(?<!status )(?<!HTTP )\d+(?:[.,:]\d+)*"
 )
