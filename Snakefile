@@ -20,6 +20,7 @@ report: "report/workflow.rst"
 
 include: "rules/tuning.smk"
 include: "rules/scheduler.smk"
+include: "rules/memory.smk"
 include: "rules/common.smk"
 include: "rules/inputs.smk"
 include: "rules/cohort.smk"

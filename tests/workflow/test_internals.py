@@ -19,8 +19,9 @@ import snakemake.common
 from snakemake import iocontainers, persistence
 from snakemake.dag import DAG
 from snakemake.executors.local import Executor
-from snakemake.jobs import Job
+from snakemake.jobs import Job, Reason
 from snakemake.persistence.file import FilePersistence
+from snakemake.rules import Rule
 from snakemake.scheduling.job_scheduler import JobScheduler
 from snakemake.settings.types import Batch
 
@@ -39,6 +40,8 @@ OWNERS = {
     "JobScheduler": JobScheduler,
     "Executor": Executor,
     "Namedlist": iocontainers.Namedlist,
+    "Reason": Reason,
+    "Rule": Rule,
     "snakemake.common": snakemake.common,
 }
 
@@ -46,7 +49,7 @@ OWNERS = {
 def replaced() -> list[tuple[str, str, str]]:
     """Return each class and method that the rules replace, and the digest that it has to have."""
     found = []
-    for file in (TUNING, RULES / "scheduler.smk"):
+    for file in (TUNING, RULES / "scheduler.smk", RULES / "memory.smk"):
         calls = re.findall(
             r"^replace(?:_seen)?\(\s*([\w.]+),\s(.*?)\)$",
             file.read_text(),
