@@ -53,7 +53,13 @@ def own_scope():
         files = [Path(str(file)) for file in workflow.dag.targetfiles]
         named = [file.parent.name for file in files if file.is_relative_to("data/gens")]
         makes_texts = bool(named) or not target_rules().isdisjoint(stage_targets())
-        scopes[key] = Scope(experiment, named=named, makes_texts=makes_texts)
+        looks = workflow.executor_plugin is None or workflow.touch
+        scopes[key] = Scope(
+            experiment,
+            named=named,
+            makes_texts=makes_texts,
+            asks_for_all=looks or is_forced(),
+        )
         if scopes[key].only_looks or target_rules() == {name_here("top")}:
             experiment.choices.only_look()
     return scopes[key]

@@ -244,7 +244,7 @@ def test_each_line_names_the_place_where_the_value_was_given(load: Load) -> None
     )
     assert found == [
         "[config] --config on the command line, budget.usd: found 'much'; give a number",
-        "[config] config/config.yaml, expand: found 'al'; give one of all, pending",
+        "[config] config/config.yaml, expand: found 'al'; give one of auto, all, pending",
         "[config] 2.yaml, providers.echo: found the unknown setting 'url'; "
         "known: 'name', 'path', 'structured', 'type'",
         "[config] 1.yaml, shards: found 0; give at least 1",

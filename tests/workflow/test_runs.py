@@ -182,7 +182,7 @@ def test_a_failed_answer_leaves_the_others_and_is_retried_alone(project: Project
     project.edit("echo.py", '"as a sentence"', '"Judge text"')
     output = project.snakemake(code=1)
     assert "Traceback" not in output
-    assert output.count("[parse] evaluation v_") >= 4
+    assert "4 × [parse]" in output
     assert project.calls() == CALLS
     failed = [path.parent.name for path in project.path("data/gens/evaluation").glob("*/raw.txt")]
     assert len(failed) == 4
@@ -225,6 +225,34 @@ def test_a_parser_of_the_users_own(project: Project) -> None:
         path.read_text().islower() for path in project.path("data/gens/draft").glob("*/parsed.txt")
     )
     assert project.calls() == 2
+
+
+def test_a_large_cohort_plans_only_what_is_not_complete(project: Project) -> None:
+    """The same jobs as when all are planned; what is asked of all files is done with all."""
+    project.spec["axes"]["draft_replicate"] = 100
+    project.save()
+    project.snakemake("--cores", "16")
+    assert len(project.membership()) == 1_000
+    project.edit("data/1_raw/templates/evaluation/judge.txt", "Judge", "Weigh")
+    for draft in sorted(project.path("data/gens/draft").iterdir())[:3]:
+        (draft / "parsed.txt").unlink()
+
+    def planned(*arguments: str) -> tuple[int, set[str]]:
+        """Return how many jobs of texts the DAG of a dry run has, and which it would run."""
+        output = project.run("-n", "--cores", "1", *arguments)
+        made = re.findall(r"^(\w+ stage=\w+ gen_id=\w+)", output, re.MULTILINE)
+        return len(made), {*made}
+
+    each, auto = planned("evaluations")
+    # Three parsers, the essays of their drafts, and all evaluations.
+    assert each == len(auto) == 3 + 6 * 3 + 400 * 3
+    assert auto == planned("evaluations", "--config", "expand=all")[1]
+    assert len(planned("evaluations", "--forceall")[1]) == 1_000 * 3
+    listed = project.run("--summary", "evaluations")
+    assert listed.count("data/gens/draft/") >= 200
+    project.snakemake("--cores", "16")
+    assert not planned("evaluations")[1]
+    assert len(project.scores()) == 400
 
 
 def test_pending_names_only_what_is_not_complete(project: Project) -> None:

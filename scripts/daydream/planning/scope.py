@@ -22,18 +22,30 @@ from daydream.settings import chain
 from daydream.store.layout import generation_file
 
 
+# From so many generations on, Snakemake plans only those that are not complete: planning the others
+# takes it some milliseconds each, more than all else that a run with little to do does.
+LARGE = 1_000
+
+
 class Scope:
     """The generations that a run covers, and the state of each when the run began.
 
     `named` are generations whose files are targets, whatever the slice is. `makes_texts`: texts are
-    targets besides reports, so a partial report waits for them.
+    targets besides reports, so a partial report waits for them. `asks_for_all`: what Snakemake was
+    asked to do, such as `--forceall` or `--report`, is about complete generations, too.
     """
 
     def __init__(
-        self, experiment: Experiment, *, named: Iterable[str] = (), makes_texts: bool = False
+        self,
+        experiment: Experiment,
+        *,
+        named: Iterable[str] = (),
+        makes_texts: bool = False,
+        asks_for_all: bool = False,
     ) -> None:
         self._experiment = experiment
         self._makes_texts = makes_texts
+        self._asks_for_all = asks_for_all
         self._named = list(named)
         self.named = bool(self._named)
         settings = experiment.settings
@@ -64,7 +76,11 @@ class Scope:
     @property
     def requested(self) -> Mapping[str, Generation]:
         """The generations that Snakemake is to plan for."""
-        return self.rows if self._experiment.settings.expand == "all" else self.waiting
+        expand = self._experiment.settings.expand
+        plans_all = self._asks_for_all or len(self.rows) < LARGE
+        if expand == "all" or (expand == "auto" and plans_all):
+            return self.rows
+        return self.waiting
 
     def rows_of(self, stages: Collection[str]) -> dict[str, Generation]:
         """Return the generations that targets of these stages cover: their ancestors, too."""

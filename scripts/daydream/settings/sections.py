@@ -85,9 +85,10 @@ class Settings(TargetOptions):
         default=False,
         description="`true`: asks for a new answer for every generation that matches the slice.",
     )
-    expand: Literal["all", "pending"] = Field(
-        default="all",
-        description="`pending`: Snakemake plans only the generations that are not complete.",
+    expand: Literal["auto", "all", "pending"] = Field(
+        default="auto",
+        description="`pending`: Snakemake plans only the generations that are not complete; `all`: "
+        "all of them; `auto`: `pending` for large cohorts.",
     )
     budget: RunBudget = Field(default_factory=RunBudget, description="Spending limits.")
     batch: Annotated[Batch, BeforeValidator(read_batch)] = Field(
