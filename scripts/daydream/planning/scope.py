@@ -21,7 +21,6 @@ from daydream.reports.report import Report, is_current, with_lineage
 from daydream.settings import chain
 from daydream.store.layout import generation_file
 
-
 # From so many generations on, Snakemake plans only those that are not complete: planning the others
 # takes it some milliseconds each, more than all else that a run with little to do does.
 LARGE = 1_000
