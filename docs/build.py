@@ -69,7 +69,7 @@ def main() -> None:
         pages = work / "pages"
         shutil.copy(ROOT / "docs/site/zensical.toml", work)
         copy_pages(pages)
-        has_demo = copy_demo(pages / "demo")
+        has_demo = copy_demo(pages)
         if demo_needed and not has_demo:
             sys.exit(f"There are no results of the demo in {REPORTS}: run it first.")
         done = subprocess.run(
@@ -146,52 +146,64 @@ def deeper(text: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def copy_demo(target: Path) -> bool:
-    """Copy the demo's results beside a page that shows them, and tell whether there are any."""
-    target.mkdir(parents=True)
-    here = (REPORTS / "explorer/index.html").exists() and (REPORTS / "overview.html").exists()
-    text = (ROOT / "docs/site/demo.md").read_text(encoding="utf-8")
-    if not here:
-        text = "# The demo's results\n\nThis site was built without them.\n"
-    for pattern in SHOWN if here else ():
-        for source in REPORTS.glob(pattern):
-            if source.is_file():
-                copy = target / source.relative_to(REPORTS)
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(source, copy)
-    if here and (ROOT / "report.html").exists():
-        shutil.copy(ROOT / "report.html", target / "report.html")
-    (target / "README.md").write_text(text, encoding="utf-8")
+def copy_demo(pages: Path) -> bool:
+    """Copy the demo's results and a page that shows them, and tell whether there are any."""
+    files = [file for pattern in SHOWN for file in REPORTS.glob(pattern) if file.is_file()]
+    here = {REPORTS / name for name in SHOWN[:3]} <= set(files)
+    text = "# The demo's results\n\nThis site was built without them.\n"
+    if here:
+        text = (ROOT / "docs/site/demo.md").read_text(encoding="utf-8")
+        # Snakemake's report has links to these files, so it stands where it stands in the project.
+        if (ROOT / "report.html").exists():
+            files.append(ROOT / "report.html")
+        else:
+            text = re.sub(r".*\(\.\./report\.html\).*\n", "", text)
+        text += "\n## The figures\n\nEach leads to its interactive form.\n"
+        for file in sorted(file for file in files if file.suffix == ".svg"):
+            path = f"../{file.relative_to(ROOT).with_suffix('')}"
+            text += f"\n[![{file.stem.replace('_', ' ')}]({path}.svg)]({path}.html)\n"
+        for file in files:
+            target = pages / file.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, target)
+    (pages / "demo").mkdir()
+    (pages / "demo/README.md").write_text(text, encoding="utf-8")
     return here
 
 
 def check(site: Path) -> Iterator[str]:
     """Yield each link that leads nowhere; take along files of the repository that are linked."""
+    site = site.resolve()
     pages = {
         path: Links(path.read_text(encoding="utf-8"))
         for path in site.rglob("*.html")
         if path.name != "404.html"
     }
+    # Their scripts make what their links name.
+    results = {path for path in pages if {"data", "report.html"} & {*path.relative_to(site).parts}}
     for path, page in pages.items():
         where = path.relative_to(site)
         yield from (f"{where}: loads {link} from elsewhere" for link in page.loads)
         for link in page.links:
             parts = urlsplit(link)
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
-            if not target.is_relative_to(site.resolve()):
+            if not target.is_relative_to(site):
                 yield f"{where}: {link} leads out of the site"
                 continue
-            file = ROOT / target.relative_to(site.resolve())
+            file = ROOT / target.relative_to(site)
             if not target.exists() and file.is_file():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(file, target)
             found = pages.get(target)
             if not target.is_file():
                 yield f"{where}: {link} leads nowhere"
-            elif parts.fragment and found and where.parts[0] != "demo":
-                name = unquote(parts.fragment)
-                if name not in found.names and not target.is_relative_to(site / "demo"):
-                    yield f"{where}: {link}: that page has no such heading"
+            elif (
+                (name := unquote(parts.fragment))
+                and found
+                and name not in found.names
+                and not {path, target} & results
+            ):
+                yield f"{where}: {link}: that page has no such heading"
 
 
 if __name__ == "__main__":
