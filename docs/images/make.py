@@ -96,11 +96,9 @@ def take(reports: Path) -> None:
         overview = shot(browser, (reports / "overview.html").as_uri(), 500, 640, answers)
         explorer = shot(browser, f"{page}#{first}", 880, 436)
         (HERE / "first.png").write_bytes(beside(browser, overview, explorer))
-        for name, url in {
-            "explorer.png": f"{page}#{first}",
-            "explorer-compare.png": f"{page}#{first}..{second}?tab=prompt",
-        }.items():
-            (HERE / name).write_bytes(shot(browser, url, 1120, 640))
+        (HERE / "explorer.png").write_bytes(shot(browser, f"{page}#{first}", 1280, 640))
+        two = f"{page}#{first}..{second}?tab=prompt"
+        (HERE / "explorer-compare.png").write_bytes(shot(browser, two, 1120, 640))
         browser.close()
 
 
