@@ -71,6 +71,21 @@ def test_pictures_are_small() -> None:
         assert path.stat().st_size <= limit, path.name
 
 
+def test_the_readme_tells_what_the_recording_shows() -> None:
+    """A new recording has other numbers."""
+    film = (ROOT / "docs/images/kill.svg").read_text()
+    calls = re.search(r"This run: (\d+) calls", film)
+    asked = re.search(r"(\d+) requests.log", film)
+    assert calls
+    assert asked
+    readme = (ROOT / "README.md").read_text()
+    assert f"Here {100 - int(calls[1])} of 100 answers were kept" in readme
+    assert f"asks for the other {calls[1]}." in readme
+    assert f"Only the {int(asked[1]) - 100} requests" in readme
+    assert f"the {calls[1]} calls that are missing" in readme
+    assert f"counts {asked[1]} requests" in readme
+
+
 def test_the_citation_names_this_version() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
