@@ -1,4 +1,4 @@
-"""The Slurm profile on a real Slurm (start.sh), one node of at least two cores.
+"""The Slurm profile on a real Slurm (start.sh), three nodes of at least two cores on one machine.
 
     tests/slurm/start.sh
     uv run --isolated --group cluster pytest -n 0 tests/slurm/check_slurm.py
@@ -10,10 +10,14 @@ pytest does not collect this file by itself: it needs services.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -36,6 +40,27 @@ PROFILE = (
 SHARDS = 4
 DRAFTS = 16
 CALLS = 3 * DRAFTS
+IN_SHARDS = (
+    "--config",
+    f"shards={SHARDS}",
+    "--set-threads",
+    "run_shard=1",
+    "--set-resources",
+    "run_shard:calls=1",
+)
+
+
+def widen(project: Project, server: ProviderServer) -> None:
+    """Make the cohort that many chains of three calls to a server."""
+    project.spec["axes"].update(
+        combo_id=["pair"],
+        draft_replicate=list(range(1, DRAFTS + 1)),
+        essay_template=["grow"],
+    )
+    # Replicates ask the same thing; with a seed, each request tells whose it is.
+    for stage in project.config["stages"].values():
+        stage["sampling"] = {"seed": "gen_id"}
+    project.serve(server.url)
 
 
 def snakemake(project: Project, *arguments: str) -> subprocess.Popen[bytes]:
@@ -86,25 +111,8 @@ def test_shards_one_of_them_killed(
     single = Project(tmp_path_factory.mktemp("single"))
     with ProviderServer(latency=0.2) as server:
         for each in (project, single):
-            each.spec["axes"].update(
-                combo_id=["pair"],
-                draft_replicate=list(range(1, DRAFTS + 1)),
-                essay_template=["grow"],
-            )
-            # Replicates ask the same thing; with a seed, each request tells whose it is.
-            each.config["stages"]["draft"]["sampling"] = {"seed": "gen_id"}
-            each.config["stages"]["essay"]["sampling"] = {"seed": "gen_id"}
-            each.config["stages"]["evaluation"]["sampling"] = {"seed": "gen_id"}
-            each.serve(server.url)
-        run = snakemake(
-            project,
-            "--config",
-            f"shards={SHARDS}",
-            "--set-threads",
-            "run_shard=1",
-            "--set-resources",
-            "run_shard:calls=1",
-        )
+            widen(each, server)
+        run = snakemake(project, *IN_SHARDS)
         killed, journaled = kill_a_shard(project, run)
         assert run.wait(300) == 0, project.read("output.txt")
 
@@ -130,6 +138,30 @@ def test_shards_one_of_them_killed(
     assert [row["score"] for row in project.scores()] == [row["score"] for row in single.scores()]
 
 
+def test_a_node_dies(
+    project: Project, node: Callable[[str], Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slurm gives its shards to other nodes; no answer that was there is asked for again."""
+    monkeypatch.setenv("TEST_API_KEY", KEY)
+    with ProviderServer(latency=0.2) as server:
+        widen(project, server)
+        run = snakemake(project, *IN_SHARDS)
+        job, journaled = wait_for_answers(project, run)
+        lost = node(place_of(job))
+        lost.kill()
+        assert run.wait(300) == 0, project.read("output.txt")
+        calls = Counter(json.dumps(call.body, sort_keys=True) for call in server.history)
+        assert len(calls) == CALLS
+        # One call was under way in each shard of the node.
+        assert calls.total() <= CALLS + len(lost.jobs)
+        assert all(calls[body] == 1 for body in journaled)
+        assert place_of(job) not in ("", lost.name)
+        asked = len(server.history)
+        assert "Nothing to be done" in project.snakemake()
+        assert len(server.history) == asked
+    assert len(project.scores()) == DRAFTS
+
+
 def test_shards_keep_a_budget_together(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """The jobs' calls are counted as those of the run that submitted them."""
     monkeypatch.setenv("TEST_API_KEY", KEY)
@@ -143,25 +175,36 @@ def test_shards_keep_a_budget_together(project: Project, monkeypatch: pytest.Mon
 
 def kill_a_shard(project: Project, run: subprocess.Popen[bytes]) -> tuple[str, list[str]]:
     """Cancel the first shard seen in the middle of its work; return its job, what was answered."""
+    job, _ = wait_for_answers(project, run)
+    subprocess.run(["scancel", job], check=True)
+    while subprocess.run(
+        ["squeue", "--noheader", f"--jobs={job}", "--states=RUNNING,COMPLETING"],
+        check=True,
+        capture_output=True,
+    ).stdout:
+        time.sleep(0.1)
+    return job, answered_by(project, job)
+
+
+def wait_for_answers(project: Project, run: subprocess.Popen[bytes]) -> tuple[str, list[str]]:
+    """Return the job of the first shard seen in the middle of its work, and what was answered."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and run.poll() is None:
         for job in sorted(set().union(*submitted(project, "run_shard").values())):
             if len(made_by(project, job)) >= 3:
-                subprocess.run(["scancel", job], check=True)
-                while subprocess.run(
-                    ["squeue", "--noheader", f"--jobs={job}", "--states=RUNNING,COMPLETING"],
-                    check=True,
-                    capture_output=True,
-                ).stdout:
-                    time.sleep(0.1)
-                entries = [
-                    json.loads(entry.read_text())
-                    for directory in made_by(project, job)
-                    for entry in directory.glob("responses/*.json")
-                ]
-                return job, [json.dumps(entry["request"], sort_keys=True) for entry in entries]
+                return job, answered_by(project, job)
         time.sleep(0.1)
     pytest.fail(f"no shard was seen at work\n{project.read('output.txt')}")
+
+
+def answered_by(project: Project, job: str) -> list[str]:
+    """Return the requests whose answers a Slurm job has journaled."""
+    entries = [
+        json.loads(entry.read_text())
+        for directory in made_by(project, job)
+        for entry in directory.glob("responses/*.json")
+    ]
+    return [json.dumps(entry["request"], sort_keys=True) for entry in entries]
 
 
 def made_by(project: Project, job: str) -> list[Path]:
@@ -171,3 +214,70 @@ def made_by(project: Project, job: str) -> list[Path]:
         for file in project.path("data/gens").glob("*/*/metadata.json")
         if json.loads(file.read_text())["slurm_job_id"] == job
     ]
+
+
+class Node:
+    """A node of start.sh, whose processes can be ended all at once, as when a machine fails."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        found = subprocess.run(
+            ["squeue", "--noheader", f"--nodelist={name}", "--format=%i"],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        self.jobs = found.stdout.split()
+
+    def kill(self) -> None:
+        """Kill its slurmd first, which would report the end of its jobs, and then these."""
+        os.kill(int(self._pid_file.read_text()), signal.SIGKILL)
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                command = process.joinpath("cmdline").read_bytes().decode(errors="replace")
+                variables = process.joinpath("environ").read_bytes().split(b"\0")
+                steps = any(f"slurmstepd: [{job}." in command for job in self.jobs)
+                if steps or f"SLURMD_NODENAME={self.name}".encode() in variables:
+                    os.kill(int(process.name), signal.SIGKILL)
+
+    def start(self) -> None:
+        """Take it into service again."""
+        subprocess.run(["slurmd", "-N", self.name], check=True)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            state = subprocess.run(
+                ["sinfo", "--noheader", f"--nodes={self.name}", "--format=%T"],
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout.strip()
+            if state == "idle":
+                return
+            time.sleep(0.5)
+        pytest.fail(f"node {self.name} does not come back: {state}")
+
+    @property
+    def _pid_file(self) -> Path:
+        return Path("/etc/slurm/slurm.conf").resolve().parent / f"slurmd-{self.name}.pid"
+
+
+@pytest.fixture
+def node() -> Iterator[Callable[[str], Node]]:
+    """Give nodes by name, and start them again at the end."""
+    given: list[Node] = []
+
+    def give(name: str) -> Node:
+        given.append(Node(name))
+        return given[-1]
+
+    yield give
+    for each in given:
+        each.start()
+
+
+def place_of(job: str) -> str:
+    """Return the node that a Slurm job runs on, or ran on last."""
+    command = ["scontrol", "show", "job", "--oneliner", job]
+    shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    fields = dict(field.split("=", 1) for field in shown.split() if "=" in field)
+    return fields.get("NodeList", "")

@@ -15,7 +15,7 @@ for _ in $(seq 50); do
     [[ -z $(squeue --noheader) ]] && break
     sleep 0.2
 done
-for file in "$dir/slurmd.pid" "$dir/slurmctld.pid" "$dir/munge/pid"; do
+for file in "$dir"/slurmd-n{1,2,3}.pid "$dir/slurmctld.pid" "$dir/munge/pid"; do
     [[ -f $file ]] || continue
     pid=$(cat "$file")
     kill "$pid" || true
