@@ -29,8 +29,8 @@ from daydream.store.batches import BATCHES, open_records, read_records
 from daydream.store.journal import find_response
 from daydream.store.layout import generation_file
 from support.anthropic_server import AnthropicServer, Row, errored
-from support.batch_server import RefusedError
 from support.gemini_server import GeminiServer, prompt_of
+from support.served import RefusedError
 
 IN, OUT, TEXTS = 3.0, 12.0, 8
 MODEL = Model(

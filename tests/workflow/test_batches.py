@@ -16,8 +16,9 @@ import pytest
 from daydream.llm.request import Request
 from daydream.store.batches import Member, OpenRequests, announce, custom_id, new_record
 from support.background import Run, until
-from support.batch_server import BatchServer, Row, failed
+from support.batch_server import BatchServer, failed
 from support.project import Project
+from support.served import Row
 
 IN, OUT = 3.0, 12.0
 DRAFTS = 10
