@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from daydream.calls.batch import lane, sending
+from daydream.calls.batch import sending, troubles
 from daydream.calls.batch.items import Item, Means
 from daydream.calls.batch.lane import Batching
 from daydream.calls.calling import Calls
@@ -129,7 +129,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
         monkeypatch.setenv(name, "sk-test-0123456789")
     monkeypatch.delenv("DAYDREAM_RUN", raising=False)
     monkeypatch.setattr(sending, "SETTLE_S", 0.02)
-    monkeypatch.setattr(lane, "LONGEST_PAUSE_S", 0.1)
+    monkeypatch.setattr(troubles, "LONGEST_PAUSE_S", 0.1)
     running: list[Server] = []
     lanes: list[Lane] = []
 
@@ -333,12 +333,15 @@ def test_a_batch_of_another_record_is_not_taken(start: Start) -> None:
 
 
 @each_kind
-def test_results_that_are_gone(start: Start, kind: str) -> None:
+def test_results_that_are_gone(start: Start, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     """They are kept for 29 days; the batch is given up, and what it held can be asked again."""
     server, own = start(kind)
     server.gone = True
-    with pytest.raises(BatchError, match="is lost: its answers"):
+    with pytest.raises(BatchError, match=r"is lost: its answers .* paid again"):
         own.answer()
+    told = capsys.readouterr().err
+    assert told.count("the provider says 404, that its answers are gone; after saying so 3") == 1
+    assert "llm_models" not in told
     assert len(own.events("lose")) == TEXTS
     server.gone = False
     own.answer()
@@ -364,6 +367,68 @@ def test_a_provider_that_cannot_be_asked_is_asked_later(
     own.answer()
     assert own.missing() == []
     assert len(failed) >= 4
+    assert set(server.sent.values()) == {1}
+
+
+PAGE = b"<html><body>Please log in</body></html>"
+
+
+@each_kind
+@pytest.mark.parametrize("answer", [PAGE, b"{}", 401, 403])
+def test_a_provider_that_does_not_tell_is_asked_later(
+    start: Start, kind: str, answer: bytes | int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is said once; the batch goes on meanwhile."""
+    server, own = start(kind)
+    left = [answer] * 6
+    looks = ("/messages/batches/msgbatch_0", "/batches/b0")
+
+    def refuse(method: str, path: str) -> bytes | int | None:
+        return left.pop() if left and method == "GET" and path.endswith(looks) else None
+
+    server.refuse = refuse
+    own.answer()
+    assert own.missing() == []
+    assert not left
+    assert set(server.sent.values()) == {1}
+    told = capsys.readouterr().err
+    assert told.count("cannot be asked for now") == 1
+    assert told.count("can be asked for again") == 1
+    assert "b'" not in told
+
+
+@each_kind
+@pytest.mark.parametrize("answer", [PAGE, 401])
+def test_a_provider_that_never_tells_ends_the_run_and_keeps_the_batch(
+    start: Start, kind: str, answer: bytes | int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a while; a later run collects it."""
+    monkeypatch.setattr(troubles, "REFUSED_S" if answer == 401 else "SILENT_S", 0.3)
+    server, own = start(kind)
+    server.refuse = lambda method, _: answer if method == "GET" else None
+    with pytest.raises(BatchError, match=r"could not be asked .*: provider 'p', .* kept") as error:
+        own.answer()
+    assert len(str(error.value).splitlines()) == 1
+    assert len(open_records()) == 1
+    server.refuse = lambda *_: None
+    own.answer()
+    assert own.missing() == []
+    assert set(server.sent.values()) == {1}
+
+
+@each_kind
+def test_a_batch_that_begins_with_a_page(start: Start, kind: str) -> None:
+    """What was answered says nothing of it: it is looked for, and not begun twice."""
+    server, own = start(kind)
+    left = [PAGE]
+
+    def refuse(method: str, path: str) -> str | bytes | None:
+        begin = ("/batches", ":batchGenerateContent")
+        return left.pop() if left and method == "POST" and path.endswith(begin) else None
+
+    server.refuse = refuse
+    own.answer()
+    assert own.missing() == []
     assert set(server.sent.values()) == {1}
 
 

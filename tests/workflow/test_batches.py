@@ -258,6 +258,24 @@ def test_a_question_that_fails_once(
         assert charged(project) == pytest.approx(server.bill(IN, OUT), abs=1e-9)
 
 
+def test_answers_that_nobody_understands_are_waited_out(project: Project) -> None:
+    """A page and a refused key in place of how far the batch is: said once, asked again."""
+    left: list[int | bytes] = [401, 403, b"<html>Log in</html>", b"<html>Log in</html>"]
+
+    def refuse(method: str, path: str) -> int | bytes | None:
+        return left.pop() if left and (method, path) == ("GET", "/v1/batches/batch-0") else None
+
+    with BatchServer(answer=answer, refuse=refuse) as server:
+        ready(project, server.url, batch={"stages": "draft"})
+        output = project.snakemake("drafts")
+        assert not left
+        assert output.count("cannot be asked for now") == 1
+        assert "'<html>Log in</html>'" in output
+        assert "can be asked for again" in output
+        assert set(server.sent.values()) == {1}
+        assert not server.direct
+
+
 def test_a_server_without_batches(project: Project) -> None:
     """One line says how to go on; nothing is charged."""
     with BatchServer(

@@ -89,7 +89,7 @@ class Collector:
             try:
                 provider.download(file, record.directory / name)
             except CallFailedError as failure:
-                self._check_there(record, failure, f"its answers {file} are gone")
+                self._check_there(record, failure, "its answers are gone")
                 raise
 
     def _ask(self, record: BatchRecord) -> RemoteBatch:
@@ -108,13 +108,21 @@ class Collector:
         """
         if failure.status not in GONE:
             return
-        if not self._has_patience(record):
+        left = self._patience(record)
+        if not left:
             give_up(self._ledger, record, "lost", "lose", found)
             raise BatchError(
                 f"batch {record.batch_id} is lost: {found} (most providers keep answers for about "
-                "30 days); run snakemake again to ask again"
+                f"30 days); what it may have cost stays charged, and the same command asks for "
+                f"{plural(record.size, 'answer')} again, which is paid again"
             ) from failure
-        raise CallFailedError(str(failure.args[0]), status=failure.status, again=True) from failure
+        # The failure's own remedy is for calls: it speaks of models.
+        raise CallFailedError(
+            f"the provider says {failure.status}, that {found}; after saying so "
+            f"{plural(left, 'more time')}, it is given up",
+            status=failure.status,
+            again=True,
+        ) from failure
 
     def _check_whole(self, record: BatchRecord, remote: RemoteBatch) -> None:
         """Do not take a file for whole that has fewer rows than the provider says are done.
@@ -131,17 +139,17 @@ class Collector:
             f"batch {record.batch_id}: {plural(done, 'request')} are done, but the files have "
             f"{plural(rows, 'row')}"
         )
-        if self._has_patience(record):
+        if self._patience(record):
             raise CallFailedError(f"{line}; fetch them again", again=True)
         raise BatchError(
             f"{line}; run snakemake later to fetch them again, or take what there is with: "
             f"snakemake -c1 batches --config cancel={record.batch_id}"
         )
 
-    def _has_patience(self, record: BatchRecord) -> bool:
-        """Tell whether a batch may be asked for again what should be there and is not."""
+    def _patience(self, record: BatchRecord) -> int:
+        """Return how often a batch may be asked for again what should be there and is not."""
         self._missed[record.batch_id] += 1
-        return self._missed[record.batch_id] < PATIENCE
+        return max(0, PATIENCE - self._missed[record.batch_id])
 
     def _take_in(self, record: BatchRecord) -> None:
         """Journal what came back, and enter what each request took."""

@@ -18,14 +18,13 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from daydream.calls.batch.collecting import Collector
 from daydream.calls.batch.items import BYTES_PER_TOKEN, Item, Means, chunks, tell, under_way
 from daydream.calls.batch.sending import Sender
+from daydream.calls.batch.troubles import Troubles
 from daydream.errors import BatchError, BudgetError, CallError, StoppedError
 from daydream.llm.failures import CallFailedError
 from daydream.llm.request import Request
 from daydream.settings import BatchApi, Gemini
 from daydream.store.batches import REQUESTS, BatchRecord, open_records, read_records, sending
 
-# The longest pause between two questions to a provider that cannot be asked, in seconds.
-LONGEST_PAUSE_S = 300.0
 # Seconds between two reports of how far batches are.
 REPORT_S = 60.0
 
@@ -41,6 +40,7 @@ class Batching:
         self._collector = Collector(means)
         # Asks the provider to end a batch.
         self.cancel = self._collector.cancel
+        self._troubles = Troubles()
         self._told_at = 0.0
 
     def api(self, llm_model_id: str) -> BatchApi | None:
@@ -60,16 +60,22 @@ class Batching:
             BatchError: batches are under way, and the run is not to wait for them; or one of them
                 was cancelled, refused as a whole, or its answers are gone.
             StoppedError: the run is to end.
-            CallError: the provider cannot be asked.
+            CallError: the provider takes no batch.
         """
-        for line in self.collect_ended():
-            tell(line)
+        wrong = self._collect_ended()
         while True:
             items = self._worth_it(find())
+            if items:
+                self.submit(items)
+            waited = _waited_for({item.name for item in items})
+            for batch_id, line in wrong.items():
+                # What is waited for is told while it is.
+                if batch_id not in {record.batch_id for record in waited}:
+                    tell(line)
+            wrong = {}
             if not items:
                 return
-            self.submit(items)
-            self._wait_for_one(_waited_for({item.name for item in items}), wait=wait)
+            self._wait_for_one(waited, wait=wait)
 
     def submit(self, items: Iterable[Item]) -> None:
         """Send what is in no batch yet, in as many batches as the limits ask for.
@@ -153,30 +159,29 @@ class Batching:
         Raises:
             BatchError, StoppedError, CallError: as in `answer`.
         """
-        failures = 0
+        due = {record.batch_id: 0.0 for record in records}
         while records:
-            pause = min(self._poll(record) for record in records)
             ended = False
             for record in records:
+                if due[record.batch_id] > time.monotonic():
+                    continue
+                pause = self._poll(record)
                 try:
                     ended = self._collect(record) or ended
-                    failures = 0
+                    self._troubles.over(record)
                 except CallFailedError as failure:
-                    # A batch takes hours: a provider that cannot be asked now is asked later.
-                    failures += 1
-                    if not failure.again:
+                    if not record.is_open:
                         raise
-                    pause = max(pause * 2 ** min(failures, 8), failure.retry_after or 0)
-                    pause = min(pause, LONGEST_PAUSE_S)
-                    self._report(records, f"; the provider cannot be asked: {failure.args[0]}")
+                    pause = self._troubles.note(record, failure, poll=pause)
+                due[record.batch_id] = time.monotonic() + pause
             if ended:
                 return
             if not wait:
                 raise BatchError(
                     f"{under_way(records)}; run the same command again to collect them"
                 )
-            self._report(records, "")
-            if self._stop.event.wait(pause):
+            self._report(records)
+            if self._stop.event.wait(max(0.0, min(due.values()) - time.monotonic())):
                 raise BatchError(
                     f"{under_way(records)} and go on without this run; run it again to collect "
                     "them, or cancel them with: snakemake -c1 batches --config cancel=all"
@@ -185,20 +190,24 @@ class Batching:
     def _poll(self, record: BatchRecord) -> float:
         return (self._settings.batch_api(record.provider) or BatchApi()).poll
 
-    def _report(self, records: Sequence[BatchRecord], trouble: str) -> None:
+    def _report(self, records: Sequence[BatchRecord]) -> None:
         if time.monotonic() - self._told_at > REPORT_S:
             self._told_at = time.monotonic()
-            tell(f"{under_way(records)}{trouble}")
+            tell(under_way(records))
 
     def collect_ended(self) -> list[str]:
         """Collect all batches that have ended, and send none; return what is wrong with some."""
-        told = []
+        return [*self._collect_ended().values()]
+
+    def _collect_ended(self) -> dict[str, str]:
+        """Do the same; return what is wrong by the ids of the batches."""
+        wrong = {}
         for record in open_records():
             try:
                 self._collector.collect(record)
             except (BatchError, CallError) as error:
-                told.append(str(error))
-        return told
+                wrong[record.batch_id] = str(error)
+        return wrong
 
     def _collect(self, record: BatchRecord) -> bool:
         """Journal a batch's answers if it has ended, and tell whether it has."""

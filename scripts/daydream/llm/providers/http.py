@@ -113,6 +113,10 @@ class HttpProvider:
     def __str__(self) -> str:
         return f"provider {self._name!r}"
 
+    def shown(self, value: object) -> str:
+        """Return a text that came from the server, as it may be shown: without the key."""
+        return self._redaction.text(str(value))
+
     def check(self) -> None:
         """Check that there is a key, and that a server listens at `base_url`.
 
