@@ -121,7 +121,7 @@ class BatchServer(Served):
             }
             made = self.fault(line["custom_id"], row)
             rows = [made] if isinstance(made, dict) else made or []
-            good = [each for each in rows if each["response"]["status_code"] == 200]
+            good = [each for each in rows if (each["response"] or {}).get("status_code") == 200]
             self.answered_rows += any("choices" in each["response"]["body"] for each in good)
             answers += good
             errors += [each for each in rows if each not in good]

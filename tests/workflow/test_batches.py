@@ -146,7 +146,7 @@ def spoiled(custom_id: str, row: Row) -> Row | list[Row] | None:
     """Spoil every request in some way the first time it is asked, by its name."""
     kind = int(hashlib.sha256(custom_id.encode()).hexdigest(), 16) % 7
     return {
-        0: None,
+        0: {**row, "response": None, "error": {"code": "batch_expired", "message": "too late"}},
         1: [row, row],
         2: failed(row, 429),
         3: failed(row, 500),
@@ -157,7 +157,7 @@ def spoiled(custom_id: str, row: Row) -> Row | list[Row] | None:
 
 
 def test_spoiled_rows_are_asked_again(project: Project) -> None:
-    """Missing, duplicated, failed and strange rows; each answer is journaled once."""
+    """Duplicated, failed and strange rows; each answer is journaled once."""
     seen: Counter[str] = Counter()
 
     def once(custom_id: str, row: Row) -> Row | list[Row] | None:
@@ -174,6 +174,41 @@ def test_spoiled_rows_are_asked_again(project: Project) -> None:
     assert "rows are of no request of this batch" in output
     events = Counter(entry["event"] for entry in ledger(project))
     assert events["begin"] == events["end"] + events["reject"] + events["lose"]
+
+
+class Forgetful(BatchServer):
+    """A server that counts no more requests than it has rows for."""
+
+    def _finish(self, batch: dict[str, Any], state: str) -> None:
+        super()._finish(batch, state)
+        batch["request_counts"]["total"] = batch["request_counts"]["completed"]
+
+
+@pytest.mark.parametrize("make", [BatchServer, Forgetful])
+def test_rows_that_are_missing_are_not_paid_again_unasked(
+    project: Project, make: type[BatchServer]
+) -> None:
+    """The provider counts as done only what it gives back: the run ends, and keeps that.
+
+    What is missing is charged with its most; the next run asks for it, once.
+    """
+    kept: dict[str, bool] = {}
+
+    def fault(custom_id: str, row: Row) -> Row | None:
+        return row if kept.setdefault(custom_id, len(kept) >= 2) else None
+
+    with make(answer=answer, fault=fault) as server:
+        ready(project, server.url, batch={"stages": "draft"})
+        output = project.snakemake("drafts", code=1)
+        assert "10 requests were sent, and of 2 nothing came back" in output
+        assert set(server.sent.values()) == {1}
+        assert not server.direct
+        assert len(journal(project)) == DRAFTS - 2
+        assert Counter(entry["event"] for entry in ledger(project))["lose"] == 2
+        kept.update(dict.fromkeys(kept, True))
+        project.snakemake("drafts")
+        assert sorted(server.sent.values()) == [1] * 8 + [2] * 2
+        assert not server.direct
 
 
 def test_what_fails_in_every_batch_is_asked_directly(project: Project) -> None:
@@ -431,7 +466,7 @@ def test_files_with_fewer_rows_than_are_done_are_fetched_again(project: Project)
     with BatchServer(answer=answer, refuse=refuse) as server:
         ready(project, server.url, batch={"stages": "draft"})
         output = project.snakemake("drafts", code=1)
-        assert "10 requests are done, but the files have" in output
+        assert "10 requests are done, but the files have answers of" in output
         assert set(server.sent.values()) == {1}
         assert not server.direct
         server.files["file-output-batch-0"] = cut[1]

@@ -59,7 +59,8 @@ class BatchRecord:
     `size` is the number of its requests. `members` are these by custom_id; once it is collected,
     those without an answer, of which `refused` are those that the provider will never answer. `run`
     is the run that sent it. `file` and `remote_id` are the provider's names, empty if it has none
-    yet; `remote_state` is its word for how far it is, with the counts of requests.
+    yet; `remote_state` is its word for how far it is, with the counts of requests. Of `unexplained`
+    requests nothing came back, and nothing says why.
     """
 
     batch_id: str
@@ -78,6 +79,7 @@ class BatchRecord:
     cancelled: bool = False
     problem: str = ""
     answered: int = 0
+    unexplained: int = 0
     refused: list[str] = field(default_factory=list)
 
     @property

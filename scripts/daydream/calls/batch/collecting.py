@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from daydream.calls.batch.items import Means, call_name, give_up, note, tell
-from daydream.calls.batch.outcomes import Outcome, count_rows, is_of_others, read_outcomes
+from daydream.calls.batch.outcomes import Outcome, is_of_others, read_outcomes, requests_with_rows
 from daydream.calls.clients import client_of
 from daydream.calls.prices import Cost, cost_of
 from daydream.errors import BatchError
@@ -43,7 +43,7 @@ class Collector:
         Another process may have collected it meanwhile, or be about to send it.
 
         Raises:
-            BatchError: it was refused as a whole, was cancelled, or its answers are gone.
+            BatchError: it was refused as a whole, was cancelled, or answers of it are gone.
             CallFailedError: the provider cannot be asked.
         """
         record.refresh()
@@ -73,6 +73,12 @@ class Collector:
             record.save()
         if record.state == "ended":
             self._take_in(record)
+        if record.unexplained:
+            raise BatchError(
+                f"batch {record.batch_id}: {plural(record.size, 'request')} were sent, and of "
+                f"{record.unexplained:,} nothing came back; what these may have cost stays "
+                "charged; run the same command again to ask for them, which may be paid twice"
+            )
         if record.is_cancelled:
             missing = record.size - record.answered
             raise BatchError(
@@ -127,20 +133,27 @@ class Collector:
     def _check_whole(self, record: BatchRecord, remote: RemoteBatch) -> None:
         """Do not take a file for whole that has fewer rows than the provider says are done.
 
+        If the provider itself counts fewer than were sent, note how many nothing explains: they
+        may have been answered and charged. Only of a batch that was ended early, it says itself
+        how many were left.
+
         Raises:
             CallFailedError: it is to be fetched again.
             BatchError: it was fetched several times.
         """
         done = remote.completed + remote.failed
-        rows = count_rows(record)
+        rows = requests_with_rows(record)
+        total = remote.total or record.size
+        left = 0 if remote.state == "completed" else max(0, total - done)
+        record.unexplained = max(0, record.size - rows - left)
         if record.cancelled or rows >= done or done > record.size:
             return
         line = (
             f"batch {record.batch_id}: {plural(done, 'request')} are done, but the files have "
-            f"{plural(rows, 'row')}"
+            f"answers of {rows:,}"
         )
         if self._patience(record):
-            raise CallFailedError(f"{line}; fetch them again", again=True)
+            raise CallFailedError(f"{line}; they are fetched again", again=True)
         raise BatchError(
             f"{line}; run snakemake later to fetch them again, or take what there is with: "
             f"snakemake -c1 batches --config cancel={record.batch_id}"
@@ -154,7 +167,7 @@ class Collector:
     def _take_in(self, record: BatchRecord) -> None:
         """Journal what came back, and enter what each request took."""
         requests = record.requests()
-        unfinished = record.remote_state != "completed"
+        unfinished = record.remote_state != "completed" and not record.unexplained
         outcomes = read_outcomes(record, unfinished=unfinished)
         # Each waits for the disk most of the time.
         with ThreadPoolExecutor(AT_ONCE) as threads:

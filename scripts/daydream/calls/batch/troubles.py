@@ -58,8 +58,8 @@ class Troubles:
                 f"Batch {record.batch_id} cannot be asked for now: {said}. It goes on, and is "
                 f"asked for again, for {_words(longest)} at most"
             )
-        wait = max(poll * 2 ** min(trouble.times, 8), failure.retry_after or 0)
-        return min(wait, LONGEST_PAUSE_S)
+        doubled: float = poll * 2 ** min(trouble.times, 8)
+        return min(max(doubled, failure.retry_after or 0.0), LONGEST_PAUSE_S)
 
     def over(self, record: BatchRecord) -> None:
         """Note that a batch has been asked for."""
