@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 import signal
 import threading
 from collections import Counter
@@ -137,9 +138,11 @@ def test_a_run_that_does_not_wait(project: Project) -> None:
         server.looks = 0
         project.config["batch"] = False
         project.save()
-        project.snakemake("drafts")
+        output = project.snakemake("drafts")
         assert not server.direct
         assert set(server.sent.values()) == {1}
+        usd = server.bill(IN, OUT)
+        assert f"Of batches that other runs sent: 10 answers, {usd:.4f} USD" in output
 
 
 def spoiled(custom_id: str, row: Row) -> Row | list[Row] | None:
@@ -221,9 +224,14 @@ def test_what_fails_in_every_batch_is_asked_directly(project: Project) -> None:
 
     with BatchServer(answer=answer, fault=fault) as server:
         ready(project, server.url, batch={"stages": "draft"}, attempts=2)
-        project.snakemake("drafts")
+        output = project.snakemake("drafts")
         assert len(server.direct) == 2
         assert sorted(server.sent.values()) == [1] * 9 + [2]
+    # At once, and in the summary.
+    moved = re.findall("2 requests without an answer from batches .* directly, .* more", output)
+    assert len(moved) == 2
+    assert "8 answers" in output
+    assert "2 without one (1 × 400 'failed with 400', 1 × 503 'failed with 503')" in output
 
 
 @pytest.mark.parametrize("state", ["expired", "an_unknown_state", "completed"])
@@ -244,10 +252,12 @@ def test_how_a_batch_may_end(project: Project, state: str) -> None:
                     server.end = "completed"
 
             server.refuse = end
-        project.snakemake("drafts")
+        output = project.snakemake("drafts")
         assert not server.direct
         assert charged(project) == pytest.approx(server.bill(IN, OUT), abs=1e-9)
     assert set(journal(project).values()) == {1}
+    said = re.findall(r"Batch \S+ has expired: 5 answers, .* 5 without one", output)
+    assert len(said) == (2 if state == "expired" else 0)
 
 
 def test_a_batch_that_is_refused_as_a_whole(project: Project) -> None:

@@ -60,7 +60,8 @@ class BatchRecord:
     those without an answer, of which `refused` are those that the provider will never answer. `run`
     is the run that sent it. `file` and `remote_id` are the provider's names, empty if it has none
     yet; `remote_state` is its word for how far it is, with the counts of requests. Of `unexplained`
-    requests nothing came back, and nothing says why.
+    requests nothing came back, and nothing says why. `collected_by` is the run that collected it,
+    `usd` what its answers cost as far as that is known, and `reasons` why requests have none.
     """
 
     batch_id: str
@@ -81,6 +82,9 @@ class BatchRecord:
     answered: int = 0
     unexplained: int = 0
     refused: list[str] = field(default_factory=list)
+    collected_by: str = ""
+    usd: float = 0.0
+    reasons: dict[str, int] = field(default_factory=dict)
 
     @property
     def directory(self) -> Path:

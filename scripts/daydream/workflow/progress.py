@@ -201,7 +201,7 @@ class Progress(logging.Handler):
             answers=answers,
             expected=expected,
             in_flight=len(spent.open),
-            again=spent.rejected + spent.lost,
+            again=spent.again,
             making=self._within or ("" if waits else reports),
         )
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 from typing import Literal
 
+from daydream.calls.batch import closing
 from daydream.calls.ledger import LEDGER
 from daydream.calls.spent import Spent
 from daydream.errors import OTHER_ANSWERS, DaydreamError
@@ -66,6 +67,7 @@ def run_summary(
     *,
     failures: Sequence[Failure] = (),
     spent: Spent,
+    batches: Sequence[str] = (),
     stopped: str = "",
     changed: Sequence[str] = (),
     results: Sequence[str] = (),
@@ -73,14 +75,14 @@ def run_summary(
 ) -> str:
     """Return the text; without `rows` it says nothing of generations.
 
-    `stopped` is why the run was ended before its end, `changed` are the inputs that were edited
-    meanwhile, `results` are the reports that there are.
+    `batches` are facts of batches, `stopped` is why the run was ended before its end, `changed` are
+    the inputs that were edited meanwhile, `results` are the reports that there are.
     """
     found = standings(rows, accounts, failures)
     parts = [
         _by_stage(rows, found),
         _causes(rows, accounts, failures),
-        "\n".join(_facts(spent, stopped, changed, results)),
+        "\n".join(_facts(spent, batches, stopped, changed, results)),
         "\n".join(_how_to_go_on(found, failures, stopped, results, commands)),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -187,10 +189,15 @@ def _without_place(failure: Failure) -> str:
 
 
 def _facts(
-    spent: Spent, stopped: str, changed: Sequence[str], results: Sequence[str]
+    spent: Spent,
+    batches: Sequence[str],
+    stopped: str,
+    changed: Sequence[str],
+    results: Sequence[str],
 ) -> Iterator[str]:
     if spent:
         yield f"This run: {spent} ({LEDGER})"
+    yield from batches
     if stopped:
         yield f"Stopped: {stopped}"
     if changed:
@@ -290,7 +297,9 @@ def end_of_run(
     known: Mapping[str, Account] = {}
     cohorts = experiment.settings.cohorts
     results: Sequence[str] = ()
+    batches: Sequence[str] = ()
     try:
+        batches = [*closing.facts(experiment.calls.run), *experiment.batching.moved]
         rows = covered()
         known = provenance.accounts(
             experiment, with_lineage(experiment, [*experiment.selected.values(), *rows.values()])
@@ -311,6 +320,7 @@ def end_of_run(
         known,
         failures=failures,
         spent=spent,
+        batches=batches,
         stopped=stopped,
         changed=experiment.inputs.changed(),
         results=results,

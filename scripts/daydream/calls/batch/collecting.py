@@ -6,6 +6,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from daydream.calls.batch import closing
 from daydream.calls.batch.items import Means, call_name, give_up, note, tell
 from daydream.calls.batch.outcomes import Outcome, is_of_others, read_outcomes, requests_with_rows
 from daydream.calls.clients import client_of
@@ -175,8 +176,10 @@ class Collector:
                 threads.submit(self._enter, record, name, requests[name], outcomes[name])
                 for name in record.members
             ]
-            usd = sum(each.result() for each in entered)
+            record.usd = sum(each.result() for each in entered)
         record.answered = sum(outcome.response is not None for outcome in outcomes.values())
+        record.reasons = dict(Counter(each.reason for each in outcomes.values() if each.reason))
+        record.collected_by = self._means.run
         record.refused = [name for name, outcome in outcomes.items() if outcome.for_good]
         # Whoever reads all manifests at a start needs no more of them.
         record.members = {
@@ -186,10 +189,7 @@ class Collector:
         }
         record.state = "collected"
         record.save()
-        missing = len(record.members)
-        # Their run was the one that sent them, and may be long over.
-        text = f"Batch {record.batch_id}: {plural(record.answered, 'answer')}, {usd:.4f} USD"
-        tell(f"{text}, {missing:,} without one" if missing else text)
+        tell(closing.outcome(record))
 
     def _enter(self, record: BatchRecord, name: str, request: Request, outcome: Outcome) -> float:
         """Journal and enter what came of a request; return its USD, as far as they are known."""

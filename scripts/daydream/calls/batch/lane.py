@@ -13,17 +13,24 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from pathlib import Path
 
+from daydream.calls.batch import closing
 from daydream.calls.batch.collecting import Collector
 from daydream.calls.batch.items import BYTES_PER_TOKEN, Item, Means, chunks, tell, under_way
 from daydream.calls.batch.sending import Sender
 from daydream.calls.batch.troubles import Troubles
+from daydream.calls.bound import most_usage
+from daydream.calls.prices import most_of
 from daydream.errors import BatchError, BudgetError, CallError, StoppedError
 from daydream.llm.failures import CallFailedError
 from daydream.llm.request import Request
 from daydream.settings import BatchApi, Gemini
 from daydream.store.batches import REQUESTS, BatchRecord, open_records, read_records, sending
+from daydream.store.journal import find_response
+from daydream.store.layout import generation_file
+from daydream.text import plural
 
 # Seconds between two reports of how far batches are.
 REPORT_S = 60.0
@@ -41,6 +48,8 @@ class Batching:
         # Asks the provider to end a batch.
         self.cancel = self._collector.cancel
         self._troubles = Troubles()
+        # What the summary of the run says of requests that went from batches to calls.
+        self.moved: list[str] = []
         self._told_at = 0.0
 
     def api(self, llm_model_id: str) -> BatchApi | None:
@@ -63,8 +72,11 @@ class Batching:
             CallError: the provider takes no batch.
         """
         wrong = self._collect_ended()
+        asked: dict[str, Item] = {}
         while True:
-            items = self._worth_it(find())
+            found = find()
+            asked.update({item.name: item for item in found})
+            items = self._worth_it(found)
             if items:
                 self.submit(items)
             waited = _waited_for({item.name for item in items})
@@ -74,8 +86,39 @@ class Batching:
                     tell(line)
             wrong = {}
             if not items:
+                self._tell_of_calls(asked)
                 return
             self._wait_for_one(waited, wait=wait)
+
+    def _tell_of_calls(self, asked: Mapping[str, Item]) -> None:
+        """Say which requests have been in batches, and are asked for directly now."""
+        batches: dict[str, str] = {}
+        for record in read_records():
+            if not record.is_open:
+                names = asked.keys() & record.members.keys()
+                batches.update(dict.fromkeys(names, record.batch_id))
+        # Another batch may have answered them since.
+        left = {name: batch_id for name, batch_id in batches.items() if _lacks(asked[name])}
+        if not left:
+            return
+        more = [self._more(asked[name]) for name in left]
+        usd = sum(each for each in more if each is not None)
+        price = f"at most {usd:.4f} USD more" if None not in more else "at a price not known"
+        named = closing.names([*dict.fromkeys(left.values())])
+        line = (
+            f"{plural(len(left), 'request')} without an answer from {named} are asked for "
+            f"directly, at the full price: {price}"
+        )
+        tell(line)
+        self.moved.append(line)
+
+    def _more(self, item: Item) -> float | None:
+        """Return the USD that a request may cost more as a call; None without a price."""
+        model, usage = self._models[item.generation.llm_model_id], most_usage(item.request)
+        direct, batch = (
+            most_of(usage, model, self._settings, batch=batch) for batch in (False, True)
+        )
+        return None if direct is None or batch is None else direct - batch
 
     def submit(self, items: Iterable[Item]) -> None:
         """Send what is in no batch yet, in as many batches as the limits ask for.
@@ -218,6 +261,12 @@ class Batching:
                 if record.state == "intended":
                     self._sender.send(record, adopt=True)
         return self._collector.collect(record)
+
+
+def _lacks(item: Item) -> bool:
+    """Tell whether the journal does not have the answer to a request."""
+    directory = Path(generation_file(item.generation.stage, item.generation.gen_id, ""))
+    return find_response(directory, item.request) is None
 
 
 def _waited_for(names: Set[str]) -> list[BatchRecord]:
