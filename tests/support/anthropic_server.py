@@ -99,9 +99,7 @@ class AnthropicServer(Served):
         came = time.monotonic()
         with self._lock:
             self.direct.append(body)
-            scripted = self._script.popleft() if self._script else None
-        if isinstance(scripted, RefusedError):
-            raise scripted
+            scripted = self.scripted()
         check(body)
         usage = self._usage(body, came)
         time.sleep(self.latency)

@@ -45,7 +45,7 @@ class BatchServer(Served):
             if (method, path) == ("POST", "/v1/chat/completions"):
                 asked = json.loads(body)
                 self.direct.append(asked)
-                return completion(self.answer(asked), usage=USAGE)
+                return self.scripted() or completion(self.answer(asked), usage=USAGE)
             if (method, path) == ("POST", "/v1/files"):
                 name = f"file-{len(self.files)}"
                 self.files[name] = _uploaded(body)

@@ -102,9 +102,7 @@ class GeminiServer(Served):
 
     def _generate(self, body: dict[str, Any]) -> Any:
         self.direct.append(body)
-        scripted = self._script.popleft() if self._script else None
-        if isinstance(scripted, RefusedError):
-            raise scripted
+        scripted = self.scripted()
         check(body)
         if scripted is not None:
             return scripted

@@ -78,6 +78,13 @@ class Served:
         """Let the next direct requests get these answers, one each."""
         self._script.extend(answers)
 
+    def scripted(self) -> Any:
+        """Return the next of these, or raise it; None if there is none left."""
+        found = self._script.popleft() if self._script else None
+        if isinstance(found, RefusedError):
+            raise found
+        return found
+
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self

@@ -131,6 +131,8 @@ def test_a_run_that_does_not_wait(project: Project) -> None:
         assert LATER in output
         assert "Traceback" not in output
         assert "1 batch is under way: 0 of 10 requests done" in output
+        assert "Waiting for batches:\n  1 × [waiting] 1 batch is under way" in output
+        assert "Failed" not in output
         listed = project.snakemake("batches")
         assert "in_progress" in listed
         with_batch = project.snakemake("plan", "--config", "batch=true")
@@ -621,10 +623,10 @@ def test_a_batch_is_seen_by_who_has_looked_before(
     record = new_record("p", "run", {name: member})
     record.directory.mkdir(parents=True)
     seen = OpenRequests()
-    assert seen.holder("d_1", request) == ""
+    assert seen.holder("d_1", request) is None
     record.save()
     announce()
-    assert seen.holder("d_1", request) == record.batch_id
+    assert seen.holder("d_1", request) == record
 
 
 def test_two_runs_send_each_request_once(project: Project) -> None:

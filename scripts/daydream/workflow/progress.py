@@ -197,7 +197,7 @@ class Progress(logging.Handler):
             calls=spent.calls,
             usd=spent.usd,
             unpriced=spent.unpriced,
-            failed=len(self.failures),
+            failed=sum(not failure.is_waiting for failure in self.failures),
             answers=answers,
             expected=expected,
             in_flight=len(spent.open),

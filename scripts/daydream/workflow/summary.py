@@ -47,7 +47,7 @@ def standings(
 
     Parents stand before children in `rows`. `failures` are those of this run.
     """
-    failed = {failure.gen_id for failure in failures}
+    failed = {failure.gen_id for failure in failures if not failure.is_waiting}
     found: dict[str, Standing] = {}
     for gen_id, row in rows.items():
         account = accounts.get(gen_id)
@@ -147,15 +147,28 @@ def _shown(lines: Sequence[str]) -> str:
 def _causes(
     rows: Mapping[str, Generation], accounts: Mapping[str, Account], failures: Sequence[Failure]
 ) -> str:
-    """Return the failures of this run and of earlier ones, the most frequent cause first."""
+    """Return the failures of this run and of earlier ones, the most frequent cause first.
+
+    Before these stands what waits for batches.
+    """
+    waiting = [failure for failure in failures if failure.is_waiting]
+    failures = [failure for failure in failures if not failure.is_waiting]
     known = {failure.gen_id for failure in failures}
     earlier = [
         Failure(account.failure, f"{rows[gen_id].stage} {gen_id}", gen_id)
         for gen_id, account in accounts.items()
         if gen_id in rows and gen_id not in known and account.failure
     ]
+    parts = [
+        _by_cause("Waiting for batches:", rows, waiting),
+        _by_cause("Failed, by cause:", rows, [*failures, *earlier]),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _by_cause(heading: str, rows: Mapping[str, Generation], failures: Iterable[Failure]) -> str:
     groups: dict[str, list[Failure]] = {}
-    for failure in (*failures, *earlier):
+    for failure in failures:
         bare = failure._replace(line=_without_place(failure))
         groups.setdefault(cause(bare.line), []).append(bare)
     ordered = sorted(groups.values(), key=len, reverse=True)
@@ -167,7 +180,7 @@ def _causes(
         shown.append((f"{len(group):,} ×", _shown([failure.line for failure in group])))
         models = f"; {_models(rows, group)}" if several else ""
         shown.append(("", f"{'for example ' if len(group) > 1 else ''}{group[0].place}{models}"))
-    lines = ["Failed, by cause:", table(shown, left=(1,), indent=2, gap=1)]
+    lines = [heading, table(shown, left=(1,), indent=2, gap=1)]
     if len(ordered) > CAUSES:
         rest = ordered[CAUSES:]
         causes = f"{len(rest):,} more cause{'s' if len(rest) > 1 else ''}"

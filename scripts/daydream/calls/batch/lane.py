@@ -14,7 +14,6 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from pathlib import Path
 
 from daydream.calls.batch import closing
 from daydream.calls.batch.collecting import Collector
@@ -23,17 +22,18 @@ from daydream.calls.batch.sending import Sender
 from daydream.calls.batch.troubles import Troubles
 from daydream.calls.bound import most_usage
 from daydream.calls.prices import most_of
-from daydream.errors import BatchError, BudgetError, CallError, StoppedError
+from daydream.errors import BatchError, BudgetError, CallError, StoppedError, UnderWayError
 from daydream.llm.failures import CallFailedError
 from daydream.llm.request import Request
 from daydream.settings import BatchApi, Gemini
 from daydream.store.batches import REQUESTS, BatchRecord, open_records, read_records, sending
-from daydream.store.journal import find_response
-from daydream.store.layout import generation_file
+from daydream.store.journal import is_journaled
 from daydream.text import plural
 
 # Seconds between two reports of how far batches are.
 REPORT_S = 60.0
+# Seconds between two looks at what other runs ask for directly.
+LOOK_S = 1.0
 
 
 class Batching:
@@ -66,8 +66,8 @@ class Batching:
         answer several times, is left to be asked for directly.
 
         Raises:
-            BatchError: batches are under way, and the run is not to wait for them; or one of them
-                was cancelled, refused as a whole, or its answers are gone.
+            UnderWayError: batches are under way, and the run is not to wait for them.
+            BatchError: one of them was cancelled, refused as a whole, or its answers are gone.
             StoppedError: the run is to end.
             CallError: the provider takes no batch.
         """
@@ -88,7 +88,25 @@ class Batching:
             if not items:
                 self._tell_of_calls(asked)
                 return
-            self._wait_for_one(waited, wait=wait)
+            if waited:
+                self._wait_for_one(waited, wait=wait)
+            else:
+                self._wait_for_calls(items, wait=wait)
+
+    def _wait_for_calls(self, items: Sequence[Item], *, wait: bool) -> None:
+        """Wait while other runs ask for items directly, which no batch has.
+
+        Raises:
+            UnderWayError: the run is not to wait.
+            StoppedError: it is to end.
+        """
+        while claimed := sum(item.is_claimed for item in items):
+            text = f"{plural(claimed, 'request')} of this stage are asked for by another run"
+            if not wait:
+                raise UnderWayError(f"{text}; run the same command again to go on")
+            self._report(text)
+            self._stop.check()
+            self._stop.event.wait(LOOK_S)
 
     def _tell_of_calls(self, asked: Mapping[str, Item]) -> None:
         """Say which requests have been in batches, and are asked for directly now."""
@@ -98,7 +116,11 @@ class Batching:
                 names = asked.keys() & record.members.keys()
                 batches.update(dict.fromkeys(names, record.batch_id))
         # Another batch may have answered them since.
-        left = {name: batch_id for name, batch_id in batches.items() if _lacks(asked[name])}
+        left = {
+            name: batch_id
+            for name, batch_id in batches.items()
+            if not is_journaled(asked[name].directory, asked[name].request)
+        }
         if not left:
             return
         more = [self._more(asked[name]) for name in left]
@@ -220,12 +242,12 @@ class Batching:
             if ended:
                 return
             if not wait:
-                raise BatchError(
+                raise UnderWayError(
                     f"{under_way(records)}; run the same command again to collect them"
                 )
-            self._report(records)
+            self._report(under_way(records))
             if self._stop.event.wait(max(0.0, min(due.values()) - time.monotonic())):
-                raise BatchError(
+                raise UnderWayError(
                     f"{under_way(records)} and go on without this run; run it again to collect "
                     "them, or cancel them with: snakemake -c1 batches --config cancel=all"
                 )
@@ -233,10 +255,10 @@ class Batching:
     def _poll(self, record: BatchRecord) -> float:
         return (self._settings.batch_api(record.provider) or BatchApi()).poll
 
-    def _report(self, records: Sequence[BatchRecord]) -> None:
+    def _report(self, text: str) -> None:
         if time.monotonic() - self._told_at > REPORT_S:
             self._told_at = time.monotonic()
-            tell(under_way(records))
+            tell(text)
 
     def collect_ended(self) -> list[str]:
         """Collect all batches that have ended, and send none; return what is wrong with some."""
@@ -261,12 +283,6 @@ class Batching:
                 if record.state == "intended":
                     self._sender.send(record, adopt=True)
         return self._collector.collect(record)
-
-
-def _lacks(item: Item) -> bool:
-    """Tell whether the journal does not have the answer to a request."""
-    directory = Path(generation_file(item.generation.stage, item.generation.gen_id, ""))
-    return find_response(directory, item.request) is None
 
 
 def _waited_for(names: Set[str]) -> list[BatchRecord]:
