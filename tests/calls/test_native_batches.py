@@ -200,6 +200,13 @@ def test_rows_that_are_missing_end_the_run(start: Start, kind: str) -> None:
     assert own.missing() == []
 
 
+def test_a_request_that_fits_in_no_batch_is_named(start: Start) -> None:
+    """The run ends, and does not try without end."""
+    _, own = start(api={"tokens": 1})
+    with pytest.raises(BatchError, match="8 requests fit in no batch"):
+        own.answer()
+
+
 def test_rows_twice_and_failed(start: Start) -> None:
     """What may pass is asked again, and what is refused for good is left for direct calls."""
 

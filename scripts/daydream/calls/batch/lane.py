@@ -73,6 +73,7 @@ class Batching:
         """
         wrong = self._collect_ended()
         asked: dict[str, Item] = {}
+        in_vain = 0
         while True:
             found = find()
             asked.update({item.name: item for item in found})
@@ -90,23 +91,35 @@ class Batching:
                 return
             if waited:
                 self._wait_for_one(waited, wait=wait)
+            elif self._wait_for_calls(items, wait=wait):
+                in_vain = 0
             else:
-                self._wait_for_calls(items, wait=wait)
+                # Once, another run may just have got its answers.
+                in_vain += 1
+                if in_vain > 1:
+                    raise BatchError(
+                        f"{plural(len(items), 'request')} fit in no batch: the first has more "
+                        "tokens than the setting `tokens` of its provider's `batch` allows; raise "
+                        "that, or leave the stage out of batch"
+                    )
 
-    def _wait_for_calls(self, items: Sequence[Item], *, wait: bool) -> None:
-        """Wait while other runs ask for items directly, which no batch has.
+    def _wait_for_calls(self, items: Sequence[Item], *, wait: bool) -> bool:
+        """Wait while other runs ask for items directly, which no batch has; tell whether they do.
 
         Raises:
             UnderWayError: the run is not to wait.
             StoppedError: it is to end.
         """
-        while claimed := sum(item.is_claimed for item in items):
+        claimed = 0
+        while now := sum(item.is_claimed for item in items):
+            claimed = now
             text = f"{plural(claimed, 'request')} of this stage are asked for by another run"
             if not wait:
                 raise UnderWayError(f"{text}; run the same command again to go on")
             self._report(text)
             self._stop.check()
             self._stop.event.wait(LOOK_S)
+        return claimed > 0
 
     def _tell_of_calls(self, asked: Mapping[str, Item]) -> None:
         """Say which requests have been in batches, and are asked for directly now."""
@@ -125,11 +138,11 @@ class Batching:
             return
         more = [self._more(asked[name]) for name in left]
         usd = sum(each for each in more if each is not None)
-        price = f"at most {usd:.4f} USD more" if None not in more else "at a price not known"
+        price = f"at most {usd:.4f} USD more" if None not in more else "which is not known"
         named = closing.names([*dict.fromkeys(left.values())])
         line = (
             f"{plural(len(left), 'request')} without an answer from {named} are asked for "
-            f"directly, at the full price: {price}"
+            f"directly, at the full price ({price})"
         )
         tell(line)
         self.moved.append(line)
