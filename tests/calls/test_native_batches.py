@@ -200,6 +200,16 @@ def test_rows_that_are_missing_end_the_run(start: Start, kind: str) -> None:
     assert own.missing() == []
 
 
+def test_a_row_that_is_missing_of_an_expired_batch(start: Start) -> None:
+    """The provider does not count it among those that have expired: it may have been charged."""
+    server, own = start(end="expired")
+    server.fault = lambda name, row: None if name.startswith("d_1-") else row
+    with pytest.raises(BatchError, match="8 requests were sent, and of 1 nothing came back"):
+        own.answer()
+    assert [entry["reason"] for entry in own.events("lose")] == ["no row came back"]
+    assert len(own.events("reject")) == TEXTS // 2
+
+
 def test_a_request_that_fits_in_no_batch_is_named(start: Start) -> None:
     """The run ends, and does not try without end."""
     _, own = start(api={"tokens": 1})
@@ -360,8 +370,9 @@ def test_results_that_are_gone(start: Start, kind: str, capsys: pytest.CaptureFi
     with pytest.raises(BatchError, match=r"is lost: its answers .* paid again"):
         own.answer()
     told = capsys.readouterr().err
-    assert told.count("the provider says 404, that its answers are gone; after saying so 3") == 1
+    assert told.count("the provider says (404) that its answers are gone; after 3 more times") == 1
     assert "llm_models" not in told
+    assert "goes on" not in told
     assert len(own.events("lose")) == TEXTS
     server.gone = False
     own.answer()

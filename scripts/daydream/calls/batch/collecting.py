@@ -9,6 +9,7 @@ from pathlib import Path
 from daydream.calls.batch import closing
 from daydream.calls.batch.items import Means, call_name, give_up, note, tell
 from daydream.calls.batch.outcomes import Outcome, is_of_others, read_outcomes, requests_with_rows
+from daydream.calls.batch.troubles import MissingError
 from daydream.calls.clients import client_of
 from daydream.calls.prices import Cost, cost_of
 from daydream.errors import BatchError
@@ -110,7 +111,7 @@ class Collector:
         """Give a batch up that is gone, once the provider has said so several times.
 
         Raises:
-            CallFailedError: it is to be asked again.
+            MissingError: it is to be asked again.
             BatchError: the batch is lost.
         """
         if failure.status not in GONE:
@@ -124,11 +125,9 @@ class Collector:
                 f"{plural(record.size, 'answer')} again, which is paid again"
             ) from failure
         # The failure's own remedy is for calls: it speaks of models.
-        raise CallFailedError(
-            f"the provider says {failure.status}, that {found}; after saying so "
-            f"{plural(left, 'more time')}, it is given up",
-            status=failure.status,
-            again=True,
+        raise MissingError(
+            f"the provider says ({failure.status}) that {found}; after {plural(left, 'more time')} "
+            "it is given up"
         ) from failure
 
     def _check_whole(self, record: BatchRecord, remote: RemoteBatch) -> None:
@@ -139,7 +138,7 @@ class Collector:
         how many were left.
 
         Raises:
-            CallFailedError: it is to be fetched again.
+            MissingError: it is to be fetched again.
             BatchError: it was fetched several times.
         """
         done = remote.completed + remote.failed
@@ -149,15 +148,12 @@ class Collector:
         record.unexplained = max(0, record.size - rows - left)
         if record.cancelled or rows >= done or done > record.size:
             return
-        line = (
-            f"batch {record.batch_id}: {plural(done, 'request')} are done, but the files have "
-            f"answers of {rows:,}"
-        )
+        line = f"{plural(done, 'request')} are done, but the files have answers of {rows:,}"
         if self._patience(record):
-            raise CallFailedError(f"{line}; they are fetched again", again=True)
+            raise MissingError(f"{line}; they are fetched again")
         raise BatchError(
-            f"{line}; run snakemake later to fetch them again, or take what there is with: "
-            f"snakemake -c1 batches --config cancel={record.batch_id}"
+            f"batch {record.batch_id}: {line}; run snakemake later to fetch them again, or take "
+            f"what there is with: snakemake -c1 batches --config cancel={record.batch_id}"
         )
 
     def _patience(self, record: BatchRecord) -> int:

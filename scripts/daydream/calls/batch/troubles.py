@@ -24,6 +24,13 @@ REFUSED_S, SILENT_S = 3600.0, 86_400.0
 LONGEST_PAUSE_S = 300.0
 
 
+class MissingError(CallFailedError):
+    """Something of a batch is not where the provider says it is; who raises it counts how often."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, again=True)
+
+
 @dataclass(slots=True)
 class _Trouble:
     since: float
@@ -53,7 +60,10 @@ class Troubles:
                 "batch is kept and goes on without this run: correct that, and run the same "
                 "command again to collect it, which asks nothing twice"
             ) from failure
-        if trouble.times == 1:
+        if isinstance(failure, MissingError):
+            if trouble.times == 1:
+                tell(f"Batch {record.batch_id}: {said}")
+        elif trouble.times == 1:
             tell(
                 f"Batch {record.batch_id} cannot be asked for now: {said}. It goes on, and is "
                 f"asked for again, for {_words(longest)} at most"
