@@ -159,7 +159,7 @@ def lost_texts():
         str(file)
         for job in (workflow.dag.jobs if is_to_run() else ())
         for file in job.output
-        if file.endswith("parsed.txt")
+        if file.startswith("data/gens/") and file.endswith("parsed.txt")
     }
     end = time.monotonic() + ANEW_S
     while lost := sorted(filterfalse(os.path.exists, texts)):
