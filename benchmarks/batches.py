@@ -26,8 +26,9 @@ from workload import ROOT
 
 sys.path.insert(0, str(ROOT / "tests"))
 
-from support.batch_server import BatchServer, Row, failed
+from support.batch_server import BatchServer, failed
 from support.project import Project
+from support.served import Row
 
 IN, OUT = 3.0, 12.0
 BATCH = 2_000

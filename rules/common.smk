@@ -147,6 +147,18 @@ def tell_the_end():
     )
 
 
+def end_in_success():
+    """Say how the run has ended; that is a failure if texts are gone that it has made."""
+    lost = lost_texts()
+    tell_the_end()
+    if lost:
+        text = "1 text is" if len(lost) == 1 else f"{len(lost):,} texts are"
+        raise WorkflowError(
+            f"[store] {lost[0]}: {text} gone that this run had made or found, as after another run "
+            "without a lock; run the same command again, which makes them of the answers there are"
+        )
+
+
 def end_in_failure():
     """Go on with what is ready, make the reports of what there is, and say how the run has ended."""
     go_on_in_batches()
@@ -159,14 +171,14 @@ onstart:
 
 
 onsuccess:
-    tell_the_end()
+    end_in_success()
 
 
 onerror:
     end_in_failure()
 
 
-run_handlers(partial(start_run, experiment), tell_the_end, end_in_failure)
+run_handlers(partial(start_run, experiment), end_in_success, end_in_failure)
 
 
 wildcard_constraints:

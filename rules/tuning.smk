@@ -4,10 +4,13 @@
 import gc
 import hashlib
 import inspect
+import os
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cache
+from itertools import filterfalse
 from pathlib import Path
 
 import snakemake.common
@@ -27,6 +30,8 @@ from snakemake.scheduling.job_scheduler import JobScheduler
 from snakemake.settings.types import Batch, RerunTrigger
 from snakemake.sourcecache import LocalSourceFile
 
+# For how many seconds a text that is gone may be made anew by another run.
+ANEW_S = 5
 # Where this workflow is: `workflow.basedir` is that of another one that imports it.
 here = workflow.current_basedir
 if not isinstance(here, LocalSourceFile):
@@ -143,6 +148,25 @@ def open_outputs():
         if not workflow.dag.finished(job)
         for file in job.output
     ]
+
+
+def lost_texts():
+    """Return the texts that this run has made or found, and that are not there any more.
+
+    Runs without a lock take each other's texts away to make them anew: that takes a moment.
+    """
+    texts = {
+        str(file)
+        for job in (workflow.dag.jobs if is_to_run() else ())
+        for file in job.output
+        if file.startswith("data/gens/") and file.endswith("parsed.txt")
+    }
+    end = time.monotonic() + ANEW_S
+    while lost := sorted(filterfalse(os.path.exists, texts)):
+        if time.monotonic() > end:
+            break
+        time.sleep(0.2)
+    return lost
 
 
 def share_checkpoint(name, key):

@@ -133,9 +133,15 @@ class BudgetError(DaydreamError):
 
 
 class BatchError(DaydreamError):
-    """Answers that are still to come in a batch, or that a batch did not give."""
+    """Answers that a batch did not give."""
 
     code = "batch"
+
+
+class UnderWayError(BatchError):
+    """Answers that are still to come in a batch, for which the run does not wait."""
+
+    code = "waiting"
 
 
 class StoppedError(DaydreamError):

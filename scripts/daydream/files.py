@@ -169,6 +169,22 @@ class ReservedFile:
         os.close(self._file)
 
 
+def is_reserved(path: Path) -> bool:
+    """Tell whether a thread or process has reserved a file, and has not written it yet."""
+    try:
+        file = os.open(f"{path}{PART}", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        # Shared, so that two that ask are no holders to each other.
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
 def _locked(path: str) -> int | None:
     """Return an open and locked file; None if another one holds it or has just renamed it."""
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

@@ -83,6 +83,23 @@ def test_attempts_count_for_a_budget_of_calls(tmp_path: Path) -> None:
         begin(book)
 
 
+def test_what_is_asked_again(tmp_path: Path) -> None:
+    """Only what a run has asked before, not each attempt that failed; also of other processes."""
+    path = tmp_path / "ledger.jsonl"
+    book = ledger(path)
+    for number, event in enumerate(("reject", "lose")):
+        call = book.begin(
+            cohort="c", most=Reservation(0.5, 100), gen_id=f"d_{number}", request_sha256="a"
+        )
+        book.close(call, event, cohort="c", reason="expired")
+    assert book.spent().again == 0
+    ledger(path).begin(cohort="c", most=Reservation(0.5, 100), gen_id="d_1", request_sha256="a")
+    assert book.spent().again == 1
+    other = ledger(path, run="other")
+    other.begin(cohort="c", most=Reservation(0.5, 100), gen_id="d_1", request_sha256="a")
+    assert other.spent().again == 0
+
+
 def test_a_model_without_a_price_cannot_keep_a_budget_in_usd(tmp_path: Path) -> None:
     """It is refused, not counted as free."""
     with pytest.raises(BudgetError, match="model 'm' has no price"):

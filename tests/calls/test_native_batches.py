@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from daydream.calls.batch import lane, sending
+from daydream.calls.batch import sending, troubles
 from daydream.calls.batch.items import Item, Means
 from daydream.calls.batch.lane import Batching
 from daydream.calls.calling import Calls
@@ -29,8 +29,8 @@ from daydream.store.batches import BATCHES, open_records, read_records
 from daydream.store.journal import find_response
 from daydream.store.layout import generation_file
 from support.anthropic_server import AnthropicServer, Row, errored
-from support.batch_server import RefusedError
 from support.gemini_server import GeminiServer, prompt_of
+from support.served import RefusedError
 
 IN, OUT, TEXTS = 3.0, 12.0, 8
 MODEL = Model(
@@ -129,7 +129,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
         monkeypatch.setenv(name, "sk-test-0123456789")
     monkeypatch.delenv("DAYDREAM_RUN", raising=False)
     monkeypatch.setattr(sending, "SETTLE_S", 0.02)
-    monkeypatch.setattr(lane, "LONGEST_PAUSE_S", 0.1)
+    monkeypatch.setattr(troubles, "LONGEST_PAUSE_S", 0.1)
     running: list[Server] = []
     lanes: list[Lane] = []
 
@@ -185,7 +185,39 @@ def test_limits_divide_a_batch(start: Start, kind: str) -> None:
     assert len(server.batches) == 3
 
 
-def test_rows_missing_twice_and_failed(start: Start) -> None:
+@each_kind
+def test_rows_that_are_missing_end_the_run(start: Start, kind: str) -> None:
+    """Nothing says why, so they may have been charged: a later run asks for them, not this one."""
+    server, own = start(kind)
+    server.fault = lambda name, row: None if name.startswith("d_1-") else row
+    with pytest.raises(BatchError, match="8 requests were sent, and of 1 nothing came back"):
+        own.answer()
+    assert [each.generation.gen_id for each in own.missing()] == ["d_1"]
+    assert [entry["reason"] for entry in own.events("lose")] == ["no row came back"]
+    assert set(server.sent.values()) == {1}
+    server.fault = lambda _, row: row
+    own.answer()
+    assert own.missing() == []
+
+
+def test_a_row_that_is_missing_of_an_expired_batch(start: Start) -> None:
+    """The provider does not count it among those that have expired: it may have been charged."""
+    server, own = start(end="expired")
+    server.fault = lambda name, row: None if name.startswith("d_1-") else row
+    with pytest.raises(BatchError, match="8 requests were sent, and of 1 nothing came back"):
+        own.answer()
+    assert [entry["reason"] for entry in own.events("lose")] == ["no row came back"]
+    assert len(own.events("reject")) == TEXTS // 2
+
+
+def test_a_request_that_fits_in_no_batch_is_named(start: Start) -> None:
+    """The run ends, and does not try without end."""
+    _, own = start(api={"tokens": 1})
+    with pytest.raises(BatchError, match="8 requests fit in no batch"):
+        own.answer()
+
+
+def test_rows_twice_and_failed(start: Start) -> None:
     """What may pass is asked again, and what is refused for good is left for direct calls."""
 
     def fault(name: str, row: Row) -> Row | list[Row] | None:
@@ -193,7 +225,6 @@ def test_rows_missing_twice_and_failed(start: Start) -> None:
         first = server.sent[name] == 1
         return {
             0: [row, row],
-            1: None if first else row,
             2: errored(row, "api_error") if first else row,
             3: errored(row, "invalid_request_error", "too long"),
             4: {**row, "result": {"type": "expired"}} if first else row,
@@ -205,7 +236,7 @@ def test_rows_missing_twice_and_failed(start: Start) -> None:
     own.answer()
     assert [each.generation.gen_id for each in own.missing()] == ["d_3"]
     times = {name.partition("-")[0]: number for name, number in server.sent.items()}
-    assert times == {f"d_{n}": 2 if n in (1, 2, 4, 6) else 1 for n in range(TEXTS)}
+    assert times == {f"d_{n}": 2 if n in (2, 4, 6) else 1 for n in range(TEXTS)}
     assert len(own.events("end")) == TEXTS - 1
     rejected = {entry["reason"] for entry in own.events("reject")}
     assert rejected == {
@@ -213,7 +244,6 @@ def test_rows_missing_twice_and_failed(start: Start) -> None:
         "400 'too long'",
         "'expired'",
         "529 'scripted'",
-        "not answered",
     }
 
 
@@ -333,12 +363,16 @@ def test_a_batch_of_another_record_is_not_taken(start: Start) -> None:
 
 
 @each_kind
-def test_results_that_are_gone(start: Start, kind: str) -> None:
+def test_results_that_are_gone(start: Start, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     """They are kept for 29 days; the batch is given up, and what it held can be asked again."""
     server, own = start(kind)
     server.gone = True
-    with pytest.raises(BatchError, match="is lost: its answers"):
+    with pytest.raises(BatchError, match=r"is lost: its answers .* paid again"):
         own.answer()
+    told = capsys.readouterr().err
+    assert told.count("the provider says (404) that its answers are gone; after 3 more times") == 1
+    assert "llm_models" not in told
+    assert "goes on" not in told
     assert len(own.events("lose")) == TEXTS
     server.gone = False
     own.answer()
@@ -367,6 +401,68 @@ def test_a_provider_that_cannot_be_asked_is_asked_later(
     assert set(server.sent.values()) == {1}
 
 
+PAGE = b"<html><body>Please log in</body></html>"
+
+
+@each_kind
+@pytest.mark.parametrize("answer", [PAGE, b"{}", 401, 403])
+def test_a_provider_that_does_not_tell_is_asked_later(
+    start: Start, kind: str, answer: bytes | int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is said once; the batch goes on meanwhile."""
+    server, own = start(kind)
+    left = [answer] * 6
+    looks = ("/messages/batches/msgbatch_0", "/batches/b0")
+
+    def refuse(method: str, path: str) -> bytes | int | None:
+        return left.pop() if left and method == "GET" and path.endswith(looks) else None
+
+    server.refuse = refuse
+    own.answer()
+    assert own.missing() == []
+    assert not left
+    assert set(server.sent.values()) == {1}
+    told = capsys.readouterr().err
+    assert told.count("cannot be asked for now") == 1
+    assert told.count("can be asked for again") == 1
+    assert "b'" not in told
+
+
+@each_kind
+@pytest.mark.parametrize("answer", [PAGE, 401])
+def test_a_provider_that_never_tells_ends_the_run_and_keeps_the_batch(
+    start: Start, kind: str, answer: bytes | int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a while; a later run collects it."""
+    monkeypatch.setattr(troubles, "REFUSED_S" if answer == 401 else "SILENT_S", 0.3)
+    server, own = start(kind)
+    server.refuse = lambda method, _: answer if method == "GET" else None
+    with pytest.raises(BatchError, match=r"could not be asked .*: provider 'p', .* kept") as error:
+        own.answer()
+    assert len(str(error.value).splitlines()) == 1
+    assert len(open_records()) == 1
+    server.refuse = lambda *_: None
+    own.answer()
+    assert own.missing() == []
+    assert set(server.sent.values()) == {1}
+
+
+@each_kind
+def test_a_batch_that_begins_with_a_page(start: Start, kind: str) -> None:
+    """What was answered says nothing of it: it is looked for, and not begun twice."""
+    server, own = start(kind)
+    left = [PAGE]
+
+    def refuse(method: str, path: str) -> str | bytes | None:
+        begin = ("/batches", ":batchGenerateContent")
+        return left.pop() if left and method == "POST" and path.endswith(begin) else None
+
+    server.refuse = refuse
+    own.answer()
+    assert own.missing() == []
+    assert set(server.sent.values()) == {1}
+
+
 @each_kind
 def test_a_batch_that_is_refused_ends_the_run(start: Start, kind: str) -> None:
     """Nothing was charged, and the line says why."""
@@ -391,7 +487,7 @@ def test_what_is_not_a_batch_is_one_line(start: Start, kind: str) -> None:
 # Google's own
 
 
-def test_rows_of_google_that_are_missing_twice_and_failed(start: Start) -> None:
+def test_rows_of_google_twice_and_failed(start: Start) -> None:
     """Its errors have gRPC's codes; an invalid argument is not asked again in a batch."""
 
     def fault(name: str, row: Row) -> Row | list[Row] | None:
@@ -401,7 +497,6 @@ def test_rows_of_google_that_are_missing_twice_and_failed(start: Start) -> None:
         refused = {"key": name, "error": {"code": 3, "message": "too long"}}
         return {
             0: [row, row],
-            1: None if first else row,
             2: lost if first else row,
             3: refused,
             4: [row, {**row, "key": "stranger"}],
@@ -411,10 +506,8 @@ def test_rows_of_google_that_are_missing_twice_and_failed(start: Start) -> None:
     own.answer()
     assert [each.generation.gen_id for each in own.missing()] == ["d_3"]
     times = {name.partition("-")[0]: number for name, number in server.sent.items()}
-    assert times == {f"d_{n}": 2 if n in (1, 2) else 1 for n in range(TEXTS)}
+    assert times == {f"d_{n}": 2 if n == 2 else 1 for n in range(TEXTS)}
     assert {entry["reason"] for entry in own.events("reject")} == {"'internal'", "'too long'"}
-    # A row that never came may have been charged.
-    assert [entry["reason"] for entry in own.events("lose")] == ["no row came back"]
 
 
 def test_a_batch_of_google_is_of_one_model(start: Start) -> None:

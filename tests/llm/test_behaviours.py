@@ -126,16 +126,20 @@ AGAIN = {
     "choices null": Reply(body={**OK, "choices": None}),
     "500": failure(500),
     "502 with a page": html(502),
-    "503": failure(503, retry_after=0),
-    "529": failure(529),
+    "503": failure(503),
     "408": failure(408),
+    "a broken connection": reset(),
+    "bytes that are not packed": Reply(body=b"plain", headers={"content-encoding": "gzip"}),
+}
+# No room at present: asked again until the deadline, whatever the number of attempts.
+NO_ROOM = {
+    "503 that asks to wait": failure(503, retry_after=0),
+    "529": failure(529),
     "429": failure(429, retry_after=0),
     "429, wait of nonsense": asked_to_wait("soon"),
     "429, wait of NaN": asked_to_wait("nan"),
     "429, wait until a day of 1900": asked_to_wait("Mon, 01 Jan 1900 00:00:00 GMT"),
     "429, wait until a day that is none": asked_to_wait("Mon, 99 Foo 2026 99:99:99 -0000"),
-    "a broken connection": reset(),
-    "bytes that are not packed": Reply(body=b"plain", headers={"content-encoding": "gzip"}),
 }
 # Refused at once.
 REFUSED = {
@@ -195,7 +199,7 @@ def line_of(error: pytest.ExceptionInfo[CallError]) -> str:
 
 
 def test_there_are_enough() -> None:
-    assert len(ANSWERS | KEPT | AGAIN | REFUSED) >= 64
+    assert len(ANSWERS | KEPT | AGAIN | NO_ROOM | REFUSED) >= 64
 
 
 @pytest.mark.parametrize("reply", ANSWERS.values(), ids=ANSWERS)
@@ -227,6 +231,13 @@ def test_something_else_answers(server: ProviderServer, providers: Providers, re
         providers.complete(REQUEST)
     assert f"after {ATTEMPTS} attempts" in line_of(error)
     assert len(server.history) == 2 + ATTEMPTS
+
+
+@pytest.mark.parametrize("reply", NO_ROOM.values(), ids=NO_ROOM)
+def test_no_room(server: ProviderServer, providers: Providers, reply: Reply) -> None:
+    """However often it is said before the deadline, the call is answered."""
+    server.script(*[reply] * (ATTEMPTS + 1))
+    assert providers.complete(REQUEST).attempts == ATTEMPTS + 2
 
 
 @pytest.mark.parametrize("reply", REFUSED.values(), ids=REFUSED)

@@ -83,8 +83,8 @@ def test_a_slow_answer_is_asked_again(server: ProviderServer, connect: Open) -> 
 
 def test_it_gives_up(server: ProviderServer, connect: Open) -> None:
     """After max_attempts, and says how many they were."""
-    server.script(*[failure(503, "overloaded")] * 9)
-    with pytest.raises(CallError, match="answered 503 'overloaded' after 3 attempts; run"):
+    server.script(*[failure(503, "broken")] * 9)
+    with pytest.raises(CallError, match="answered 503 'broken' after 3 attempts; run"):
         connect(max_attempts=3).complete(request())
     assert len(server.history) == 3
 
@@ -229,18 +229,30 @@ def test_a_long_wait_is_told_once(connect: Open, capsys: pytest.CaptureFixture[s
     assert any("pool 'r': the provider answers 429" in line for line in told)
 
 
-def test_a_limit_that_is_reached_exhausts_no_attempts(
-    server: ProviderServer, connect: Open
+# How providers say that they are called too often, or by too many.
+NO_ROOM = {
+    "429": failure(429, "slow down", retry_after=0.1),
+    "529": failure(529, "Overloaded"),
+    "503, overloaded": failure(503, "The engine is currently overloaded"),
+    "503, UNAVAILABLE": Reply(
+        status=503, body={"error": {"code": 503, "message": "busy", "status": "UNAVAILABLE"}}
+    ),
+    "503, asks to wait": failure(503, retry_after=0.1),
+}
+
+
+@pytest.mark.parametrize("refusal", NO_ROOM.values(), ids=NO_ROOM)
+@pytest.mark.parametrize("at_once", [1, 16])
+def test_a_provider_without_room_exhausts_no_attempts(
+    connect: Open, refusal: Reply, at_once: int
 ) -> None:
-    """A server that refuses everything for a while is asked seldom meanwhile."""
+    """One that refuses everything for a while is asked seldom meanwhile, by one call or many."""
     opens = time.monotonic() + 2
 
     def answer(body: dict[str, Any]) -> Reply | str:
-        if time.monotonic() < opens:
-            return failure(429, "slow down", retry_after=0.1)
-        return default_answer(body)
+        return refusal if time.monotonic() < opens else default_answer(body)
 
-    with ProviderServer(answer) as limited, ThreadPoolExecutor(16) as threads:
+    with ProviderServer(answer) as limited, ThreadPoolExecutor(at_once) as threads:
         providers = connect(base_url=limited.url)
         answers = list(threads.map(lambda n: providers.complete(request(f"{n}")), range(100)))
         assert len(answers) == 100

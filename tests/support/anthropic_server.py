@@ -12,10 +12,8 @@ seconds after its request came; requests that come before that do not find it. I
 seconds after it was last used. A prefix of less than `least` tokens is not kept. A token is four
 characters.
 
-A batch ends after it has been looked at `looks` times; half of it is answered if it ends as
-``expired`` or is cancelled. `fault` and `refuse` are those of a `BatchServer`, with rows such as
-``{"custom_id", "result": {"type": "succeeded", "message": {…}}}``. Answers are kept until they are
-`gone`. `script` gives the next messages other answers: a body, or a `RefusedError`.
+`Served` says how it is made to misbehave. Half of a batch is answered if it ends as ``expired`` or
+is cancelled. Rows are such as ``{"custom_id", "result": {"type": "succeeded", "message": {…}}}``.
 """
 
 from __future__ import annotations
@@ -23,14 +21,13 @@ from __future__ import annotations
 import json
 import random
 import re
-import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from support.batch_server import RefusedError, listening
+from support.served import RefusedError, Row, Served
 
 KNOWN = frozenset(
     {
@@ -39,7 +36,6 @@ KNOWN = frozenset(
         *("tools", "tool_choice", "cache_control"),
     }
 )
-Row = dict[str, Any]
 
 
 def message(text: str, *, stop_reason: str = "end_turn", **fields: object) -> dict[str, Any]:
@@ -67,63 +63,24 @@ def errored(row: Row, kind: str, text: str = "scripted") -> Row:
     return {**row, "result": {"type": "errored", "error": error(kind, text)}}
 
 
-class AnthropicServer:
+class AnthropicServer(Served):
     """The server; see the module's docstring."""
 
+    END = "ended"
+
     def __init__(
-        self,
-        *,
-        answer: Callable[[dict[str, Any]], str] = lambda _: "a text\nSCORE: 7",
-        latency: float = 0,
-        ttl: float = 300,
-        least: int = 1024,
-        looks: int = 2,
-        fault: Callable[[str, Row], Row | list[Row] | None] = lambda _, row: row,
-        refuse: Callable[[str, str], int | str | None] = lambda _method, _path: None,
-        end: str = "ended",
+        self, *, latency: float = 0, ttl: float = 300, least: int = 1024, **options: Any
     ) -> None:
-        self.answer = answer
         self.latency = latency
         self.ttl = ttl
         self.least = least
-        self.looks = looks
-        self.fault = fault
-        self.refuse = refuse
-        self.end = end
-        self.gone = False
-        self.direct: list[dict[str, Any]] = []
         # The tokens of prefixes that were read from the cache, and those that were written to it.
         self.read = self.written = 0
-        self.batches: dict[str, dict[str, Any]] = {}
-        self.sent: Counter[str] = Counter()
-        self.requests: Counter[tuple[str, str]] = Counter()
-        self.headers: dict[str, str] = {}
-        self.answered_rows = 0
         self._rows: dict[str, list[Row]] = {}
         self._results: dict[str, bytes] = {}
-        self._script: deque[Any] = deque()
-        self._lock = threading.RLock()
-        self._looked: Counter[str] = Counter()
         # When each prefix was kept, and when it was last used.
         self._cache: dict[str, tuple[float, float]] = {}
-        self._server = listening(self)
-
-    @property
-    def url(self) -> str:
-        """The base_url."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
-
-    def script(self, *answers: Any) -> None:
-        """Let the next messages get these answers, one each."""
-        self._script.extend(answers)
-
-    def __enter__(self) -> AnthropicServer:
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(**options)
 
     def respond(self, method: str, path: str, body: bytes, query: Mapping[str, str]) -> Any:
         """Return the value to send, bytes or JSON; None: there is no such thing."""
@@ -142,9 +99,7 @@ class AnthropicServer:
         came = time.monotonic()
         with self._lock:
             self.direct.append(body)
-            scripted = self._script.popleft() if self._script else None
-        if isinstance(scripted, RefusedError):
-            raise scripted
+            scripted = self.scripted()
         check(body)
         usage = self._usage(body, came)
         time.sleep(self.latency)

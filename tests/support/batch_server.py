@@ -5,10 +5,8 @@
         ...
         assert server.sent == {custom_id: how often it was in a batch that began}
 
-A batch ends after it has been looked at `looks` times. `fault(custom_id, row)` may change the row
-that comes back: return it, or None to leave it out, or a list of rows. `refuse(method, path)` may
-return a status to answer with instead, ``"drop"`` to do what is asked and break the connection, or
-None. Its `bill` is what was answered: batches at half the price of direct calls.
+`Served` says how it is made to misbehave. A batch that ends as ``expired`` or is cancelled has half
+of its answers. Its `bill` is what was answered: batches at half the price of direct calls.
 """
 
 from __future__ import annotations
@@ -16,19 +14,14 @@ from __future__ import annotations
 import json
 import random
 import re
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
 from support.provider_server import completion
+from support.served import Row, Served
 
 PROMPT_TOKENS, COMPLETION_TOKENS = 100, 10
-Row = dict[str, Any]
-
-
 USAGE = {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": COMPLETION_TOKENS}
 
 
@@ -38,52 +31,13 @@ def failed(row: Row, status: int) -> Row:
     return {**row, "response": {"status_code": status, "body": error}}
 
 
-class BatchServer:
+class BatchServer(Served):
     """The server; see the module's docstring."""
-
-    def __init__(
-        self,
-        *,
-        answer: Callable[[dict[str, Any]], str],
-        looks: int = 2,
-        fault: Callable[[str, Row], Row | list[Row] | None] = lambda _, row: row,
-        refuse: Callable[[str, str], int | str | None] = lambda _method, _path: None,
-        end: str = "completed",
-    ) -> None:
-        self.answer = answer
-        self.looks = looks
-        self.fault = fault
-        self.refuse = refuse
-        # The state in which batches end, and with "expired" half of the answers are there.
-        self.end = end
-        self.files: dict[str, bytes] = {}
-        self.batches: dict[str, dict[str, Any]] = {}
-        self.sent: Counter[str] = Counter()
-        self.direct: list[dict[str, Any]] = []
-        self.answered_rows = 0
-        self.requests: Counter[tuple[str, str]] = Counter()
-        self.headers: dict[str, str] = {}
-        self._lock = threading.RLock()
-        self._looked: Counter[str] = Counter()
-        self._server = listening(self)
-
-    @property
-    def url(self) -> str:
-        """The base_url."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
 
     def bill(self, usd_in: float, usd_out: float) -> float:
         """Return what it charges, with prices per million tokens."""
         each = (PROMPT_TOKENS * usd_in + COMPLETION_TOKENS * usd_out) / 1e6
         return each * (len(self.direct) + self.answered_rows / 2)
-
-    def __enter__(self) -> BatchServer:
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
     def respond(self, method: str, path: str, body: bytes, query: Mapping[str, str]) -> Any:
         """Return the value to send, bytes or JSON; None: there is no such thing."""
@@ -91,7 +45,7 @@ class BatchServer:
             if (method, path) == ("POST", "/v1/chat/completions"):
                 asked = json.loads(body)
                 self.direct.append(asked)
-                return completion(self.answer(asked), usage=USAGE)
+                return self.scripted() or completion(self.answer(asked), usage=USAGE)
             if (method, path) == ("POST", "/v1/files"):
                 name = f"file-{len(self.files)}"
                 self.files[name] = _uploaded(body)
@@ -167,7 +121,7 @@ class BatchServer:
             }
             made = self.fault(line["custom_id"], row)
             rows = [made] if isinstance(made, dict) else made or []
-            good = [each for each in rows if each["response"]["status_code"] == 200]
+            good = [each for each in rows if (each["response"] or {}).get("status_code") == 200]
             self.answered_rows += any("choices" in each["response"]["body"] for each in good)
             answers += good
             errors += [each for each in rows if each not in good]
@@ -188,95 +142,3 @@ def _uploaded(body: bytes) -> bytes:
         if b'name="file"' in head:
             return content.removesuffix(b"\r\n")
     raise ValueError(body[:100])
-
-
-class Served(Protocol):
-    """What answers the requests of a server: see `BatchServer`."""
-
-    requests: Counter[tuple[str, str]]
-    # Those of the last request, with names in lower case.
-    headers: dict[str, str]
-    refuse: Callable[[str, str], int | str | None]
-
-    def respond(self, method: str, path: str, body: bytes, query: Mapping[str, str]) -> Any:
-        """Return the value to send, bytes or JSON; None: there is no such thing."""
-
-
-class RefusedError(Exception):
-    """Raised to answer with an error status."""
-
-    def __init__(self, status: int, value: object, headers: Mapping[str, str] | None = None):
-        super().__init__(status)
-        self.status, self.value, self.headers = status, value, headers or {}
-
-
-def listening(served: Served) -> ThreadingHTTPServer:
-    """Return a server on a free port; it begins with `serve_forever`."""
-
-    class Server(ThreadingHTTPServer):
-        # Many connections begin at once.
-        request_queue_size = 256
-        daemon_threads = True
-
-    return Server(("127.0.0.1", 0), _handler(served))
-
-
-def _handler(server: Served) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            self._serve("GET")
-
-        def do_POST(self) -> None:
-            self._serve("POST")
-
-        def _serve(self, method: str) -> None:
-            path, _, text = self.path.partition("?")
-            query = dict(pair.split("=", 1) for pair in text.split("&") if "=" in pair)
-            body = self._body()
-            server.requests[method, path] += 1
-            server.headers = {name.lower(): value for name, value in self.headers.items()}
-            refusal = server.refuse(method, path)
-            if isinstance(refusal, int):
-                self._send(refusal, {"error": {"message": f"scripted {refusal}"}})
-                return
-            try:
-                value = server.respond(method, path, body, query)
-            except RefusedError as error:
-                self._send(error.status, error.value, error.headers)
-                return
-            if refusal == "drop":
-                self.close_connection = True
-                return
-            self._send(404 if value is None else 200, {} if value is None else value)
-
-        def _body(self) -> bytes:
-            if self.headers.get("transfer-encoding", "") == "chunked":
-                parts = []
-                while size := int(self.rfile.readline(), 16):
-                    parts.append(self.rfile.read(size))
-                    self.rfile.readline()
-                self.rfile.readline()
-                return b"".join(parts)
-            return self.rfile.read(int(self.headers.get("content-length", 0)))
-
-        def _send(
-            self, status: int, value: object, headers: Mapping[str, str] | None = None
-        ) -> None:
-            data = value if isinstance(value, bytes) else json.dumps(value).encode()
-            try:
-                self.send_response(status)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(data)))
-                for name, told in (headers or {}).items():
-                    self.send_header(name, told)
-                self.end_headers()
-                self.wfile.write(data)
-            except OSError:
-                self.close_connection = True
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    return Handler

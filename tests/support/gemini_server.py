@@ -8,10 +8,8 @@ It refuses what the API documents as refused: a member that it does not have, in
 of itself, as far as it is equal to that of an earlier one (`least` tokens at least; a token is four
 characters).
 
-A batch ends after it has been looked at `looks` times, in the state `end`; one that is cancelled
-has half of its answers, one that expires has none. `fault` and `refuse` are those of a
-`BatchServer`, with rows such as ``{"key", "response": {…}}``. `script` gives the next requests
-other answers: a body, or a `RefusedError`.
+`Served` says how it is made to misbehave. A batch that is cancelled has half of its answers; one
+that expires has none. Rows are such as ``{"key", "response": {…}}``.
 """
 
 from __future__ import annotations
@@ -19,14 +17,12 @@ from __future__ import annotations
 import json
 import random
 import re
-import threading
-from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
-from support.batch_server import RefusedError, listening
+from support.served import RefusedError, Row, Served
 
 KNOWN = frozenset(
     {
@@ -41,7 +37,6 @@ CONFIG = frozenset(
         *("presencePenalty", "frequencyPenalty", "responseLogprobs", "thinkingConfig"),
     }
 )
-Row = dict[str, Any]
 
 
 def generated(text: str, *, finish: str = "STOP", **fields: object) -> dict[str, Any]:
@@ -71,60 +66,17 @@ def prompt_of(body: Mapping[str, Any]) -> str:
     return "".join(part["text"] for part in body["contents"][-1]["parts"])
 
 
-class GeminiServer:
+class GeminiServer(Served):
     """The server; see the module's docstring."""
 
-    def __init__(
-        self,
-        *,
-        answer: Callable[[dict[str, Any]], str] = lambda _: "a text\nSCORE: 7",
-        least: int = 1024,
-        looks: int = 2,
-        fault: Callable[[str, Row], Row | list[Row] | None] = lambda _, row: row,
-        refuse: Callable[[str, str], int | str | None] = lambda _method, _path: None,
-        end: str = "SUCCEEDED",
-    ) -> None:
-        self.answer = answer
+    PREFIX = "/v1beta"
+    END = "SUCCEEDED"
+
+    def __init__(self, *, least: int = 1024, **options: Any) -> None:
         self.least = least
-        self.looks = looks
-        self.fault = fault
-        self.refuse = refuse
-        self.end = end
-        self.gone = False
-        self.direct: list[dict[str, Any]] = []
         self.paths: list[str] = []
-        self.files: dict[str, bytes] = {}
-        self.batches: dict[str, dict[str, Any]] = {}
-        self.sent: Counter[str] = Counter()
-        self.requests: Counter[tuple[str, str]] = Counter()
-        self.headers: dict[str, str] = {}
         self._prompts: list[str] = []
-        self._script: deque[Any] = deque()
-        self._lock = threading.RLock()
-        self._looked: Counter[str] = Counter()
-        self._server = listening(self)
-
-    @property
-    def root(self) -> str:
-        """The address of the server."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    @property
-    def url(self) -> str:
-        """The base_url."""
-        return f"{self.root}/v1beta"
-
-    def script(self, *answers: Any) -> None:
-        """Let the next requests get these answers, one each."""
-        self._script.extend(answers)
-
-    def __enter__(self) -> GeminiServer:
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(**options)
 
     def respond(self, method: str, path: str, body: bytes, query: Mapping[str, str]) -> Any:
         """Return the value to send, bytes or JSON; None: there is no such thing."""
@@ -150,9 +102,7 @@ class GeminiServer:
 
     def _generate(self, body: dict[str, Any]) -> Any:
         self.direct.append(body)
-        scripted = self._script.popleft() if self._script else None
-        if isinstance(scripted, RefusedError):
-            raise scripted
+        scripted = self.scripted()
         check(body)
         if scripted is not None:
             return scripted

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 import signal
 import threading
 from collections import Counter
@@ -16,8 +17,9 @@ import pytest
 from daydream.llm.request import Request
 from daydream.store.batches import Member, OpenRequests, announce, custom_id, new_record
 from support.background import Run, until
-from support.batch_server import BatchServer, Row, failed
+from support.batch_server import BatchServer, failed
 from support.project import Project
+from support.served import Row
 
 IN, OUT = 3.0, 12.0
 DRAFTS = 10
@@ -129,6 +131,8 @@ def test_a_run_that_does_not_wait(project: Project) -> None:
         assert LATER in output
         assert "Traceback" not in output
         assert "1 batch is under way: 0 of 10 requests done" in output
+        assert "Waiting for batches:\n  1 × [waiting] 1 batch is under way" in output
+        assert "Failed" not in output
         listed = project.snakemake("batches")
         assert "in_progress" in listed
         with_batch = project.snakemake("plan", "--config", "batch=true")
@@ -136,16 +140,18 @@ def test_a_run_that_does_not_wait(project: Project) -> None:
         server.looks = 0
         project.config["batch"] = False
         project.save()
-        project.snakemake("drafts")
+        output = project.snakemake("drafts")
         assert not server.direct
         assert set(server.sent.values()) == {1}
+        usd = server.bill(IN, OUT)
+        assert f"Of batches that other runs sent: 10 answers, {usd:.4f} USD" in output
 
 
 def spoiled(custom_id: str, row: Row) -> Row | list[Row] | None:
     """Spoil every request in some way the first time it is asked, by its name."""
     kind = int(hashlib.sha256(custom_id.encode()).hexdigest(), 16) % 7
     return {
-        0: None,
+        0: {**row, "response": None, "error": {"code": "batch_expired", "message": "too late"}},
         1: [row, row],
         2: failed(row, 429),
         3: failed(row, 500),
@@ -156,7 +162,7 @@ def spoiled(custom_id: str, row: Row) -> Row | list[Row] | None:
 
 
 def test_spoiled_rows_are_asked_again(project: Project) -> None:
-    """Missing, duplicated, failed and strange rows; each answer is journaled once."""
+    """Duplicated, failed and strange rows; each answer is journaled once."""
     seen: Counter[str] = Counter()
 
     def once(custom_id: str, row: Row) -> Row | list[Row] | None:
@@ -175,6 +181,41 @@ def test_spoiled_rows_are_asked_again(project: Project) -> None:
     assert events["begin"] == events["end"] + events["reject"] + events["lose"]
 
 
+class Forgetful(BatchServer):
+    """A server that counts no more requests than it has rows for."""
+
+    def _finish(self, batch: dict[str, Any], state: str) -> None:
+        super()._finish(batch, state)
+        batch["request_counts"]["total"] = batch["request_counts"]["completed"]
+
+
+@pytest.mark.parametrize("make", [BatchServer, Forgetful])
+def test_rows_that_are_missing_are_not_paid_again_unasked(
+    project: Project, make: type[BatchServer]
+) -> None:
+    """The provider counts as done only what it gives back: the run ends, and keeps that.
+
+    What is missing is charged with its most; the next run asks for it, once.
+    """
+    kept: dict[str, bool] = {}
+
+    def fault(custom_id: str, row: Row) -> Row | None:
+        return row if kept.setdefault(custom_id, len(kept) >= 2) else None
+
+    with make(answer=answer, fault=fault) as server:
+        ready(project, server.url, batch={"stages": "draft"})
+        output = project.snakemake("drafts", code=1)
+        assert "10 requests were sent, and of 2 nothing came back" in output
+        assert set(server.sent.values()) == {1}
+        assert not server.direct
+        assert len(journal(project)) == DRAFTS - 2
+        assert Counter(entry["event"] for entry in ledger(project))["lose"] == 2
+        kept.update(dict.fromkeys(kept, True))
+        project.snakemake("drafts")
+        assert sorted(server.sent.values()) == [1] * 8 + [2] * 2
+        assert not server.direct
+
+
 def test_what_fails_in_every_batch_is_asked_directly(project: Project) -> None:
     """After the attempts of the setting; what is refused for good, at once."""
     bad: dict[str, int] = {}
@@ -185,9 +226,14 @@ def test_what_fails_in_every_batch_is_asked_directly(project: Project) -> None:
 
     with BatchServer(answer=answer, fault=fault) as server:
         ready(project, server.url, batch={"stages": "draft"}, attempts=2)
-        project.snakemake("drafts")
+        output = project.snakemake("drafts")
         assert len(server.direct) == 2
         assert sorted(server.sent.values()) == [1] * 9 + [2]
+    # At once, and in the summary.
+    moved = re.findall("2 requests without an answer from batches .* directly, .* more", output)
+    assert len(moved) == 2
+    assert "8 answers" in output
+    assert "2 without one (1 × 400 'failed with 400', 1 × 503 'failed with 503')" in output
 
 
 @pytest.mark.parametrize("state", ["expired", "an_unknown_state", "completed"])
@@ -208,10 +254,12 @@ def test_how_a_batch_may_end(project: Project, state: str) -> None:
                     server.end = "completed"
 
             server.refuse = end
-        project.snakemake("drafts")
+        output = project.snakemake("drafts")
         assert not server.direct
         assert charged(project) == pytest.approx(server.bill(IN, OUT), abs=1e-9)
     assert set(journal(project).values()) == {1}
+    said = re.findall(r"Batch \S+ has expired: 5 answers, .* 5 without one", output)
+    assert len(said) == (2 if state == "expired" else 0)
 
 
 def test_a_batch_that_is_refused_as_a_whole(project: Project) -> None:
@@ -255,6 +303,24 @@ def test_a_question_that_fails_once(
         assert set(server.sent.values()) == {1}
         assert not server.direct
         assert charged(project) == pytest.approx(server.bill(IN, OUT), abs=1e-9)
+
+
+def test_answers_that_nobody_understands_are_waited_out(project: Project) -> None:
+    """A page and a refused key in place of how far the batch is: said once, asked again."""
+    left: list[int | bytes] = [401, 403, b"<html>Log in</html>", b"<html>Log in</html>"]
+
+    def refuse(method: str, path: str) -> int | bytes | None:
+        return left.pop() if left and (method, path) == ("GET", "/v1/batches/batch-0") else None
+
+    with BatchServer(answer=answer, refuse=refuse) as server:
+        ready(project, server.url, batch={"stages": "draft"})
+        output = project.snakemake("drafts")
+        assert not left
+        assert output.count("cannot be asked for now") == 1
+        assert "'<html>Log in</html>'" in output
+        assert "can be asked for again" in output
+        assert set(server.sent.values()) == {1}
+        assert not server.direct
 
 
 def test_a_server_without_batches(project: Project) -> None:
@@ -412,7 +478,7 @@ def test_files_with_fewer_rows_than_are_done_are_fetched_again(project: Project)
     with BatchServer(answer=answer, refuse=refuse) as server:
         ready(project, server.url, batch={"stages": "draft"})
         output = project.snakemake("drafts", code=1)
-        assert "10 requests are done, but the files have" in output
+        assert "10 requests are done, but the files have answers of" in output
         assert set(server.sent.values()) == {1}
         assert not server.direct
         server.files["file-output-batch-0"] = cut[1]
@@ -557,10 +623,10 @@ def test_a_batch_is_seen_by_who_has_looked_before(
     record = new_record("p", "run", {name: member})
     record.directory.mkdir(parents=True)
     seen = OpenRequests()
-    assert seen.holder("d_1", request) == ""
+    assert seen.holder("d_1", request) is None
     record.save()
     announce()
-    assert seen.holder("d_1", request) == record.batch_id
+    assert seen.holder("d_1", request) == record
 
 
 def test_two_runs_send_each_request_once(project: Project) -> None:

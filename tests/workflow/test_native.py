@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from support.batch_server import RefusedError
 from support.gemini_server import GeminiServer, generated, prompt_of
 from support.project import Project
+from support.served import RefusedError
 
 
 def answer(body: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ from daydream.calls.prices import cost_of, most_of
 from daydream.calls.spent import Reservation
 from daydream.calls.stop import Stop
 from daydream.catalog.records import Model
-from daydream.errors import BatchError, StoreError
+from daydream.errors import StoreError, UnderWayError
 from daydream.files import ReservedFile
 from daydream.generations.row import Generation
 from daydream.llm import Providers
@@ -31,6 +31,9 @@ from daydream.settings import Settings
 from daydream.store.batches import OpenRequests
 from daydream.store.journal import CLAIM_PAUSE_S, claim_entry, find_response, record_response
 from daydream.store.layout import generation_file
+
+# The most seconds that pass from the manifest of a batch until it leaves out what is claimed.
+BEGINS_S = 30.0
 
 
 class Calls:
@@ -69,11 +72,12 @@ class Calls:
             known = find_response(directory, request)
             if known is not None:
                 return known, True
-            if batch := self.batch_of(generation, request):
-                raise BatchError(
+            if batch := self._sent_in(generation, request):
+                raise UnderWayError(
                     f"{generation.stage} {generation.gen_id}: its answer is under way in batch "
-                    f"{batch}; make it with the other texts of its stage, which collects it, or "
-                    f"cancel that batch with: snakemake -c1 batches --config cancel={batch}"
+                    f"{batch}, which another run has sent; make it with the other texts of its "
+                    "stage, which collects it, or cancel that batch with: snakemake -c1 batches "
+                    f"--config cancel={batch}"
                 )
             with self._stop.call():
                 try:
@@ -85,7 +89,19 @@ class Calls:
 
     def batch_of(self, generation: Generation, request: Request) -> str:
         """Return the id of the batch that a request is under way in; empty if there is none."""
-        return self._open.holder(generation.gen_id, request)
+        record = self._open.holder(generation.gen_id, request)
+        return "" if record is None else record.batch_id
+
+    def _sent_in(self, generation: Generation, request: Request) -> str:
+        """Return the same, for who has the claim: a batch that begins now leaves the request out.
+
+        One that has not begun for long is that of a run that was killed.
+        """
+        while record := self._open.holder(generation.gen_id, request):
+            if record.state != "intended" or record.age_s > BEGINS_S:
+                return record.batch_id
+            self._wait_for_other()
+        return ""
 
     def _claim(self, directory: Path, request: Request) -> ReservedFile:
         try:

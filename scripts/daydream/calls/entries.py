@@ -25,7 +25,10 @@ from daydream.llm.usage import amount_of, count_of
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """One line: what happened to an attempt of a run, for a cohort."""
+    """One line: what happened to an attempt of a run, for a cohort.
+
+    `request` is what the beginning of an attempt asks, as far as it tells.
+    """
 
     event: str
     call: str
@@ -34,6 +37,7 @@ class Entry:
     usd: float | None = None
     tokens: int | None = None
     cached: int = 0
+    request: str = ""
 
     def count(self, spent: Spent) -> None:
         """Add it to the sums."""
@@ -85,9 +89,16 @@ def entry_of(value: Mapping[str, Any]) -> Entry | None:
     usd, tokens = amount_of(value.get("usd")), count_of(value.get("tokens"))
     if event == "begin" and (tokens is None or usd is None is not value.get("usd")):
         return None
-    cached = count_of(value.get("cached_tokens")) or 0
+    asked = [value.get(name) for name in ("gen_id", "request_sha256")] if event == "begin" else []
     return Entry(
-        event=event, call=call, run=run, cohort=cohort, usd=usd, tokens=tokens, cached=cached
+        event=event,
+        call=call,
+        run=run,
+        cohort=cohort,
+        usd=usd,
+        tokens=tokens,
+        cached=count_of(value.get("cached_tokens")) or 0,
+        request="/".join(name for name in asked if isinstance(name, str)),
     )
 
 

@@ -54,6 +54,8 @@ class Ledger:
         self._offset = 0
         self._lines = 0
         self._known: set[int] = set()
+        # What each run has asked so far, to tell what it asks again.
+        self._asked: set[int] = set()
         # The attempts of this process that are in flight, by name.
         self._own: dict[str, Reservation] = {}
         self._runs: dict[str, Spent] = {}
@@ -259,5 +261,10 @@ class Ledger:
         if key in self._known:
             return
         self._known.add(key)
-        entry.count(self._of(self._runs, entry.run))
+        run = self._of(self._runs, entry.run)
+        entry.count(run)
+        if entry.request:
+            asked = hash((entry.run, entry.request))
+            run.again += asked in self._asked
+            self._asked.add(asked)
         entry.count(self._of(self._cohorts, entry.cohort))

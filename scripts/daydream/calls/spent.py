@@ -24,7 +24,8 @@ class Spent:
     which were in the provider's cache; `unpriced` of the calls have no price. `rejected` are those
     that the provider turned away, which cost nothing. `lost` were sent and not answered.
     `uncertain_usd` and `uncertain_tokens` are the most that lost attempts, and answers without a
-    usage, can have taken. `open` are the attempts that have begun and not ended, by name.
+    usage, can have taken. `open` are the attempts that have begun and not ended, by name. `again`
+    are the attempts at what a run had asked before.
     """
 
     calls: int = 0
@@ -37,6 +38,7 @@ class Spent:
     uncertain_usd: float = 0.0
     uncertain_tokens: int = 0
     open: dict[str, Reservation] = field(default_factory=dict)
+    again: int = 0
 
     def begin(self, call: str, reservation: Reservation) -> None:
         """Count an attempt that has begun."""

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal, NamedTuple
 
-from daydream.errors import BudgetError, StoppedError, StoreError
+from daydream.errors import BudgetError, StoppedError, StoreError, UnderWayError
 from daydream.experiment import recipes
 from daydream.experiment.experiment import Experiment
 from daydream.files import read_bytes, read_text, text_sha256
@@ -51,7 +51,7 @@ Kind = Literal["current", "stale", "missing", "failed", "blocked"]
 Digests = dict[str, str]
 
 # How a job's log begins if its call never began.
-_NOT_TRIED = tuple(f"[{error.code}]" for error in (StoppedError, BudgetError))
+_NOT_TRIED = tuple(f"[{error.code}]" for error in (StoppedError, BudgetError, UnderWayError))
 # A cold disk answers several reads at once faster than one by one. Reading and comparing take
 # turns: if both ran at once, each read would wait for the interpreter.
 _AT_ONCE = 4

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from daydream.llm.failures import CallFailedError
+from daydream.llm.request import one_line
+
 # How many of an account's batches are looked through for one that may be ours.
 MOST_LISTED = 2_000
 
@@ -35,6 +38,18 @@ class RemoteBatch:
     created_at: float | None = None
     expires_at: float | None = None
     nameless: bool = False
+
+
+def not_a_batch(asked: str, found: object, *, again: bool = True) -> CallFailedError:
+    """Return the failure of a question that was answered with something else than a batch.
+
+    It may be a page of a proxy's, and says nothing of the batch: that goes on.
+    """
+    return CallFailedError(
+        f"{asked}: answered what is not a batch ({one_line(found)}); check base_url, or set batch "
+        "to null for this provider",
+        again=again,
+    )
 
 
 class BatchProvider(Protocol):

@@ -15,8 +15,8 @@ from daydream.errors import CallError
 AGAIN = frozenset({408, 409, 429})
 # Unauthorized: the account is rejected, not the request. Further calls would be rejected too.
 UNAUTHORIZED = frozenset({401, 402, 403})
-# Anthropic's status for a request that it has no room for, which costs nothing.
-OVERLOADED = 529
+# Anthropic's status for a request that it has no room for, and the one that others answer it with.
+OVERLOADED, UNAVAILABLE = 529, 503
 # The headers that say how long to wait, and how many of their units are one second.
 SECONDS = {"retry-after-ms": 1000.0, "retry-after": 1.0, "llm_provider-retry-after": 1.0}
 # The limits that the headers `x-ratelimit-remaining…` and `x-ratelimit-reset…` can be about.
@@ -38,7 +38,8 @@ class CallFailedError(CallError):
     `status` is the HTTP status, None if there was no answer. `sent` tells whether the request may
     have reached the provider, and `again` whether another attempt may help. `retry_after` is how
     many seconds the provider asks to wait, None if it does not. `exhausted` tells whether its
-    headers say that nothing is left of a limit; None if they do not tell.
+    headers say that nothing is left of a limit; None if they do not tell. `overloaded`: it has no
+    room for the request at present.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class CallFailedError(CallError):
         sent: bool = True,
         retry_after: float | None = None,
         exhausted: bool | None = None,
+        overloaded: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -57,6 +59,7 @@ class CallFailedError(CallError):
         self.sent = sent
         self.retry_after = retry_after
         self.exhausted = exhausted
+        self.overloaded = overloaded
 
     @property
     def unauthorized(self) -> bool:
@@ -68,17 +71,32 @@ class CallFailedError(CallError):
         """Whether nothing is charged: the provider rejected the request before answering it."""
         if self.status is None:
             return False
-        return (300 <= self.status < 500 and self.status != 408) or self.status == OVERLOADED
+        return (300 <= self.status < 500 and self.status != 408) or self.overloaded
 
     @property
     def rate_limited(self) -> bool:
-        """Whether the provider says that it is called too often."""
-        return self.status == 429
+        """Whether the provider says that it is called too often, or by too many.
+
+        Nothing is wrong with the request then: calls have to wait, and to become fewer.
+        """
+        return self.status == 429 or self.overloaded
 
 
 def may_pass(status: int) -> bool:
     """Tell whether another attempt may help after an answer with `status`."""
     return status in AGAIN or status >= 500
+
+
+def is_overloaded(status: int, body: object, wait: float | None) -> bool:
+    """Tell whether an error says that there is no room at present; `wait` is what it asks for.
+
+    A 503 that neither asks to wait nor has one of the words of OpenAI and Google may be a server
+    that is broken.
+    """
+    if status != UNAVAILABLE:
+        return status == OVERLOADED
+    said = str(body)
+    return wait is not None or "overloaded" in said.lower() or "UNAVAILABLE" in said
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

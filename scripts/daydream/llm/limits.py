@@ -130,7 +130,8 @@ class Limits:
         return start
 
     def _say_pause(self, seconds: float) -> None:
-        line = f"the provider answers 429 and asks to wait; no calls for {seconds:.0f} s"
+        answer = f"the provider answers {self._pace.status} and asks to wait"
+        line = f"{answer}; no calls for {seconds:.0f} s"
         self._notices.wait(f"{self._name} pause", seconds, f"pool {self._name!r}: {line}")
 
     def _rows(self, request: Asked) -> int:
@@ -179,9 +180,10 @@ class _Wait:
             left = math.inf if self._deadline is None else self._deadline.left
             if start > left:
                 raise CallError(
-                    f"{self._request}: the provider answered 429 and asks pool {self._pool!r} to "
-                    f"wait {start:.0f} s, longer than the {max(0.0, left):.0f} s left of the "
-                    f"deadline; run snakemake again later, or raise the provider's deadline"
+                    f"{self._request}: the provider answered {pace.status} and asks pool "
+                    f"{self._pool!r} to wait {start:.0f} s, longer than the {max(0.0, left):.0f} s "
+                    f"left of the deadline; run snakemake again later, or raise the provider's "
+                    f"deadline"
                 )
             if self._stop.wait(min(start, TURN_S)):
                 raise StoppedError("the call was waiting for its turn when the run ended")

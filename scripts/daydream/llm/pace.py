@@ -1,5 +1,8 @@
 """How fast a pool is asked. The pace follows from which calls its provider rate limits.
 
+What is said of a 429 here holds for each answer by which a provider says that it is called too
+often, or has no room at present (`CallFailedError.rate_limited`).
+
 A 429 can concern one request alone (a busy machine behind a router), or it can say that a limit is
 reached. A limit rejects calls that begin close together. So each 429 is judged together with the
 calls that began just before it. Calls still in flight count as accepted, because a 429 comes fast.
@@ -70,6 +73,8 @@ class Pace:
 
     def __init__(self, told: Callable[[float], None] = lambda _: None) -> None:
         self._told = told
+        # The status of the last answer of that kind.
+        self.status = 429
         self._lock = threading.Lock()
         self._starts: deque[Start] = deque(maxlen=10_000)
         # When the rate was last set, and when the pool last closed or opened.
@@ -118,6 +123,7 @@ class Pace:
         with self._lock:
             now = time.monotonic()
             start.rate_limited = True
+            self.status = failure.status or self.status
             if start.at < self._opened:
                 # The pool has already reacted to calls like this one.
                 return

@@ -3,8 +3,11 @@
 If a failure is retryable, another attempt follows: after the time that Retry-After asks for, or
 else after a random time between zero and a bound that doubles (exponential backoff with full
 jitter: Brooker, "Exponential Backoff And Jitter", 2015). The bound stays small while other calls of
-the model are answered, because then there is nothing to recover from. If the provider rejects the
-account three times in a row, it is not asked again in this run: it would reject every further call.
+the model are answered, because then there is nothing to recover from. Failures count up to
+`max_attempts`, except those that say that the provider is called too often or overloaded: then
+nothing is wrong with the request, all calls become fewer (`daydream.llm.pace`), and this one waits
+until its deadline. If the provider rejects the account three times in a row, it is not asked again
+in this run: it would reject every further call.
 
 `deadline` bounds a whole call from the moment at which it may first be sent, including waits and
 transfer. A wait that would end after the deadline is not begun.
@@ -40,6 +43,8 @@ Answer = TypeVar("Answer", Response, Embedded)
 
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
+# By more doublings than this, no bound grows; a power of two beyond a float would be an error.
+DOUBLINGS = 30
 UNAUTHORIZED_CALLS = 3
 # While fewer than half of a model's last attempts failed, a failure concerns its request alone, and
 # the bound of its waits doubles only once.
@@ -58,7 +63,7 @@ class RemoteProvider(Provider, Protocol):
 
 
 class Retrying:
-    """A provider that is asked up to `max_attempts` times, within `deadline` seconds per call.
+    """A provider that is asked until `max_attempts` failed, within `deadline` seconds per call.
 
     `first_wait` seconds bound the wait after the first failure. `stop` ends every wait. Long waits
     are reported to `notices`.
@@ -114,6 +119,7 @@ class Retrying:
     ) -> Answer:
         """Return what `ask` returns, which is given the seconds that are left; as `complete`."""
         deadline = Deadline(self._deadline)
+        faults = 0
         for attempt in count(1):
             self._check_open()
             try:
@@ -122,7 +128,10 @@ class Retrying:
                     told.append(response.counted)
             except CallFailedError as failure:
                 self._count_unauthorized(failure)
-                self._wait(failure, attempt, deadline, alone=self._failed_alone(request, True))
+                faults += not failure.rate_limited
+                alone = self._failed_alone(request, True)
+                last = faults >= self._max_attempts
+                self._wait(failure, attempt, deadline, alone=alone, last=last)
             else:
                 self._failed_alone(request, False)
                 with self._lock:
@@ -138,16 +147,22 @@ class Retrying:
             return sum(lately) < len(lately) / 2
 
     def _wait(
-        self, failure: CallFailedError, attempt: int, deadline: Deadline, *, alone: bool
+        self,
+        failure: CallFailedError,
+        attempt: int,
+        deadline: Deadline,
+        *,
+        alone: bool,
+        last: bool,
     ) -> None:
-        """Wait until the next attempt; raise if there is none."""
+        """Wait until the next attempt; raise if there is none, as after the `last`."""
         wait = failure.retry_after
         if wait is None:
-            doubled = min(attempt - 1, 1) if alone else attempt - 1
+            doubled = min(attempt - 1, 1 if alone else DOUBLINGS)
             bound = min(LONGEST_WAIT_S, self._first_wait * 2**doubled)
             wait = random.uniform(0, bound)  # noqa: S311 - spreads, hides nothing
         late = wait > deadline.left
-        if not failure.again or attempt == self._max_attempts or late:
+        if not failure.again or last or late:
             raise CallError(_told(failure, attempt, wait if late else None)) from failure
         reason = str(failure.args[0]).rpartition("; ")[0]
         self._notices.wait(self._name, wait, f"{reason}; asked again in {wait:.0f} s")

@@ -48,10 +48,13 @@ def _chosen(under_way: Sequence[BatchRecord], cancel: str) -> list[BatchRecord]:
 
 def _row(record: BatchRecord) -> list[str]:
     expires = record.expires_at if record.is_open else None
+    state = record.remote_state if record.state == "submitted" else record.state
+    if record.state == "collected" and record.remote_state != "completed":
+        state = f"{state}, {record.remote_state}"
     return [
         record.batch_id,
         record.provider,
-        record.remote_state if record.state == "submitted" else record.state,
+        state,
         f"{record.size:,}",
         f"{record.answered or record.completed:,}",
         f"{record.failed:,}",

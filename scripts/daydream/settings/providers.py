@@ -42,7 +42,11 @@ class Remote(Asked):
     read_timeout: Seconds = Field(
         default=600, description="Seconds to wait for the next byte of the answer."
     )
-    max_attempts: Count = Field(default=6, description="The most attempts per call.")
+    max_attempts: Count = Field(
+        default=6,
+        description="The most attempts per call that may fail; those for which the provider has no "
+        "room do not count.",
+    )
     deadline: Seconds = Field(
         default=1800,
         description="Seconds for the whole of a call, see [below](#failures-and-limits).",

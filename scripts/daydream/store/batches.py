@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, fields
@@ -59,7 +60,9 @@ class BatchRecord:
     `size` is the number of its requests. `members` are these by custom_id; once it is collected,
     those without an answer, of which `refused` are those that the provider will never answer. `run`
     is the run that sent it. `file` and `remote_id` are the provider's names, empty if it has none
-    yet; `remote_state` is its word for how far it is, with the counts of requests.
+    yet; `remote_state` is its word for how far it is, with the counts of requests. Of `unexplained`
+    requests nothing came back, and nothing says why. `collected_by` is the run that collected it,
+    `usd` what its answers cost as far as that is known, and `reasons` why requests have none.
     """
 
     batch_id: str
@@ -78,7 +81,11 @@ class BatchRecord:
     cancelled: bool = False
     problem: str = ""
     answered: int = 0
+    unexplained: int = 0
     refused: list[str] = field(default_factory=list)
+    collected_by: str = ""
+    usd: float = 0.0
+    reasons: dict[str, int] = field(default_factory=dict)
 
     @property
     def directory(self) -> Path:
@@ -106,8 +113,14 @@ class BatchRecord:
         write_text(self.directory / MANIFEST, text, durable=True)
 
     def refresh(self) -> None:
-        """Take over what other threads and processes have written of it."""
-        now = read_record(self.directory / MANIFEST)
+        """Take over what other threads and processes have written of it.
+
+        If it is gone, nothing of it was sent.
+        """
+        now = _read_record(self.directory / MANIFEST)
+        if now is None:
+            self.state, self.members = "refused", {}
+            return
         for each in fields(self):
             setattr(self, each.name, getattr(now, each.name))
 
@@ -151,7 +164,10 @@ def read_records() -> list[BatchRecord]:
     Raises:
         StoreError: one of them is damaged.
     """
-    return [read_record(path) for path in sorted(BATCHES.glob(f"*/{MANIFEST}"))]
+    found = map(_read_record, BATCHES.glob(f"*/{MANIFEST}"))
+    records = [record for record in found if record is not None]
+    # Not by their names, which begin with the second only.
+    return sorted(records, key=lambda record: record.created_at)
 
 
 def open_records() -> list[BatchRecord]:
@@ -166,7 +182,9 @@ def open_members() -> dict[str, Member]:
 
 def announce() -> None:
     """Have other processes see a batch whose manifest is there now (`OpenRequests`)."""
-    os.utime(BATCHES)
+    # Finer than the system's own clock of files, by which two may be of one time.
+    now = time.time_ns()
+    os.utime(BATCHES, ns=(now, now))
 
 
 class OpenRequests:
@@ -180,12 +198,12 @@ class OpenRequests:
         self._seen_ns = 0
         self._batches: dict[str, Path] = {}
 
-    def holder(self, gen_id: str, request: Request) -> str:
-        """Return the id of the batch that a request is under way in; empty if there is none."""
+    def holder(self, gen_id: str, request: Request) -> BatchRecord | None:
+        """Return the batch that a request is under way in."""
         try:
             changed_ns = os.stat(BATCHES).st_mtime_ns  # noqa: PTH116 - at each call
         except FileNotFoundError:
-            return ""
+            return None
         with self._lock:
             if changed_ns != self._seen_ns:
                 self._batches = {
@@ -194,20 +212,25 @@ class OpenRequests:
                     for name in record.members
                 }
                 self._seen_ns = changed_ns
-            path = self._batches.get(custom_id(gen_id, request))
-        if path is None:
-            return ""
-        record = read_record(path)
-        return record.batch_id if record.is_open else ""
+            path = self._batches.get(name := custom_id(gen_id, request))
+        record = None if path is None else _read_record(path)
+        if record is None or not record.is_open or name not in record.members:
+            return None
+        return record
 
 
-def read_record(path: Path) -> BatchRecord:
-    """Return the record in a manifest.
+def _read_record(path: Path) -> BatchRecord | None:
+    """Return the record in a manifest; None if it is gone, as nothing of the batch was sent.
 
     Raises:
         StoreError: it is damaged.
     """
-    value: dict[str, Any] = read_json(path)
+    try:
+        value: dict[str, Any] = read_json(path)
+    except StoreError:
+        if path.exists():
+            raise
+        return None
     try:
         members = {name: Member(**member) for name, member in value.pop("members").items()}
         return BatchRecord(**value, members=members)

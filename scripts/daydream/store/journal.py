@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from daydream.errors import CallError, StoreError
-from daydream.files import ReservedFile, sync_directory, text_sha256
+from daydream.files import ReservedFile, is_reserved, sync_directory, text_sha256
 from daydream.llm.reading import read_answer
 from daydream.llm.request import RawAnswer, Request, Response, one_line
 from daydream.store.layout import RESPONSES, generation_file, read_json
@@ -119,6 +119,16 @@ def claim_entry(directory: Path, request: Request, *, wait: Callable[[], object]
     if created:
         sync_directory(directory)
     return ReservedFile(journal / f"{request.sha256}.json", size=_room(request), wait=wait)
+
+
+def is_claimed(directory: Path, request: Request) -> bool:
+    """Tell whether a thread or process holds the claim to the answer to a request."""
+    return is_reserved(directory / RESPONSES / f"{request.sha256}.json")
+
+
+def is_journaled(directory: Path, request: Request) -> bool:
+    """Tell whether there is an entry for a request, without reading it."""
+    return (directory / RESPONSES / f"{request.sha256}.json").exists()
 
 
 # The size of each model's largest entry in this process, in bytes.

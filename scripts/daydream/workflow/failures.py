@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from daydream.errors import ANSWER_KEPT, ParseError
+from daydream.errors import ANSWER_KEPT, ParseError, UnderWayError
 
 
 class Failure(NamedTuple):
@@ -16,6 +16,11 @@ class Failure(NamedTuple):
     line: str
     place: str
     gen_id: str = ""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether nothing is wrong: the answer is to come in a batch."""
+        return self.line.startswith(f"[{UnderWayError.code}]")
 
     @property
     def is_of_answer(self) -> bool:

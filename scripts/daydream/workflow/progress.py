@@ -197,11 +197,11 @@ class Progress(logging.Handler):
             calls=spent.calls,
             usd=spent.usd,
             unpriced=spent.unpriced,
-            failed=len(self.failures),
+            failed=sum(not failure.is_waiting for failure in self.failures),
             answers=answers,
             expected=expected,
             in_flight=len(spent.open),
-            again=spent.rejected + spent.lost,
+            again=spent.again,
             making=self._within or ("" if waits else reports),
         )
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 from typing import Literal
 
+from daydream.calls.batch import closing
 from daydream.calls.ledger import LEDGER
 from daydream.calls.spent import Spent
 from daydream.errors import OTHER_ANSWERS, DaydreamError
@@ -46,7 +47,7 @@ def standings(
 
     Parents stand before children in `rows`. `failures` are those of this run.
     """
-    failed = {failure.gen_id for failure in failures}
+    failed = {failure.gen_id for failure in failures if not failure.is_waiting}
     found: dict[str, Standing] = {}
     for gen_id, row in rows.items():
         account = accounts.get(gen_id)
@@ -66,6 +67,7 @@ def run_summary(
     *,
     failures: Sequence[Failure] = (),
     spent: Spent,
+    batches: Sequence[str] = (),
     stopped: str = "",
     changed: Sequence[str] = (),
     results: Sequence[str] = (),
@@ -73,14 +75,14 @@ def run_summary(
 ) -> str:
     """Return the text; without `rows` it says nothing of generations.
 
-    `stopped` is why the run was ended before its end, `changed` are the inputs that were edited
-    meanwhile, `results` are the reports that there are.
+    `batches` are facts of batches, `stopped` is why the run was ended before its end, `changed` are
+    the inputs that were edited meanwhile, `results` are the reports that there are.
     """
     found = standings(rows, accounts, failures)
     parts = [
         _by_stage(rows, found),
         _causes(rows, accounts, failures),
-        "\n".join(_facts(spent, stopped, changed, results)),
+        "\n".join(_facts(spent, batches, stopped, changed, results)),
         "\n".join(_how_to_go_on(found, failures, stopped, results, commands)),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -145,15 +147,28 @@ def _shown(lines: Sequence[str]) -> str:
 def _causes(
     rows: Mapping[str, Generation], accounts: Mapping[str, Account], failures: Sequence[Failure]
 ) -> str:
-    """Return the failures of this run and of earlier ones, the most frequent cause first."""
+    """Return the failures of this run and of earlier ones, the most frequent cause first.
+
+    Before these stands what waits for batches.
+    """
+    waiting = [failure for failure in failures if failure.is_waiting]
+    failures = [failure for failure in failures if not failure.is_waiting]
     known = {failure.gen_id for failure in failures}
     earlier = [
         Failure(account.failure, f"{rows[gen_id].stage} {gen_id}", gen_id)
         for gen_id, account in accounts.items()
         if gen_id in rows and gen_id not in known and account.failure
     ]
+    parts = [
+        _by_cause("Waiting for batches:", rows, waiting),
+        _by_cause("Failed, by cause:", rows, [*failures, *earlier]),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _by_cause(heading: str, rows: Mapping[str, Generation], failures: Iterable[Failure]) -> str:
     groups: dict[str, list[Failure]] = {}
-    for failure in (*failures, *earlier):
+    for failure in failures:
         bare = failure._replace(line=_without_place(failure))
         groups.setdefault(cause(bare.line), []).append(bare)
     ordered = sorted(groups.values(), key=len, reverse=True)
@@ -165,7 +180,7 @@ def _causes(
         shown.append((f"{len(group):,} ×", _shown([failure.line for failure in group])))
         models = f"; {_models(rows, group)}" if several else ""
         shown.append(("", f"{'for example ' if len(group) > 1 else ''}{group[0].place}{models}"))
-    lines = ["Failed, by cause:", table(shown, left=(1,), indent=2, gap=1)]
+    lines = [heading, table(shown, left=(1,), indent=2, gap=1)]
     if len(ordered) > CAUSES:
         rest = ordered[CAUSES:]
         causes = f"{len(rest):,} more cause{'s' if len(rest) > 1 else ''}"
@@ -187,10 +202,15 @@ def _without_place(failure: Failure) -> str:
 
 
 def _facts(
-    spent: Spent, stopped: str, changed: Sequence[str], results: Sequence[str]
+    spent: Spent,
+    batches: Sequence[str],
+    stopped: str,
+    changed: Sequence[str],
+    results: Sequence[str],
 ) -> Iterator[str]:
     if spent:
         yield f"This run: {spent} ({LEDGER})"
+    yield from batches
     if stopped:
         yield f"Stopped: {stopped}"
     if changed:
@@ -290,7 +310,9 @@ def end_of_run(
     known: Mapping[str, Account] = {}
     cohorts = experiment.settings.cohorts
     results: Sequence[str] = ()
+    batches: Sequence[str] = ()
     try:
+        batches = [*closing.facts(experiment.calls.run), *experiment.batching.moved]
         rows = covered()
         known = provenance.accounts(
             experiment, with_lineage(experiment, [*experiment.selected.values(), *rows.values()])
@@ -311,6 +333,7 @@ def end_of_run(
         known,
         failures=failures,
         spent=spent,
+        batches=batches,
         stopped=stopped,
         changed=experiment.inputs.changed(),
         results=results,

@@ -20,7 +20,7 @@ from daydream.llm.failures import CallFailedError
 from daydream.llm.usage import Usage
 from daydream.settings import Anthropic
 from support.anthropic_server import AnthropicServer, error, message
-from support.batch_server import RefusedError
+from support.served import RefusedError
 
 KEY = "sk-ant-0123456789"
 SCHEMA = {

@@ -19,8 +19,8 @@ from daydream.llm.failures import CallFailedError
 from daydream.llm.usage import Usage
 from daydream.reports.expected import expectation, tokens_of
 from daydream.settings import Gemini
-from support.batch_server import RefusedError
 from support.gemini_server import GeminiServer, error, generated
+from support.served import RefusedError
 
 KEY = "AIza-0123456789"
 SCHEMA = {"type": "object", "properties": {"score": {"type": "integer"}}}

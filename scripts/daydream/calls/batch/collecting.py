@@ -6,8 +6,10 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from daydream.calls.batch import closing
 from daydream.calls.batch.items import Means, call_name, give_up, note, tell
-from daydream.calls.batch.outcomes import Outcome, count_rows, is_of_others, read_outcomes
+from daydream.calls.batch.outcomes import Outcome, is_of_others, read_outcomes, requests_with_rows
+from daydream.calls.batch.troubles import MissingError
 from daydream.calls.clients import client_of
 from daydream.calls.prices import Cost, cost_of
 from daydream.errors import BatchError
@@ -43,7 +45,7 @@ class Collector:
         Another process may have collected it meanwhile, or be about to send it.
 
         Raises:
-            BatchError: it was refused as a whole, was cancelled, or its answers are gone.
+            BatchError: it was refused as a whole, was cancelled, or answers of it are gone.
             CallFailedError: the provider cannot be asked.
         """
         record.refresh()
@@ -73,6 +75,12 @@ class Collector:
             record.save()
         if record.state == "ended":
             self._take_in(record)
+        if record.unexplained:
+            raise BatchError(
+                f"batch {record.batch_id}: {plural(record.size, 'request')} were sent, and of "
+                f"{record.unexplained:,} nothing came back; what these may have cost stays "
+                "charged; run the same command again to ask for them, which may be paid twice"
+            )
         if record.is_cancelled:
             missing = record.size - record.answered
             raise BatchError(
@@ -89,7 +97,7 @@ class Collector:
             try:
                 provider.download(file, record.directory / name)
             except CallFailedError as failure:
-                self._check_there(record, failure, f"its answers {file} are gone")
+                self._check_there(record, failure, "its answers are gone")
                 raise
 
     def _ask(self, record: BatchRecord) -> RemoteBatch:
@@ -103,50 +111,60 @@ class Collector:
         """Give a batch up that is gone, once the provider has said so several times.
 
         Raises:
-            CallFailedError: it is to be asked again.
+            MissingError: it is to be asked again.
             BatchError: the batch is lost.
         """
         if failure.status not in GONE:
             return
-        if not self._has_patience(record):
+        left = self._patience(record)
+        if not left:
             give_up(self._ledger, record, "lost", "lose", found)
             raise BatchError(
                 f"batch {record.batch_id} is lost: {found} (most providers keep answers for about "
-                "30 days); run snakemake again to ask again"
+                f"30 days); what it may have cost stays charged, and the same command asks for "
+                f"{plural(record.size, 'answer')} again, which is paid again"
             ) from failure
-        raise CallFailedError(str(failure.args[0]), status=failure.status, again=True) from failure
+        # The failure's own remedy is for calls: it speaks of models.
+        raise MissingError(
+            f"the provider says ({failure.status}) that {found}; after {plural(left, 'more time')} "
+            "it is given up"
+        ) from failure
 
     def _check_whole(self, record: BatchRecord, remote: RemoteBatch) -> None:
         """Do not take a file for whole that has fewer rows than the provider says are done.
 
+        If the provider itself counts fewer than were sent, note how many nothing explains: they
+        may have been answered and charged. Only of a batch that was ended early, it says itself
+        how many were left.
+
         Raises:
-            CallFailedError: it is to be fetched again.
+            MissingError: it is to be fetched again.
             BatchError: it was fetched several times.
         """
         done = remote.completed + remote.failed
-        rows = count_rows(record)
+        rows = requests_with_rows(record)
+        total = remote.total or record.size
+        left = 0 if remote.state == "completed" else max(0, total - done)
+        record.unexplained = max(0, record.size - rows - left)
         if record.cancelled or rows >= done or done > record.size:
             return
-        line = (
-            f"batch {record.batch_id}: {plural(done, 'request')} are done, but the files have "
-            f"{plural(rows, 'row')}"
-        )
-        if self._has_patience(record):
-            raise CallFailedError(f"{line}; fetch them again", again=True)
+        line = f"{plural(done, 'request')} are done, but the files have answers of {rows:,}"
+        if self._patience(record):
+            raise MissingError(f"{line}; they are fetched again")
         raise BatchError(
-            f"{line}; run snakemake later to fetch them again, or take what there is with: "
-            f"snakemake -c1 batches --config cancel={record.batch_id}"
+            f"batch {record.batch_id}: {line}; run snakemake later to fetch them again, or take "
+            f"what there is with: snakemake -c1 batches --config cancel={record.batch_id}"
         )
 
-    def _has_patience(self, record: BatchRecord) -> bool:
-        """Tell whether a batch may be asked for again what should be there and is not."""
+    def _patience(self, record: BatchRecord) -> int:
+        """Return how often a batch may be asked for again what should be there and is not."""
         self._missed[record.batch_id] += 1
-        return self._missed[record.batch_id] < PATIENCE
+        return max(0, PATIENCE - self._missed[record.batch_id])
 
     def _take_in(self, record: BatchRecord) -> None:
         """Journal what came back, and enter what each request took."""
         requests = record.requests()
-        unfinished = record.remote_state != "completed"
+        unfinished = record.remote_state != "completed" and not record.unexplained
         outcomes = read_outcomes(record, unfinished=unfinished)
         # Each waits for the disk most of the time.
         with ThreadPoolExecutor(AT_ONCE) as threads:
@@ -154,8 +172,10 @@ class Collector:
                 threads.submit(self._enter, record, name, requests[name], outcomes[name])
                 for name in record.members
             ]
-            usd = sum(each.result() for each in entered)
+            record.usd = sum(each.result() for each in entered)
         record.answered = sum(outcome.response is not None for outcome in outcomes.values())
+        record.reasons = dict(Counter(each.reason for each in outcomes.values() if each.reason))
+        record.collected_by = self._means.run
         record.refused = [name for name, outcome in outcomes.items() if outcome.for_good]
         # Whoever reads all manifests at a start needs no more of them.
         record.members = {
@@ -165,10 +185,7 @@ class Collector:
         }
         record.state = "collected"
         record.save()
-        missing = len(record.members)
-        # Their run was the one that sent them, and may be long over.
-        text = f"Batch {record.batch_id}: {plural(record.answered, 'answer')}, {usd:.4f} USD"
-        tell(f"{text}, {missing:,} without one" if missing else text)
+        tell(closing.outcome(record))
 
     def _enter(self, record: BatchRecord, name: str, request: Request, outcome: Outcome) -> float:
         """Journal and enter what came of a request; return its USD, as far as they are known."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from daydream.calls.ledger import Ledger
@@ -19,6 +20,8 @@ from daydream.llm.providers.openai_batches import request_line
 from daydream.llm.request import Request
 from daydream.settings import BatchApi, Settings
 from daydream.store.batches import REQUESTS, BatchRecord, custom_id
+from daydream.store.journal import is_claimed, is_journaled
+from daydream.store.layout import generation_file
 
 BYTES_PER_TOKEN = 3
 
@@ -45,6 +48,22 @@ class Item(NamedTuple):
     def name(self) -> str:
         """Its custom_id."""
         return custom_id(self.generation.gen_id, self.request)
+
+    @property
+    def directory(self) -> Path:
+        """Where the generation's files are."""
+        return Path(generation_file(self.generation.stage, self.generation.gen_id, ""))
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether it is being asked for directly now."""
+        return is_claimed(self.directory, self.request)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether that is so, or the journal has its answer."""
+        # In this order: who gives up the claim has written the answer.
+        return self.is_claimed or is_journaled(self.directory, self.request)
 
 
 def chunks(items: Iterable[Item], api: BatchApi, room: int | None) -> Iterator[list[Item]]:

@@ -13,21 +13,27 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
+from daydream.calls.batch import closing
 from daydream.calls.batch.collecting import Collector
 from daydream.calls.batch.items import BYTES_PER_TOKEN, Item, Means, chunks, tell, under_way
 from daydream.calls.batch.sending import Sender
-from daydream.errors import BatchError, BudgetError, CallError, StoppedError
+from daydream.calls.batch.troubles import Troubles
+from daydream.calls.bound import most_usage
+from daydream.calls.prices import most_of
+from daydream.errors import BatchError, BudgetError, CallError, StoppedError, UnderWayError
 from daydream.llm.failures import CallFailedError
 from daydream.llm.request import Request
 from daydream.settings import BatchApi, Gemini
 from daydream.store.batches import REQUESTS, BatchRecord, open_records, read_records, sending
+from daydream.store.journal import is_journaled
+from daydream.text import plural
 
-# The longest pause between two questions to a provider that cannot be asked, in seconds.
-LONGEST_PAUSE_S = 300.0
 # Seconds between two reports of how far batches are.
 REPORT_S = 60.0
+# Seconds between two looks at what other runs ask for directly.
+LOOK_S = 1.0
 
 
 class Batching:
@@ -41,6 +47,9 @@ class Batching:
         self._collector = Collector(means)
         # Asks the provider to end a batch.
         self.cancel = self._collector.cancel
+        self._troubles = Troubles()
+        # What the summary of the run says of requests that went from batches to calls.
+        self.moved: list[str] = []
         self._told_at = 0.0
 
     def api(self, llm_model_id: str) -> BatchApi | None:
@@ -57,19 +66,94 @@ class Batching:
         answer several times, is left to be asked for directly.
 
         Raises:
-            BatchError: batches are under way, and the run is not to wait for them; or one of them
-                was cancelled, refused as a whole, or its answers are gone.
+            UnderWayError: batches are under way, and the run is not to wait for them.
+            BatchError: one of them was cancelled, refused as a whole, or its answers are gone.
             StoppedError: the run is to end.
-            CallError: the provider cannot be asked.
+            CallError: the provider takes no batch.
         """
-        for line in self.collect_ended():
-            tell(line)
+        wrong = self._collect_ended()
+        asked: dict[str, Item] = {}
+        in_vain = 0
         while True:
-            items = self._worth_it(find())
+            found = find()
+            asked.update({item.name: item for item in found})
+            items = self._worth_it(found)
+            if items:
+                self.submit(items)
+            waited = _waited_for({item.name for item in items})
+            for batch_id, line in wrong.items():
+                # What is waited for is told while it is.
+                if batch_id not in {record.batch_id for record in waited}:
+                    tell(line)
+            wrong = {}
             if not items:
+                self._tell_of_calls(asked)
                 return
-            self.submit(items)
-            self._wait_for_one(_waited_for({item.name for item in items}), wait=wait)
+            if waited:
+                self._wait_for_one(waited, wait=wait)
+            elif self._wait_for_calls(items, wait=wait):
+                in_vain = 0
+            else:
+                # Once, another run may just have got its answers.
+                in_vain += 1
+                if in_vain > 1:
+                    raise BatchError(
+                        f"{plural(len(items), 'request')} fit in no batch: the first has more "
+                        "tokens than the setting `tokens` of its provider's `batch` allows; raise "
+                        "that, or leave the stage out of batch"
+                    )
+
+    def _wait_for_calls(self, items: Sequence[Item], *, wait: bool) -> bool:
+        """Wait while other runs ask for items directly, which no batch has; tell whether they do.
+
+        Raises:
+            UnderWayError: the run is not to wait.
+            StoppedError: it is to end.
+        """
+        claimed = 0
+        while now := sum(item.is_claimed for item in items):
+            claimed = now
+            text = f"{plural(claimed, 'request')} of this stage are asked for by another run"
+            if not wait:
+                raise UnderWayError(f"{text}; run the same command again to go on")
+            self._report(text)
+            self._stop.check()
+            self._stop.event.wait(LOOK_S)
+        return claimed > 0
+
+    def _tell_of_calls(self, asked: Mapping[str, Item]) -> None:
+        """Say which requests have been in batches, and are asked for directly now."""
+        batches: dict[str, str] = {}
+        for record in read_records():
+            if not record.is_open:
+                names = asked.keys() & record.members.keys()
+                batches.update(dict.fromkeys(names, record.batch_id))
+        # Another batch may have answered them since.
+        left = {
+            name: batch_id
+            for name, batch_id in batches.items()
+            if not is_journaled(asked[name].directory, asked[name].request)
+        }
+        if not left:
+            return
+        more = [self._more(asked[name]) for name in left]
+        usd = sum(each for each in more if each is not None)
+        price = f"at most {usd:.4f} USD more" if None not in more else "which is not known"
+        named = closing.names([*dict.fromkeys(left.values())])
+        line = (
+            f"{plural(len(left), 'request')} without an answer from {named} are asked for "
+            f"directly, at the full price ({price})"
+        )
+        tell(line)
+        self.moved.append(line)
+
+    def _more(self, item: Item) -> float | None:
+        """Return the USD that a request may cost more as a call; None without a price."""
+        model, usage = self._models[item.generation.llm_model_id], most_usage(item.request)
+        direct, batch = (
+            most_of(usage, model, self._settings, batch=batch) for batch in (False, True)
+        )
+        return None if direct is None or batch is None else direct - batch
 
     def submit(self, items: Iterable[Item]) -> None:
         """Send what is in no batch yet, in as many batches as the limits ask for.
@@ -153,31 +237,30 @@ class Batching:
         Raises:
             BatchError, StoppedError, CallError: as in `answer`.
         """
-        failures = 0
+        due = {record.batch_id: 0.0 for record in records}
         while records:
-            pause = min(self._poll(record) for record in records)
             ended = False
             for record in records:
+                if due[record.batch_id] > time.monotonic():
+                    continue
+                pause = self._poll(record)
                 try:
                     ended = self._collect(record) or ended
-                    failures = 0
+                    self._troubles.over(record)
                 except CallFailedError as failure:
-                    # A batch takes hours: a provider that cannot be asked now is asked later.
-                    failures += 1
-                    if not failure.again:
+                    if not record.is_open:
                         raise
-                    pause = max(pause * 2 ** min(failures, 8), failure.retry_after or 0)
-                    pause = min(pause, LONGEST_PAUSE_S)
-                    self._report(records, f"; the provider cannot be asked: {failure.args[0]}")
+                    pause = self._troubles.note(record, failure, poll=pause)
+                due[record.batch_id] = time.monotonic() + pause
             if ended:
                 return
             if not wait:
-                raise BatchError(
+                raise UnderWayError(
                     f"{under_way(records)}; run the same command again to collect them"
                 )
-            self._report(records, "")
-            if self._stop.event.wait(pause):
-                raise BatchError(
+            self._report(under_way(records))
+            if self._stop.event.wait(max(0.0, min(due.values()) - time.monotonic())):
+                raise UnderWayError(
                     f"{under_way(records)} and go on without this run; run it again to collect "
                     "them, or cancel them with: snakemake -c1 batches --config cancel=all"
                 )
@@ -185,20 +268,24 @@ class Batching:
     def _poll(self, record: BatchRecord) -> float:
         return (self._settings.batch_api(record.provider) or BatchApi()).poll
 
-    def _report(self, records: Sequence[BatchRecord], trouble: str) -> None:
+    def _report(self, text: str) -> None:
         if time.monotonic() - self._told_at > REPORT_S:
             self._told_at = time.monotonic()
-            tell(f"{under_way(records)}{trouble}")
+            tell(text)
 
     def collect_ended(self) -> list[str]:
         """Collect all batches that have ended, and send none; return what is wrong with some."""
-        told = []
+        return [*self._collect_ended().values()]
+
+    def _collect_ended(self) -> dict[str, str]:
+        """Do the same; return what is wrong by the ids of the batches."""
+        wrong = {}
         for record in open_records():
             try:
                 self._collector.collect(record)
             except (BatchError, CallError) as error:
-                told.append(str(error))
-        return told
+                wrong[record.batch_id] = str(error)
+        return wrong
 
     def _collect(self, record: BatchRecord) -> bool:
         """Journal a batch's answers if it has ended, and tell whether it has."""

@@ -56,7 +56,7 @@ def read_outcomes(record: BatchRecord, *, unfinished: bool) -> dict[str, Outcome
     """Return the outcome of each request of a batch by its custom_id.
 
     An `unfinished` batch has expired or was cancelled: a request without a row was not answered,
-    and costs nothing.
+    and costs nothing. Of another one, it may have cost its most.
     """
     found: dict[str, Outcome] = {}
     strangers = 0
@@ -79,19 +79,24 @@ def read_outcomes(record: BatchRecord, *, unfinished: bool) -> dict[str, Outcome
     return {name: found.get(name, missing) for name in record.members}
 
 
-def count_rows(record: BatchRecord) -> int:
-    """Return how many rows came back."""
-    return sum(1 for name in (OUTPUT, ERRORS) for _ in _rows(record.directory / name))
+def requests_with_rows(record: BatchRecord) -> int:
+    """Return of how many of a batch's requests rows came back."""
+    return len(record.members.keys() & _keys(record))
 
 
 def is_of_others(record: BatchRecord) -> bool:
     """Tell whether rows came back, and none of them is of a request of this batch."""
-    keys = [
-        row.get("custom_id", row.get("key"))
+    keys = _keys(record)
+    return bool(keys) and record.members.keys().isdisjoint(keys)
+
+
+def _keys(record: BatchRecord) -> set[str]:
+    """Return the names that the rows have."""
+    return {
+        str(row.get("custom_id", row.get("key")))
         for name in (OUTPUT, ERRORS)
         for row in _rows(record.directory / name)
-    ]
-    return bool(keys) and record.members.keys().isdisjoint(map(str, keys))
+    }
 
 
 def _rows(path: Path) -> Iterator[Mapping[str, Any]]:

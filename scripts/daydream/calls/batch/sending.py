@@ -44,7 +44,7 @@ class Sender:
         self._providers = means.providers
 
     def begin(self, provider: str, items: Sequence[Item]) -> None:
-        """Send items as a new batch.
+        """Send items as a new batch, without those that other runs ask for directly.
 
         Raises:
             BudgetError: the budget allows none of them. Those that it does not allow are left out.
@@ -66,7 +66,25 @@ class Sender:
         write_requests(record, {item.name: item.request for item in items})
         record.save()
         announce()
-        self.send(record, adopt=False)
+        # Only now, when calls that begin see the batch: those in flight are what has begun before.
+        taken = {item.name for item in items if item.is_asked}
+        if taken:
+            self._keep(record, [name for name in members if name not in taken])
+        if record.members:
+            self.send(record, adopt=False)
+
+    def _keep(self, record: BatchRecord, names: Sequence[str]) -> None:
+        """Leave all other requests out of a batch that is not sent yet."""
+        if not names:
+            # Nothing of it was sent, so nothing needs to be known of it.
+            shutil.rmtree(record.directory)
+            record.members = {}
+            return
+        requests = record.requests()
+        record.members = {name: record.members[name] for name in names}
+        record.size = len(names)
+        write_requests(record, {name: requests[name] for name in names})
+        record.save()
 
     def send(self, record: BatchRecord, *, adopt: bool) -> None:
         """Send a batch that is intended; with `adopt`, look first whether an earlier run has.
@@ -115,15 +133,9 @@ class Sender:
                 )
             except BudgetError:
                 names = list(record.members)
-                kept = names[: names.index(name)]
-                record.members = {each: record.members[each] for each in kept}
-                record.size = len(kept)
-                if not kept:
-                    # Nothing of it was sent, so nothing needs to be known of it.
-                    shutil.rmtree(record.directory)
+                self._keep(record, names[: names.index(name)])
+                if not record.members:
                     raise
-                write_requests(record, {each: requests[each] for each in kept})
-                record.save()
                 return
 
     def _create(self, record: BatchRecord) -> RemoteBatch:

@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daydream.files import parse_json
-from daydream.llm.batches import MOST_LISTED, RemoteBatch
-from daydream.llm.failures import CallFailedError
+from daydream.llm.batches import MOST_LISTED, RemoteBatch, not_a_batch
 from daydream.llm.providers.native import JSON, NativeProvider
-from daydream.llm.request import one_line
 from daydream.llm.rfc3339 import time_of
 
 if TYPE_CHECKING:
@@ -103,12 +101,7 @@ class AnthropicBatches:
         """Return what a batch object says; parts of it may be missing or of another kind."""
         name, state = value.get("id"), value.get("processing_status")
         if not (isinstance(name, str) and name and isinstance(state, str)):
-            raise CallFailedError(
-                f"{self._provider}, {what}: answered what is not a batch "
-                f"({one_line(json.dumps(value))}); check base_url, or set batch to null for this "
-                "provider",
-                again=False,
-            )
+            raise not_a_batch(f"{self._provider}, {what}", self._provider.shown(json.dumps(value)))
         counts = value.get("request_counts")
         numbers = {
             kind: count

@@ -13,11 +13,11 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from daydream.files import parse_json
-from daydream.llm.batches import MOST_LISTED, RemoteBatch
+from daydream.llm.batches import MOST_LISTED, RemoteBatch, not_a_batch
 from daydream.llm.failures import CallFailedError
 from daydream.llm.providers.gemini import model_path
 from daydream.llm.providers.native import JSON, NativeProvider
-from daydream.llm.request import error_message, one_line
+from daydream.llm.request import error_message
 from daydream.llm.rfc3339 import time_of
 
 PAGE = 100
@@ -61,7 +61,7 @@ class GeminiBatches:
         url = answer.headers.get("x-goog-upload-url", "")
         if not url.startswith(self._provider.url_of("//")):
             # The key goes with every request.
-            raise self._strange(what, f"upload to {url!r}")
+            raise self._strange(what, f"upload to {url!r}", again=False)
         value = self._provider.ask(
             "POST", url, what=what, content=content, headers={"content-type": kind, **FINISH}
         )
@@ -118,13 +118,9 @@ class GeminiBatches:
         """Tell that no batch is ours by its requests: ours have a name."""
         return False
 
-    def _strange(self, what: str, value: object) -> CallFailedError:
-        shown = one_line(value if isinstance(value, str) else json.dumps(value))
-        return CallFailedError(
-            f"{self._provider}, {what}: answered what is not a batch ({shown}); check base_url, or "
-            "set batch to null for this provider",
-            again=False,
-        )
+    def _strange(self, what: str, value: object, *, again: bool = True) -> CallFailedError:
+        found = self._provider.shown(value if isinstance(value, str) else json.dumps(value))
+        return not_a_batch(f"{self._provider}, {what}", found, again=again)
 
     def _batch(self, value: Mapping[str, Any], what: str) -> RemoteBatch:
         """Return what an operation says; parts of it may be missing or of another kind."""

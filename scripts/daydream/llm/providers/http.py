@@ -21,7 +21,13 @@ from urllib.parse import urlsplit
 
 from daydream.errors import CallError
 from daydream.llm.embeddings import EmbeddingRequest
-from daydream.llm.failures import CallFailedError, exhausted, may_pass, retry_after
+from daydream.llm.failures import (
+    CallFailedError,
+    exhausted,
+    is_overloaded,
+    may_pass,
+    retry_after,
+)
 from daydream.llm.proxies import connection_variables, proxy_variable
 from daydream.llm.reading import read_answer
 from daydream.llm.redaction import Redaction
@@ -106,6 +112,10 @@ class HttpProvider:
 
     def __str__(self) -> str:
         return f"provider {self._name!r}"
+
+    def shown(self, value: object) -> str:
+        """Return a text that came from the server, as it may be shown: without the key."""
+        return self._redaction.text(str(value))
 
     def check(self) -> None:
         """Check that there is a key, and that a server listens at `base_url`.
@@ -268,12 +278,14 @@ class HttpProvider:
             message = f"a redirect to {one_line(self._redaction.text(location))}"
             remedy = "write that origin into base_url if it may have the prompts"
         told = retry_after(headers)
+        asked = wait if told is None else told
         return CallFailedError(
             f"{request}: answered {status} {message}; {remedy}",
             status=meant,
             again=may_pass(meant),
-            retry_after=wait if told is None else told,
+            retry_after=asked,
             exhausted=exhausted(headers),
+            overloaded=is_overloaded(meant, body, asked),
         )
 
     def unreached(

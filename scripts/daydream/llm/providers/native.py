@@ -94,9 +94,10 @@ class NativeProvider(HttpProvider):
         except ValueError:
             value = None
         if not isinstance(value, dict):
+            found = self.shown(content[:200].decode(errors="replace"))
             raise CallFailedError(
-                f"{asked}: answered {one_line(content[:200])}, which is not JSON; check base_url",
-                again=False,
+                f"{asked}: answered {one_line(found)}, which is not JSON; check base_url",
+                again=True,
             )
         return value
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from daydream.files import replacing
-from daydream.llm.batches import MOST_LISTED, RemoteBatch
+from daydream.files import parse_json, replacing
+from daydream.llm.batches import MOST_LISTED, RemoteBatch, not_a_batch
 from daydream.llm.failures import CallFailedError
 from daydream.llm.providers.openai import OpenAIProvider
 from daydream.llm.request import error_message, one_line
@@ -124,17 +124,16 @@ class OpenAIBatches:
                 again=True,
             ) from error
         except ValueError as error:
-            raise CallFailedError(
-                f"{asked}: answered what is not a batch ({one_line(error)}); check base_url, or "
-                "set batch to null for this provider",
-                again=False,
-            ) from error
+            raise not_a_batch(asked, self._provider.shown(error)) from error
 
 
 def _json(answer: httpx2.Response) -> dict[str, Any]:
-    value = json.loads(answer.content)
+    try:
+        value = parse_json(answer.content)
+    except ValueError:
+        value = None
     if not isinstance(value, dict):
-        raise ValueError(f"found {one_line(value)}")  # noqa: TRY004 - what the caller handles
+        raise ValueError(answer.content[:200].decode(errors="replace"))  # noqa: TRY004 - what is handled above
     return value
 
 
