@@ -9,7 +9,7 @@ key.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from daydream.calls.bound import answer_limit
 from daydream.calls.prices import most_of
@@ -25,26 +25,38 @@ from daydream.planning.scope import Scope
 
 
 def obstacles(
-    experiment: Experiment, scope: Scope, stages: Iterable[str], *, embeds: bool = False
+    experiment: Experiment,
+    scope: Scope,
+    stages: Iterable[str],
+    *,
+    embeds: bool = False,
+    rated: bool = False,
 ) -> list[str]:
     """Return what would keep a run of these stages from its first job: the errors' lines.
 
-    `embeds`: the run makes the tables that need embeddings.
+    `embeds`: the run makes the tables that need embeddings; `rated`: what shows ratings.
     """
     wanted, found = list(stages), []
-    for check in (
-        check_refresh,
-        check_budget,
-        check_calls,
-        check_providers,
-        check_all_embeddings,
-    ):
+    checks: list[Callable[[Experiment, Scope, Iterable[str]], None]] = [
+        *([check_ratings] if rated else []),
+        *(check_refresh, check_budget, check_calls, check_providers),
+        *([check_all_embeddings] if embeds else []),
+    ]
+    for check in checks:
         try:
-            if check is not check_all_embeddings or embeds:
-                check(experiment, scope, wanted)
+            check(experiment, scope, wanted)
         except InputError as error:
             found += str(error).splitlines()
     return found
+
+
+def check_ratings(experiment: Experiment, _scope: Scope, _: Iterable[str] = ()) -> None:
+    """Refuse a run that could not show what people have said of its texts.
+
+    Raises:
+        InputError: everything that is wrong with the files of ratings.
+    """
+    _ratings = experiment.ratings
 
 
 def check_all_embeddings(experiment: Experiment, scope: Scope, _: Iterable[str] = ()) -> None:

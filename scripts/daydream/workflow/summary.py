@@ -20,7 +20,8 @@ from daydream.experiment import provenance
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
 from daydream.generations.row import Generation
-from daydream.reports.report import EXPLORER, SCORES, Report, is_current, with_lineage
+from daydream.reports.ratings import ratings_told
+from daydream.reports.report import EXPLORER, RATINGS, SCORES, Report, is_current, with_lineage
 from daydream.reports.report import covered as covered_by
 from daydream.text import table
 from daydream.workflow.commandline import Commands
@@ -68,19 +69,20 @@ def run_summary(
     spent: Spent,
     stopped: str = "",
     changed: Sequence[str] = (),
+    ratings: Sequence[str] = (),
     results: Sequence[str] = (),
     commands: Commands | None = None,
 ) -> str:
     """Return the text; without `rows` it says nothing of generations.
 
     `stopped` is why the run was ended before its end, `changed` are the inputs that were edited
-    meanwhile, `results` are the reports that there are.
+    meanwhile, `ratings` is what is told of them, `results` are the reports that there are.
     """
     found = standings(rows, accounts, failures)
     parts = [
         _by_stage(rows, found),
         _causes(rows, accounts, failures),
-        "\n".join(_facts(spent, stopped, changed, results)),
+        "\n".join([*_facts(spent, stopped, changed), *ratings, *_shown_results(results)]),
         "\n".join(_how_to_go_on(found, failures, stopped, results, commands)),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -186,9 +188,7 @@ def _without_place(failure: Failure) -> str:
     return failure.line
 
 
-def _facts(
-    spent: Spent, stopped: str, changed: Sequence[str], results: Sequence[str]
-) -> Iterator[str]:
+def _facts(spent: Spent, stopped: str, changed: Sequence[str]) -> Iterator[str]:
     if spent:
         yield f"This run: {spent} ({LEDGER})"
     if stopped:
@@ -199,6 +199,9 @@ def _facts(
             shown += f" and {len(changed) - CHANGED:,} more"
         them = "it" if len(changed) == 1 else "them"
         yield f"Changed since this run read {them}: {shown}; the next run uses {them} as changed"
+
+
+def _shown_results(results: Sequence[str]) -> Iterator[str]:
     if results:
         first, *others = results
         rows = [("Results:", first), *(("", path) for path in others)]
@@ -233,6 +236,7 @@ _RESULTS = (
     ("summary/", "final_results.csv", SCORES),
     ("analysis/", "coverage.csv", SCORES),
     ("criteria/", "final_results.csv", SCORES),
+    ("ratings/", "calibrated_means.csv", RATINGS),
     ("figures/", "score_distributions.html", SCORES),
     ("explorer/index.html", "", EXPLORER),
 )
@@ -251,7 +255,7 @@ def reports(
     found = []
     for cohort in cohorts:
         root = Path("data/cohorts", cohort, "reports")
-        current = {report: is_of_today(report, cohort) for report in (SCORES, EXPLORER)}
+        current = {report: is_of_today(report, cohort) for report in (SCORES, RATINGS, EXPLORER)}
         found += [
             f"{root}/{name}{_PARTIAL if cohort in partial else ''}"
             for name, file, report in _RESULTS
@@ -289,12 +293,14 @@ def end_of_run(
     rows: Mapping[str, Generation] = {}
     known: Mapping[str, Account] = {}
     cohorts = experiment.settings.cohorts
+    ratings: Sequence[str] = ()
     results: Sequence[str] = ()
     try:
         rows = covered()
         known = provenance.accounts(
             experiment, with_lineage(experiment, [*experiment.selected.values(), *rows.values()])
         )
+        ratings = ratings_told(experiment, known)
         failed = {failure.gen_id for failure in failures}
         results = reports(
             cohorts,
@@ -313,6 +319,7 @@ def end_of_run(
         spent=spent,
         stopped=stopped,
         changed=experiment.inputs.changed(),
+        ratings=ratings,
         results=results,
         commands=commands,
     )
