@@ -191,6 +191,6 @@ def test_pairs_are_of_one_combo(project: Project) -> None:
     project.write(FILE, f"{HEADER}anna,judge,{one['gen_id']},,{other['gen_id']},a\n")
     output = project.snakemake("explorer", code=1)
     assert (
-        f"[ratings] {FILE}, line 2, column other_gen_id: found a text of the combo trio, and gen_id "
-        "is one of pair; compare two texts of one combo"
+        f"[ratings] {FILE}, line 2, column other_gen_id: found a text of the combo trio, and "
+        "gen_id is one of pair; compare two texts of one combo"
     ) in output
