@@ -4,6 +4,7 @@
 import gc
 import hashlib
 import inspect
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import contextmanager, nullcontext
@@ -24,6 +25,7 @@ from snakemake.persistence import (
 )
 from snakemake.persistence.file import FilePersistence
 from snakemake.scheduling.job_scheduler import JobScheduler
+from snakemake.script import PythonScript
 from snakemake.settings.types import Batch, RerunTrigger
 from snakemake.sourcecache import LocalSourceFile
 
@@ -332,6 +334,28 @@ def lock_for_writers(lock):
     return lock_unless_reading
 
 
+def run_undisturbed(execute_script):
+    """A script of ours gets no Ctrl-C, which a terminal sends to every process of a run.
+
+    It would break off with a traceback, in whatever it imports, before any line of ours. It is done
+    in a moment, and what a signal means is for the run to say. A process has the signals blocked
+    that the thread has which starts it.
+    """
+    own = workflow.modifier.rules
+
+    def execute(self, *more, **options):
+        if self.rulename not in [known.name for known in own]:
+            return execute_script(self, *more, **options)
+        ends = {signal.SIGINT, signal.SIGTERM}
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+        try:
+            return execute_script(self, *more, **options)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    return execute
+
+
 def delete_own_locks(delete_all):
     """Snakemake's end of a run deletes the locks of every run in the directory."""
 
@@ -510,6 +534,7 @@ replace_seen(Snakemake, _safely_store_params=("e08b6d9fa56a", store_without_pand
 
 replace(Batch, get_batch=refuse_batches)
 replace(PersistenceBase, lock=lock_for_writers)
+replace(PythonScript, execute_script=run_undisturbed)
 replace(FilePersistence, _delete_locks=delete_own_locks)
 # `--list-changes params` names every file that has parameters, changed or not.
 replace(ParamsChange, __iter__=lambda _: lambda self: iter(self.files if self else ()))

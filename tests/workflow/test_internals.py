@@ -22,6 +22,7 @@ from snakemake.executors.local import Executor
 from snakemake.jobs import Job
 from snakemake.persistence.file import FilePersistence
 from snakemake.scheduling.job_scheduler import JobScheduler
+from snakemake.script import PythonScript
 from snakemake.settings.types import Batch
 
 from support.project import Project
@@ -38,6 +39,7 @@ OWNERS = {
     "Job": Job,
     "JobScheduler": JobScheduler,
     "Executor": Executor,
+    "PythonScript": PythonScript,
     "Namedlist": iocontainers.Namedlist,
     "snakemake.common": snakemake.common,
 }
