@@ -28,6 +28,7 @@ from snakemake.scheduling.job_scheduler import JobScheduler
 from snakemake.script import PythonScript
 from snakemake.settings.types import Batch, RerunTrigger
 from snakemake.sourcecache import LocalSourceFile
+from snakemake.workflow import Workflow
 
 # Where this workflow is: `workflow.basedir` is that of another one that imports it.
 here = workflow.current_basedir
@@ -429,6 +430,18 @@ def metadata_of_texts(metadata):
     return of
 
 
+def lack_no_records(log_missing):
+    """A dry run says which jobs have no records, which texts have none of."""
+
+    def log_missing_metadata_info(self):
+        for job in self.dag.jobs:
+            if makes_text(job):
+                self.dag.reason(job).no_metadata = False
+        log_missing(self)
+
+    return log_missing_metadata_info
+
+
 def log_of_failures(handle_log):
     """No empty log for a text: its log is there if the last attempt failed."""
 
@@ -534,6 +547,7 @@ replace_seen(Snakemake, _safely_store_params=("e08b6d9fa56a", store_without_pand
 
 replace(Batch, get_batch=refuse_batches)
 replace(PersistenceBase, lock=lock_for_writers)
+replace(Workflow, log_missing_metadata_info=lack_no_records)
 replace(PythonScript, execute_script=run_undisturbed)
 replace(FilePersistence, _delete_locks=delete_own_locks)
 # `--list-changes params` names every file that has parameters, changed or not.
