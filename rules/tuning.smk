@@ -431,7 +431,7 @@ def metadata_of_texts(metadata):
 
 
 def lack_no_records(log_missing):
-    """A dry run says which jobs have no records, which texts have none of."""
+    """A dry run tells of files without a record of Snakemake's own; texts have none, rightly."""
 
     def log_missing_metadata_info(self):
         for job in self.dag.jobs:

@@ -77,7 +77,7 @@ class Rating {
     field("By", by), asked,
     field("How many", h("input", { name: "size", type: "number", min: 1, max: 2000, required: true, value: plan.size })),
     field("Seed", h("input", { name: "seed", required: true, value: plan.seed, autocomplete: "off" })),
-    h("p.hint", {}, "The seed draws the texts, as many of each recipe. The same seed gives others the same texts."),
+    h("p.hint", {}, "The seed draws the texts, as many of each recipe. The same seed gives all raters the same texts; keep it, as nothing adjusts for stricter raters."),
     h("div.line", {}, h("button.primary", { type: "submit" }, "Begin"), this.#exportButton(), this.#leaveButton()),
     this.#told());
     this.box.replaceChildren(form);
