@@ -40,6 +40,12 @@ if not isinstance(here, LocalSourceFile):
 ROOT = Path(here).parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
+from daydream.calls.stop import end_before_jobs
+
+if workflow.is_main_process:
+    # Before what takes time, such as the other imports.
+    end_before_jobs()
+
 from daydream.workflow import console, runlock, subrun
 
 

@@ -109,6 +109,25 @@ def test_a_second_signal_ends_it_at_once(project: Project) -> None:
         assert len(project.store("draft/*/parsed.txt")) == 20
 
 
+def test_ctrl_c_while_a_run_is_planned(project: Project) -> None:
+    """One line; the next run is as if there had been none."""
+    mark = project.path("planned")
+    waits = "import time\nfrom pathlib import Path\n\nPath('planned').touch()\ntime.sleep(30)\n"
+    project.write("slow.py", waits)
+    project.config["parsers"] = ["slow.py"]
+    project.save()
+    run = Run(project, "--cores", "2", "drafts")
+    until(mark.exists)
+    run.signal(signal.SIGINT)
+    output = run.wait()
+    assert "Stopped before the first job (SIGINT).\n" in output
+    assert "Traceback" not in output
+    assert run.process.returncode == 130
+    project.config["parsers"] = []
+    project.save()
+    project.snakemake("drafts")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("after", [0.0, 0.3, 1.0])
 def test_a_signal_while_tables_are_made(
