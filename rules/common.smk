@@ -17,9 +17,11 @@ from daydream.planning.preflight import (
     check_budget,
     check_calls,
     check_providers,
+    check_ratings,
     check_refresh,
     obstacles,
 )
+from daydream.reports.ratings import ratings_told
 from daydream.reports.report import is_report_file
 from daydream.reports.withdrawal import withdraw_outdated
 from daydream.settings import CONFIG, load_settings, read_file
@@ -113,13 +115,18 @@ def tell_the_plan():
         console.tell(dry_run_summary(rows, found.accounts, forecasts))
         if embeddings and makes_tables():
             console.tell(embeddings)
+        if experiment.settings.shard is None:
+            console.tell("\n".join(ratings_told(experiment, found.accounts)))
         if forecasts:
             tell_obstacles(found, rows)
 
 
 def tell_obstacles(found, rows):
     """Say what would keep a run of these generations from its first job, such as a missing key."""
-    if lines := obstacles(experiment, found, rows, embeds=makes_tables()):
+    lines = obstacles(
+        experiment, found, rows, embeds=makes_tables(), rated=shows_ratings()
+    )
+    if lines:
         console.tell("\n".join(["A run would end before its first job:", *lines]))
 
 
@@ -217,6 +224,8 @@ def check_start():
             f"Took in {count} that an earlier run had to keep in {taken[0].parents[5]}."
         )
     found, rows = own_scope(), covered_rows()
+    if shows_ratings():
+        check_ratings(experiment, found)
     check_refresh(experiment, found, rows)
     check_budget(experiment, found, rows)
     check_calls(experiment, found, rows)
@@ -272,6 +281,13 @@ def makes_tables():
     return not targets.isdisjoint(map(name_here, names)) or any(
         is_report_file(file) for file in files
     )
+
+
+def shows_ratings():
+    """Tell whether this run was given targets that show what people have said of texts."""
+    names = ("all", "report", "tables", "explorer", "plan")
+    whole = experiment.settings.shard is None
+    return whole and not target_rules().isdisjoint(map(name_here, names))
 
 
 def requested_stages():

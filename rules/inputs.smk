@@ -342,6 +342,8 @@ def needs(report):
         found = scope()
         if MODE == "job":
             return []
+        if report.shows_ratings:
+            check_ratings(experiment, found)
         if not found.is_current(report, wildcards.cohort):
             make_again([report.path(wildcards.cohort)])
         files = found.needs(report, wildcards.cohort)

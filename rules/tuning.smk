@@ -5,6 +5,7 @@ import gc
 import hashlib
 import inspect
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -27,11 +28,13 @@ from snakemake.persistence import (
 )
 from snakemake.persistence.file import FilePersistence
 from snakemake.scheduling.job_scheduler import JobScheduler
+from snakemake.script import PythonScript
 from snakemake.settings.types import Batch, RerunTrigger
 from snakemake.sourcecache import LocalSourceFile
+from snakemake.workflow import Workflow
 
-# For how many seconds a text that is gone may be made anew by another run.
-ANEW_S = 5
+# For how many seconds a text that is gone may be made again by another run.
+AGAIN_S = 5
 # Where this workflow is: `workflow.basedir` is that of another one that imports it.
 here = workflow.current_basedir
 if not isinstance(here, LocalSourceFile):
@@ -41,6 +44,12 @@ if not isinstance(here, LocalSourceFile):
     )
 ROOT = Path(here).parent
 sys.path.insert(0, str(ROOT / "scripts"))
+
+from daydream.calls.stop import end_before_jobs
+
+if workflow.is_main_process:
+    # Before what takes time, such as the other imports.
+    end_before_jobs()
 
 from daydream.workflow import console, repeats, runlock, subrun
 
@@ -153,7 +162,7 @@ def open_outputs():
 def lost_texts():
     """Return the texts that this run has made or found, and that are not there any more.
 
-    Runs without a lock take each other's texts away to make them anew: that takes a moment.
+    Runs without a lock take each other's texts away to make them again: that takes a moment.
     """
     texts = {
         str(file)
@@ -161,7 +170,7 @@ def lost_texts():
         for file in job.output
         if file.startswith("data/gens/") and file.endswith("parsed.txt")
     }
-    end = time.monotonic() + ANEW_S
+    end = time.monotonic() + AGAIN_S
     while lost := sorted(filterfalse(os.path.exists, texts)):
         if time.monotonic() > end:
             break
@@ -358,6 +367,28 @@ def lock_for_writers(lock):
     return lock_unless_reading
 
 
+def run_undisturbed(execute_script):
+    """A script of ours gets no Ctrl-C, which a terminal sends to every process of a run.
+
+    It would break off with a traceback, in whatever it imports, before any line of ours. It is done
+    in a moment, and what a signal means is for the run to say. A process has the signals blocked
+    that the thread has which starts it.
+    """
+    own = workflow.modifier.rules
+
+    def execute(self, *more, **options):
+        if self.rulename not in [known.name for known in own]:
+            return execute_script(self, *more, **options)
+        ends = {signal.SIGINT, signal.SIGTERM}
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+        try:
+            return execute_script(self, *more, **options)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    return execute
+
+
 def delete_own_locks(delete_all):
     """Snakemake's end of a run deletes the locks of every run in the directory."""
 
@@ -429,6 +460,18 @@ def metadata_of_texts(metadata):
         )
 
     return of
+
+
+def lack_no_records(log_missing):
+    """A dry run tells of files without a record of Snakemake's own; texts have none, rightly."""
+
+    def log_missing_metadata_info(self):
+        for job in self.dag.jobs:
+            if makes_text(job):
+                self.dag.reason(job).no_metadata = False
+        log_missing(self)
+
+    return log_missing_metadata_info
 
 
 def log_of_failures(handle_log):
@@ -536,6 +579,8 @@ replace_seen(Snakemake, _safely_store_params=("e08b6d9fa56a", store_without_pand
 
 replace(Batch, get_batch=refuse_batches)
 replace(PersistenceBase, lock=lock_for_writers)
+replace(Workflow, log_missing_metadata_info=lack_no_records)
+replace(PythonScript, execute_script=run_undisturbed)
 replace(FilePersistence, _delete_locks=delete_own_locks)
 # `--list-changes params` names every file that has parameters, changed or not.
 replace(ParamsChange, __iter__=lambda _: lambda self: iter(self.files if self else ()))

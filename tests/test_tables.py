@@ -359,6 +359,13 @@ def test_all_problems_of_a_table_are_reported_together() -> None:
     ]
 
 
+def test_a_header_in_mid_file_is_named_once() -> None:
+    """As where two files were joined, the second with a mark of its own."""
+    [line] = refusals("id,name\na,b\n\ufeffid, name\nc,d\n", "id", "name")
+    assert line == "[catalog] t.csv, line 3: found the header again; remove this line"
+    assert len(read("name\nname\n", "name")) == 1, "a row of one column may say the same"
+
+
 def test_all_problems_of_a_header_are_reported_together() -> None:
     """The rows below it cannot be judged then."""
     found = refusals("idd,x,x\na\n", "id", "name")

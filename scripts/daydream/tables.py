@@ -253,6 +253,10 @@ def scan_table(
         return
     absent = dict.fromkeys((name for name in optional if name not in header), "")
     for line, cells in records:
+        if len(cells) > 1 and [cells[0].lstrip("\ufeff"), *cells[1:]] == header:
+            # As where files were joined.
+            problems.add(path, "found the header again", "remove this line", line=line)
+            continue
         if len(cells) != len(header):
             found = f"found {_count(len(cells), 'cell')} under {_count(len(header), 'column')}"
             kind = _SEPARATORS[separator]

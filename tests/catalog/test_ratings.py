@@ -67,7 +67,7 @@ def test_texts_and_pairs_are_read(tmp_path: Path) -> None:
         "tie",
         "e_2",
     )
-    assert load_ratings(tmp_path / "none", TEMPLATES) == ((), ())
+    assert load_ratings(tmp_path / "none", TEMPLATES) == ((), (), "")
 
 
 def test_what_is_said_twice_counts_once(tmp_path: Path) -> None:
@@ -148,3 +148,28 @@ def test_an_export_may_hold_a_text_on_the_old_scale_and_on_the_new_one(tmp_path:
 def test_the_suffix_may_be_in_capitals(tmp_path: Path) -> None:
     (tmp_path / "A.CSV").write_text(HEADER + "anna,judge,e_1,7,,,,,\n")
     assert len(load_ratings(tmp_path, TEMPLATES).rows) == 1
+
+
+def test_names_that_are_surely_the_same_are_one_rater(tmp_path: Path) -> None:
+    """Blanks, case and composed letters do not tell people apart; accents do."""
+    names = ["Zoë  Lee", " zoe\u0308 lee", "ZOË\u00a0LEE", "Zoe Lee"]
+    rows = [f"{name},judge,e_{number},7,,,,," for number, name in enumerate(names)]
+    found = load(tmp_path, a=HEADER + "\n".join([*rows, ""]))
+    assert [row.rater for row in found] == ["Zoë Lee", "Zoë Lee", "Zoë Lee", "Zoe Lee"]
+    [line] = problems(tmp_path, b=HEADER + "zoë lee,judge,e_0,6,,,,,\n")
+    assert "b.csv, line 2: found an answer of 'Zoë Lee' that contradicts the one in" in line
+
+
+def test_what_is_not_read_is_told(tmp_path: Path) -> None:
+    """Other kinds of tables, and directories; not what programs leave beside a table."""
+    for name in ("~$a.xlsx", ".DS_Store", ".~lock.a.ods#", "a.csv~", "README.md", "Thumbs.db"):
+        (tmp_path / name).touch()
+    assert load_ratings(tmp_path, TEMPLATES).unread == ""
+    (tmp_path / "a.xlsx").touch()
+    said = f"{tmp_path} holds a.xlsx, which is not read: save tables there as CSV (UTF-8)"
+    assert load_ratings(tmp_path, TEMPLATES).unread == said
+    (tmp_path / "old").mkdir()
+    (tmp_path / "b.csv").mkdir()
+    (tmp_path / "c.tsv").touch()
+    said = f"{tmp_path} holds a.xlsx, b.csv/, c.tsv and 1 more, which are not read: save"
+    assert load_ratings(tmp_path, TEMPLATES).unread.startswith(said)

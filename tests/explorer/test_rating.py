@@ -21,7 +21,13 @@ TEXTS = ".rate-texts .text"
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     """Return a cohort of 16 essays, of two recipes and two combos."""
-    cohort = Cohort(Project(tmp_path_factory.mktemp("rated")), generations=56, size=300)
+    project = Project(tmp_path_factory.mktemp("rated"))
+    table = "data/1_raw/evaluation_templates.csv"
+    project.edit(table, "judge,Judge,,", "judge,Judge,How new it is,")
+    project.write(table, project.read(table) + "depth,Depth,,in_last_line,llm,0,9\n")
+    project.write("data/1_raw/templates/evaluation/depth.txt", "{{ response }}\nSCORE?\n")
+    project.spec["axes"]["evaluation_template"] = ["judge", "depth"]
+    cohort = Cohort(project, generations=56, size=300)
     cohort.fill()
     cohort.build()
     return cohort
@@ -108,6 +114,18 @@ def test_single_texts_are_rated_blind_by_keyboard(
     page.keyboard.press("Escape")
     expect(page.locator("#main")).to_be_visible()
     assert page.title() != "Rating · c1"
+
+
+def test_raters_see_what_they_are_to_judge(page: Page) -> None:
+    """The catalog's description, before and while they rate; nothing of what judges were told."""
+    page.locator("#rate-button").click()
+    asked = page.locator("#rate-asked")
+    expect(asked).to_have_text("How new it is")
+    page.select_option("[name=criterion]", "1")
+    expect(asked).to_be_hidden()
+    page.select_option("[name=criterion]", "0")
+    begin(page, size=1)
+    expect(page.locator(".rate-head")).to_contain_text("How new it is")
 
 
 def shown(page: Page, *, size: int, seed: str, kind: str = "single") -> list[str]:

@@ -124,7 +124,7 @@ def edit_answer(project: Project) -> None:
         (edit_parser, "parser", ("evaluation", "parse_response"), []),
     ],
 )
-def test_an_edit_is_named_and_all_after_it_is_made_anew(
+def test_an_edit_is_named_and_all_after_it_is_made_again(
     made: Project,
     edit: Callable[[Project], None],
     name: str,

@@ -23,7 +23,9 @@ from snakemake.jobs import Job, Reason
 from snakemake.persistence.file import FilePersistence
 from snakemake.rules import Rule
 from snakemake.scheduling.job_scheduler import JobScheduler
+from snakemake.script import PythonScript
 from snakemake.settings.types import Batch
+from snakemake.workflow import Workflow
 
 from support.project import Project
 
@@ -39,6 +41,8 @@ OWNERS = {
     "Job": Job,
     "JobScheduler": JobScheduler,
     "Executor": Executor,
+    "PythonScript": PythonScript,
+    "Workflow": Workflow,
     "Namedlist": iocontainers.Namedlist,
     "Reason": Reason,
     "Rule": Rule,
@@ -205,6 +209,19 @@ def test_the_report_knows_the_texts(project: Project) -> None:
     output = project.snakemake("tables", "evaluations", "--report", "report.html")
     assert "Missing metadata" not in output
     assert "generate_raw" in project.read("report.html")
+
+
+def test_a_dry_run_misses_no_records_of_texts(project: Project) -> None:
+    """Neither after a run nor after a part of one; a record that a table lacks is told."""
+    project.snakemake("drafts")
+    assert "missing provenance" not in project.snakemake("-n", "scores")
+    project.snakemake("scores")
+    assert "missing provenance" not in project.snakemake("-n", "scores")
+    table = "data/cohorts/c1/reports/parsing/aggregated_scores.csv"
+    project.snakemake("--cleanup-metadata", table)
+    output = project.snakemake("-n", "scores")
+    assert "1 jobs have missing provenance/metadata" in output
+    assert "Rules with missing metadata: aggregate_scores" in output
 
 
 def test_verbose_runs_log_each_job(project: Project) -> None:

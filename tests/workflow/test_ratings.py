@@ -130,3 +130,67 @@ def test_a_file_of_ratings_is_checked_followed_and_can_go(project: Project) -> N
     project.snakemake("explorer", "scores")
     assert project.read(PAGE) == before
     assert not project.path(table).exists()
+
+
+def test_it_is_told_how_many_count_and_why_not_the_others(project: Project) -> None:
+    """At the end of a run, by a dry run and by the plan, with what was not read."""
+    project.snakemake()
+    assert "Ratings" not in project.output
+    essays = [row["gen_id"] for row in project.membership() if row["stage"] == "essay"]
+    header = "rater,template,gen_id,score,cohort,text_sha256,score_min,score_max"
+    rows = [
+        f"anna,judge,{essays[0]},5,c1,,,",
+        f"anna,judge,{essays[1]},5,c1,00000000,,",
+        f"anna,judge,{essays[2]},5,c1,00000000,,",
+        f"anna,judge,{essays[1]},50,c1,,0,100",
+        "anna,judge,e_gone,5,c1,,,",
+        "anna,judge,e_1,5,c11,,,",
+    ]
+    project.write(FILE, "\n".join([header, *rows, ""]))
+    project.write("data/ratings/ben.xlsx", "")
+    told = (
+        "Ratings: 1 of 6 count; not: 2 × the text has changed since, 1 × its scale is another now, "
+        "1 × the text is gone, 1 × other reasons (`error` in reports/parsing/ratings.csv)",
+        f"Ratings: {FILE}, line 7, column cohort: found 'c11', which is not a cohort here; did you "
+        "mean 'c1'?",
+        "Ratings: data/ratings holds ben.xlsx, which is not read: save tables there as CSV (UTF-8)",
+    )
+    table = f"{REPORTS}/ratings/calibrated_means.csv"
+    for arguments in (["-n", table], ["plan"], [table]):
+        output = project.snakemake(*arguments)
+        assert [line for line in told if line not in output] == [], output
+    assert f"Results: {REPORTS}/parsing/aggregated_scores.csv\n" in output
+    assert f"{REPORTS}/ratings/\n" in output
+
+
+def test_a_mistake_stops_what_shows_ratings_alone(project: Project) -> None:
+    """Texts are made, and the mistake is told; of all, nothing is asked before it is corrected."""
+    project.write(FILE, f"{HEADER}anna,judge,e_0,11,,\nanna,judgd,e_1,3,,\n")
+    mistake = f"[ratings] {FILE}, line 2, column score: found '11', which is outside the scale"
+    output = project.snakemake("all", code=1)
+    assert mistake in output
+    assert "Traceback" not in output
+    assert project.calls() == 0
+    assert mistake in project.snakemake("-n", "tables", code=1)
+    assert mistake in project.snakemake("plan")
+    assert "A run would end before its first job:" in project.output
+    for arguments in (["-n", "drafts"], ["drafts"]):
+        output = project.snakemake(*arguments)
+        assert f"Ratings: what shows them cannot be made: {mistake}" in output
+        assert "(and 1 more)" in output
+    assert project.calls() == 2
+    project.snakemake("scores")
+    assert project.calls() > 2
+
+
+def test_pairs_are_of_one_combo(project: Project) -> None:
+    """As docs/ratings.md says, and the intervals of the shares need."""
+    project.snakemake("scores")
+    essays = [row for row in project.membership() if row["stage"] == "essay"]
+    one, other = (next(r for r in essays if r["combo_id"] == name) for name in ("pair", "trio"))
+    project.write(FILE, f"{HEADER}anna,judge,{one['gen_id']},,{other['gen_id']},a\n")
+    output = project.snakemake("explorer", code=1)
+    assert (
+        f"[ratings] {FILE}, line 2, column other_gen_id: found a text of the combo trio, and "
+        "gen_id is one of pair; compare two texts of one combo"
+    ) in output

@@ -109,6 +109,43 @@ def test_a_second_signal_ends_it_at_once(project: Project) -> None:
         assert len(project.store("draft/*/parsed.txt")) == 20
 
 
+def test_ctrl_c_while_a_run_is_planned(project: Project) -> None:
+    """One line; the next run is as if there had been none."""
+    mark = project.path("planned")
+    waits = "import time\nfrom pathlib import Path\n\nPath('planned').touch()\ntime.sleep(30)\n"
+    project.write("slow.py", waits)
+    project.config["parsers"] = ["slow.py"]
+    project.save()
+    run = Run(project, "--cores", "2", "drafts")
+    until(mark.exists)
+    run.signal(signal.SIGINT)
+    output = run.wait()
+    assert "Stopped before the first job (SIGINT).\n" in output
+    assert "Traceback" not in output
+    assert run.process.returncode == 130
+    project.config["parsers"] = []
+    project.save()
+    project.snakemake("drafts")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("after", [0.0, 0.3, 1.0])
+def test_a_signal_while_tables_are_made(
+    project: Project, number: signal.Signals, after: float
+) -> None:
+    """The process of a script is sent it too: it is done in a moment, and says nothing."""
+    project.snakemake("scores")
+    run = Run(project, "--cores", "2", "tables")
+    until(lambda: scripts(run.process.pid))
+    time.sleep(after)
+    run.signal(number)
+    output = run.wait()
+    assert [word for word in ("Traceback", "Interrupt") if word in output] == [], output
+    assert f"\nStopped: {number.name}\n" in output
+    assert "Failed" not in output
+    project.snakemake("tables")
+
+
 def test_two_runs_at_once(project: Project) -> None:
     """The second says which one is there, and leaves it alone."""
     widen(project, 20)
@@ -239,6 +276,16 @@ def group(leader: int) -> list[int]:
             continue
         if int(number) == leader and state != "Z":
             found.append(int(path.parent.name))
+    return found
+
+
+def scripts(leader: int) -> list[int]:
+    """Return the processes of a group that run a script of the workflow, and no shell around it."""
+    found = []
+    for process in group(leader):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+            found += [process for word in words[1:2] if b".snakemake/scripts/" in word]
     return found
 
 

@@ -20,8 +20,8 @@ def win_shares(scores: Scores, *, ratings: pd.DataFrame) -> pd.DataFrame:
     """Return a row per template by which pairs were compared, and recipe, the best first.
 
     `win_share` is the mean over its pairs of 1 for a win, a half for a tie, 0 for a loss. Pairs of
-    one recipe are left out. The page draws both texts of a pair from one combo, which is the
-    cluster of the jackknife; a pair of two combos counts in that of its first text.
+    one recipe are left out. Both texts of a pair are of one combo (`cohorts.rated`), which is the
+    cluster of the jackknife.
     """
     pairs = of_stage(ratings, scores, "pair")
     recipe = recipe_names(scores)

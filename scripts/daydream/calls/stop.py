@@ -109,5 +109,20 @@ class Stop:
             os._exit(128 + number)
 
 
+def end_before_jobs() -> None:
+    """Let Ctrl-C end a run that is still planned in one line: nothing of it is under way.
+
+    `Stop.install` takes over before the first job.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _on_early_signal)
+
+
+def _on_early_signal(number: int, _frame: FrameType | None) -> None:
+    os.write(2, f"Stopped before the first job ({signal.Signals(number).name}).\n".encode())
+    os._exit(128 + number)
+
+
 def _call(handler: Callable[[int, FrameType | None], object]) -> None:
     handler(signal.SIGTERM, None)

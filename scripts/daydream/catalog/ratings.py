@@ -13,12 +13,16 @@
 
 A row has either a score or a choice. Only the form of a row is judged here, and the template that
 it names; `cohorts.rated` judges which texts there are. Columns of other names are ignored.
+
+Names of raters that differ only in blanks, in case or in how Unicode composes their letters are one
+name, as it was written first.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -37,6 +41,10 @@ _OPTIONAL = (
     *("text_sha256", "other_sha256", "comment", "rated_at", "score_min", "score_max"),
 )
 _DIGITS = re.compile(r"[0-9a-f]{8,64}|")
+# What programs leave beside a table, hidden or as a lock, and what says what is there.
+_QUIET = re.compile(r"\..*|~\$.*|.*~|readme.*|thumbs\.db|desktop\.ini", re.IGNORECASE)
+# How many files that are not read are named.
+_NAMED = 3
 
 Templates = Mapping[str, Mapping[str, Template]]
 
@@ -84,10 +92,11 @@ class Rating:
 
 
 class Ratings(NamedTuple):
-    """All ratings, each once, and the files that they were read from."""
+    """All ratings, each once, and the files that they were read from; `unread` tells of others."""
 
     files: tuple[Path, ...]
     rows: tuple[Rating, ...]
+    unread: str
 
 
 def load_ratings(directory: Path, templates: Templates) -> Ratings:
@@ -99,29 +108,46 @@ def load_ratings(directory: Path, templates: Templates) -> Ratings:
         InputError: everything that is wrong with the form of any of them.
     """
     problems = Problems(CODE)
-    found = directory.iterdir() if directory.is_dir() else ()
-    tables = [path for path in found if path.suffix.lower() == ".csv" and path.is_file()]
-    files = tuple(sorted(path for path in tables if not path.name.startswith(".")))
+    found = sorted(directory.iterdir()) if directory.is_dir() else []
+    shown = [path for path in found if not _QUIET.fullmatch(path.name)]
+    files = tuple(path for path in shown if path.suffix.lower() == ".csv" and path.is_file())
     known: dict[tuple[str, ...], Rating] = {}
+    names: dict[str, str] = {}
     for path in files:
         for row in scan_table(path, problems, required=_REQUIRED, optional=_OPTIONAL):
             if not all(row.values[name] for name in _REQUIRED):
                 continue
-            rating = _Reader(path, row, problems).rating(templates)
+            rating = _Reader(path, row, problems, names).rating(templates)
             first = known.setdefault(rating.subject, rating)
             if first.said != rating.said:
                 where = f"{first.file}, line {first.line}"
                 other = f"found an answer of {rating.rater!r} that contradicts the one in {where}"
                 problems.add(path, other, "remove one of the two", line=row.line)
     problems.check()
-    return Ratings(files, tuple(known.values()))
+    unread = _unread(directory, (path for path in shown if path not in files))
+    return Ratings(files, tuple(known.values()), unread)
+
+
+def _unread(directory: Path, paths: Iterable[Path]) -> str:
+    """Return what is said of files that are no tables that are read; empty if there are none."""
+    names = [f"{path.name}/" if path.is_dir() else path.name for path in paths]
+    if not names:
+        return ""
+    shown = names[:_NAMED]
+    if len(names) > _NAMED:
+        shown.append(f"{len(names) - _NAMED:,} more")
+    *most, last = shown
+    listed = f"{', '.join(most)} and {last}" if most else last
+    be = "is" if len(names) == 1 else "are"
+    return f"{directory} holds {listed}, which {be} not read: save tables there as CSV (UTF-8)"
 
 
 class _Reader:
-    """Reads one row, and notes what is wrong with it."""
+    """Reads one row, and notes what is wrong with it; `names` are those of raters so far."""
 
-    def __init__(self, path: Path, row: Row, problems: Problems) -> None:
+    def __init__(self, path: Path, row: Row, problems: Problems, names: dict[str, str]) -> None:
         self._path = path
+        self._names = names
         cells = {name: unguarded(cell) for name, cell in row.values.items()}
         self._row = Row(row.line, cells)
         self._problems = problems
@@ -147,7 +173,7 @@ class _Reader:
         return Rating(
             file=str(self._path),
             line=self._row.line,
-            rater=cells["rater"],
+            rater=self._rater(),
             stage=stage,
             template=cells["template"],
             gen_id=cells["gen_id"],
@@ -161,6 +187,11 @@ class _Reader:
             comment=cells["comment"],
             rated_at=cells["rated_at"],
         )
+
+    def _rater(self) -> str:
+        """Return the name of the rater, as it was written first."""
+        name = unicodedata.normalize("NFC", " ".join(self._row.values["rater"].split()))
+        return self._names.setdefault(unicodedata.normalize("NFC", name.casefold()), name)
 
     def _stage(self, templates: Templates) -> str:
         """Return the scored stage of a row; empty if none can be told, which is noted."""

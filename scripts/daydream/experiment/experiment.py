@@ -40,7 +40,7 @@ class Experiment:
     """Settings, catalogs, parsers and providers, and the generations of the configured cohorts."""
 
     def __init__(self, settings: Settings, *, mode: Mode = "job") -> None:
-        """Read the catalogs, what people have rated, and the users' parsers.
+        """Read the catalogs and the users' parsers.
 
         A run or a dry run compiles its cohorts itself. A job of a run reads the memberships that
         the run has written.
@@ -64,15 +64,9 @@ class Experiment:
             models={name: model.provider for name, model in self.catalog.models.items()},
             pools=[model.pool for model in self.catalog.models.values()],
         )
-        # What judges a text; a stage of scores that is the first has none.
-        judging = [
-            stage.name for stage in settings.stages.values() if stage.scored and stage.parent
-        ]
-        templates = {name: self.catalog.templates[name] for name in judging}
-        self.ratings: Ratings = load_ratings(RATINGS, templates)
         self.inputs = Inputs()
         self.inputs.note(source.name for source in settings.sources)
-        self.inputs.note((*self.catalog.tables, *settings.parsers, *self.ratings.files))
+        self.inputs.note((*self.catalog.tables, *settings.parsers))
         self.parsers: Parsers = load_parsers(settings.parsers)
         self.stop = Stop()
         providers = Providers(
@@ -132,8 +126,23 @@ class Experiment:
             parsers=self.parsers,
             read=self.text,
         )
-        check_rated(self.ratings.rows, rows, self.settings.stages)
         return rows
+
+    @cached_property
+    def ratings(self) -> Ratings:
+        """What people have said of texts. It is read by what shows it alone: no text waits for it.
+
+        Raises:
+            InputError: everything that is wrong with the form of it, or with the texts it names.
+        """
+        stages = self.settings.stages
+        # What judges a text; a stage of scores that is the first has none.
+        judging = [stage.name for stage in stages.values() if stage.scored and stage.parent]
+        templates = {name: self.catalog.templates[name] for name in judging}
+        found = load_ratings(RATINGS, templates)
+        check_rated(found.rows, self.memberships, stages)
+        self.inputs.note(found.files)
+        return found
 
     def _rows(self, cohort: str) -> list[Generation]:
         """Return the generations of a cohort, which need not be a configured one."""

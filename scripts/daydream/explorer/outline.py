@@ -201,7 +201,7 @@ def _ratings(
 ) -> dict[int, list[dict[str, str]]]:
     """Return the scores by people that count, by the number of the row."""
     found: dict[int, list[dict[str, str]]] = defaultdict(list)
-    for rating, error in ratings_said(experiment, cohort, accounts):
+    for rating, error, _ in ratings_said(experiment, cohort, accounts):
         if not error and rating.score is not None and rating.gen_id in place:
             found[place[rating.gen_id]].append(
                 {

@@ -48,6 +48,7 @@ from daydream.planning.estimate import (
     mean_tokens,
     usd_of,
 )
+from daydream.reports.ratings import ratings_told
 from daydream.store.layout import generation_file, read_json
 from daydream.tables import csv_text
 from daydream.text import table
@@ -286,10 +287,11 @@ def _prices(experiment: Experiment, stage: str, model_id: str, usage: Usage) -> 
 
 def report(experiment: Experiment, csv_path: str) -> str:
     """Write the plan as CSV, and return it as a table to be read."""
-    rows, embeddings = plan(experiment, accounts(experiment, experiment.selected.values()))
+    known = accounts(experiment, experiment.selected.values())
+    rows, embeddings = plan(experiment, known)
     Path(csv_path).parent.mkdir(parents=True, exist_ok=True)
     write_text(csv_path, csv_text(Row._fields, rows))
-    return "\n".join(_lines(rows, embeddings, csv_path))
+    return "\n".join([*_lines(rows, embeddings, csv_path), *ratings_told(experiment, known)])
 
 
 def _lines(rows: list[Row], embeddings: str, csv_path: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ journal needs no key.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from daydream.calls.bound import answer_limit
 from daydream.calls.prices import most_of
@@ -26,26 +26,40 @@ from daydream.planning.scope import Scope
 
 
 def obstacles(
-    experiment: Experiment, scope: Scope, rows: Mapping[str, Generation], *, embeds: bool = False
+    experiment: Experiment,
+    scope: Scope,
+    rows: Mapping[str, Generation],
+    *,
+    embeds: bool = False,
+    rated: bool = False,
 ) -> list[str]:
     """Return what would keep a run of these generations from its first job: the errors' lines.
 
-    `embeds`: the run makes the tables that need embeddings.
+    `embeds`: the run makes the tables that need embeddings; `rated`: what shows ratings.
     """
     found = []
-    for check in (
-        check_refresh,
-        check_budget,
-        check_calls,
-        check_providers,
-        check_all_embeddings,
-    ):
+    checks: list[Callable[[Experiment, Scope, Mapping[str, Generation]], None]] = [
+        *([check_ratings] if rated else []),
+        *(check_refresh, check_budget, check_calls, check_providers),
+        *([check_all_embeddings] if embeds else []),
+    ]
+    for check in checks:
         try:
-            if check is not check_all_embeddings or embeds:
-                check(experiment, scope, rows)
+            check(experiment, scope, rows)
         except InputError as error:
             found += str(error).splitlines()
     return found
+
+
+def check_ratings(
+    experiment: Experiment, _scope: Scope, _: Mapping[str, Generation] | None = None
+) -> None:
+    """Refuse a run that could not show what people have said of its texts.
+
+    Raises:
+        InputError: everything that is wrong with the files of ratings.
+    """
+    _ratings = experiment.ratings
 
 
 def check_all_embeddings(

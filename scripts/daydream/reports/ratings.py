@@ -12,20 +12,24 @@
     slice                     `where` and `exclude` of the run, as in the score table
 
 A rating counts for the text that was read. If the text has been made again and says something else,
-it does not count any more, as a score of the old text would not.
+it does not count any more, as a score of the old text would not. How many count, and why the others
+do not, is what a run, a dry run and a plan say of it (`ratings_told`).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from daydream.catalog.ratings import Rating
+from daydream.errors import InputError, nearest
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
 from daydream.files import write_text
 from daydream.reports.report import ratings_of
 from daydream.reports.scores import lack
+from daydream.store.layout import COHORTS
 from daydream.tables import csv_text
 
 COLUMNS = (
@@ -34,11 +38,19 @@ COLUMNS = (
 )
 
 
+# How many reasons are told.
+REASONS = 3
+
+
 class Said(NamedTuple):
-    """A rating, and why it does not count; `error` is empty if it does."""
+    """A rating, and why it does not count; `error` is empty if it does.
+
+    `reason` is what the errors of many ratings have in common.
+    """
 
     rating: Rating
-    error: str
+    error: str = ""
+    reason: str = ""
 
 
 def ratings_said(
@@ -58,34 +70,93 @@ def ratings_said(
             errors = [
                 _error(experiment, gen_id, digest, accounts)
                 if gen_id in present
-                else f"{gen_id} is not a text of the cohort any more"
+                else (f"{gen_id} is not a text of the cohort any more", "the text is gone")
                 for gen_id, digest in read
             ]
-            error = next(filter(None, [*errors, _error_of_scale(rating)]), "")
+            error, reason = next(filter(any, [*errors, _error_of_scale(rating)]), ("", ""))
             first = rating if error else counted.setdefault(rating.of_what, rating)
             if first.said != rating.said:
                 error = f"it contradicts {first.file}, line {first.line}"
+                reason = "another answer contradicts it"
             if error or first is rating:
-                yield Said(rating, error)
+                yield Said(rating, error, reason)
 
 
-def _error_of_scale(rating: Rating) -> str:
+def _error_of_scale(rating: Rating) -> tuple[str, str]:
     if not rating.old_scale:
-        return ""
+        return "", ""
+    scale = f"on a scale of {rating.old_scale}"
     return (
-        f"it was given on a scale of {rating.old_scale}, and {rating.template} has another one now"
+        f"it was given {scale}, and {rating.template} has another one now",
+        "its scale is another now",
     )
 
 
 def _error(
     experiment: Experiment, gen_id: str, digest: str, accounts: Mapping[str, Account]
-) -> str:
+) -> tuple[str, str]:
+    """Return why a text cannot be what was rated, and the reason in common with others."""
     account = accounts[gen_id]
     if not account.complete:
-        return lack(experiment.generations[gen_id], account)
+        return lack(experiment.generations[gen_id], account), "the text is not made"
     if not account.parsed.sha256.startswith(digest):
-        return f"the text of {gen_id} has changed since it was rated"
-    return ""
+        return f"the text of {gen_id} has changed since it was rated", "the text has changed since"
+    return "", ""
+
+
+def ratings_told(experiment: Experiment, accounts: Mapping[str, Account]) -> list[str]:
+    """Return lines: how many ratings count, why not the others, and what was not read.
+
+    Without files of ratings there are none. `accounts` are those of all selected generations.
+    """
+    try:
+        found = experiment.ratings
+    except InputError as error:
+        first, *more = str(error).splitlines()
+        rest = f" (and {len(more):,} more)" if more else ""
+        return [f"Ratings: what shows them cannot be made: {first}{rest}"]
+    lines = [*_counted(experiment, accounts), *_unknown_cohorts(experiment)]
+    if found.unread:
+        lines.append(f"Ratings: {found.unread}")
+    return lines
+
+
+def _counted(experiment: Experiment, accounts: Mapping[str, Account]) -> Iterator[str]:
+    """Yield how many ratings count in any cohort, and the most frequent reasons of the others."""
+    said: dict[Rating, str] = {}
+    for cohort in experiment.settings.cohorts:
+        for each in ratings_said(experiment, cohort, accounts):
+            said[each.rating] = each.reason and said.get(each.rating, each.reason)
+    counted = {rating.of_what for rating, reason in said.items() if not reason}
+    for rating in experiment.ratings.rows:
+        # What was said twice counts once.
+        if rating not in said and rating.of_what not in counted:
+            known = rating.gen_id in experiment.generations
+            said[rating] = "the text is not selected" if known else "the cohort is not configured"
+    if not said:
+        return
+    reasons = Counter(filter(None, said.values())).most_common()
+    line = f"Ratings: {len(said) - sum(dict(reasons).values()):,} of {len(said):,} count"
+    if reasons:
+        shown = [f"{count:,} × {reason}" for reason, count in reasons[:REASONS]]
+        if len(reasons) > REASONS:
+            shown.append(f"{sum(count for _, count in reasons[REASONS:]):,} × other reasons")
+        line += f"; not: {', '.join(shown)} (`error` in reports/parsing/ratings.csv)"
+    yield line
+
+
+def _unknown_cohorts(experiment: Experiment) -> Iterator[str]:
+    """Yield the names of cohorts in the files that no cohort here has, each once."""
+    there = {*experiment.settings.cohorts, *(path.name for path in COHORTS.glob("*/"))}
+    places: dict[str, Rating] = {}
+    for rating in experiment.ratings.rows:
+        if rating.cohort and rating.cohort not in there:
+            places.setdefault(rating.cohort, rating)
+    for name, first in places.items():
+        yield (
+            f"Ratings: {first.file}, line {first.line}, column cohort: found {name!r}, which is "
+            f"not a cohort here; {nearest(name, there)}"
+        )
 
 
 def write_ratings(
@@ -93,7 +164,7 @@ def write_ratings(
 ) -> None:
     """Write the ratings of a cohort's selected texts."""
     rows = []
-    for rating, error in ratings_said(experiment, cohort, accounts):
+    for rating, error, _ in ratings_said(experiment, cohort, accounts):
         template = experiment.catalog.templates[rating.stage][rating.template]
         text = experiment.generations.get(rating.gen_id)
         own = {name: getattr(rating, name) for name in COLUMNS if name in Rating.__slots__}

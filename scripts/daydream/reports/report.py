@@ -18,7 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from daydream.catalog.ratings import Rating
-from daydream.errors import Problems, StoreError, nearest
+from daydream.errors import InputError, Problems, StoreError, nearest
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account, accounts
 from daydream.files import file_sha256, parse_json, read_text, write_text
@@ -30,11 +30,15 @@ CROSS = Path("data/7_cross_experiment")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report of a cohort: its name, its file in the reports' directory, and what it covers."""
+    """A report of a cohort: its name, its file in the reports' directory, and what it covers.
+
+    `shows_ratings`: it shows what people have said of texts, too.
+    """
 
     name: str
     file: str
     rows: Callable[[Experiment, str], list[Generation]]
+    shows_ratings: bool = False
 
     def path(self, cohort: str) -> str:
         """Return the file of a cohort's report."""
@@ -77,16 +81,20 @@ SCORES = Report("scores", "parsing/aggregated_scores.csv", scored)
 # scores would not be made again.
 TEXTS = Report("texts", "parsing/texts.csv", covered)
 CALLS = Report("calls", "parsing/calls.csv", covered)
-EXPLORER = Report("explorer", "explorer/index.html", covered)
+EXPLORER = Report("explorer", "explorer/index.html", covered, shows_ratings=True)
 # Of all rows, too; a cohort that nobody has rated is without it.
-RATINGS = Report("ratings", "parsing/ratings.csv", covered)
+RATINGS = Report("ratings", "parsing/ratings.csv", covered, shows_ratings=True)
 # What is made of the table of texts: their embeddings, in its order.
 EMBEDDINGS = "parsing/embeddings.npy"
 REPORTS = (SCORES, TEXTS, CALLS, EXPLORER, RATINGS)
 
 
 def ratings_of(experiment: Experiment, cohort: str) -> list[Rating]:
-    """Return what people have said of texts that a cohort has, or has had."""
+    """Return what people have said of texts that a cohort has, or has had.
+
+    Raises:
+        InputError: it cannot be read.
+    """
     ratings = experiment.ratings.rows
     known = {row.gen_id for row in experiment.memberships[cohort]} if ratings else set()
     return [each for each in ratings if each.cohort == cohort or each.gen_id in known]
@@ -107,16 +115,17 @@ def is_current(
 ) -> bool:
     """Tell whether a report was made of exactly what exists, with nothing missing.
 
-    A `partial` report uses what exists; for it, missing texts do not count.
+    A `partial` report uses what exists; for it, missing texts do not count. What shows ratings is
+    of others than there are now if these cannot be read.
     """
     rows = report.rows(experiment, cohort)
     if not partial and not all(known[row.gen_id].complete for row in rows):
         return False
     try:
         recorded = parse_json(read_text(report.record(cohort)))
-    except (StoreError, ValueError):
+        return bool(recorded == {"made_of": _made_of(experiment, report, cohort, known)})
+    except (StoreError, InputError, ValueError):
         return False
-    return bool(recorded == {"made_of": _made_of(experiment, report, cohort, known)})
 
 
 Write = Callable[[Experiment, str, Mapping[str, Account], str], None]
@@ -141,7 +150,7 @@ def _made_of(
     tables = [(str(path), file_sha256(path)) for path in experiment.catalog.tables]
     stages = [(s.name, s.scored, s.dimensions) for s in experiment.settings.stages.values()]
     digest.update(repr((experiment.slice, tables, stages)).encode())
-    if report in (EXPLORER, RATINGS) and (ratings := ratings_of(experiment, cohort)):
+    if report.shows_ratings and (ratings := ratings_of(experiment, cohort)):
         digest.update(repr(ratings).encode())
     for row in with_lineage(experiment, report.rows(experiment, cohort)):
         account = known[row.gen_id]

@@ -21,7 +21,8 @@ from daydream.experiment import provenance
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
 from daydream.generations.row import Generation
-from daydream.reports.report import EXPLORER, SCORES, Report, is_current, with_lineage
+from daydream.reports.ratings import ratings_told
+from daydream.reports.report import EXPLORER, RATINGS, SCORES, Report, is_current, with_lineage
 from daydream.reports.report import covered as covered_by
 from daydream.text import table
 from daydream.workflow.commandline import Commands
@@ -70,19 +71,21 @@ def run_summary(
     batches: Sequence[str] = (),
     stopped: str = "",
     changed: Sequence[str] = (),
+    ratings: Sequence[str] = (),
     results: Sequence[str] = (),
     commands: Commands | None = None,
 ) -> str:
     """Return the text; without `rows` it says nothing of generations.
 
     `batches` are facts of batches, `stopped` is why the run was ended before its end, `changed` are
-    the inputs that were edited meanwhile, `results` are the reports that there are.
+    the inputs that were edited meanwhile, `ratings` is what is told of ratings, `results` are the
+    reports that there are.
     """
     found = standings(rows, accounts, failures)
     parts = [
         _by_stage(rows, found),
         _causes(rows, accounts, failures),
-        "\n".join(_facts(spent, batches, stopped, changed, results)),
+        "\n".join([*_facts(spent, batches, stopped, changed), *ratings, *_shown_results(results)]),
         "\n".join(_how_to_go_on(found, failures, stopped, results, commands)),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -202,11 +205,7 @@ def _without_place(failure: Failure) -> str:
 
 
 def _facts(
-    spent: Spent,
-    batches: Sequence[str],
-    stopped: str,
-    changed: Sequence[str],
-    results: Sequence[str],
+    spent: Spent, batches: Sequence[str], stopped: str, changed: Sequence[str]
 ) -> Iterator[str]:
     if spent:
         yield f"This run: {spent} ({LEDGER})"
@@ -219,6 +218,9 @@ def _facts(
             shown += f" and {len(changed) - CHANGED:,} more"
         them = "it" if len(changed) == 1 else "them"
         yield f"Changed since this run read {them}: {shown}; the next run uses {them} as changed"
+
+
+def _shown_results(results: Sequence[str]) -> Iterator[str]:
     if results:
         first, *others = results
         rows = [("Results:", first), *(("", path) for path in others)]
@@ -253,6 +255,7 @@ _RESULTS = (
     ("summary/", "final_results.csv", SCORES),
     ("analysis/", "coverage.csv", SCORES),
     ("criteria/", "final_results.csv", SCORES),
+    ("ratings/", "calibrated_means.csv", RATINGS),
     ("figures/", "score_distributions.html", SCORES),
     ("explorer/index.html", "", EXPLORER),
 )
@@ -271,7 +274,7 @@ def reports(
     found = []
     for cohort in cohorts:
         root = Path("data/cohorts", cohort, "reports")
-        current = {report: is_of_today(report, cohort) for report in (SCORES, EXPLORER)}
+        current = {report: is_of_today(report, cohort) for report in (SCORES, RATINGS, EXPLORER)}
         found += [
             f"{root}/{name}{_PARTIAL if cohort in partial else ''}"
             for name, file, report in _RESULTS
@@ -309,6 +312,7 @@ def end_of_run(
     rows: Mapping[str, Generation] = {}
     known: Mapping[str, Account] = {}
     cohorts = experiment.settings.cohorts
+    ratings: Sequence[str] = ()
     results: Sequence[str] = ()
     batches: Sequence[str] = ()
     try:
@@ -317,6 +321,7 @@ def end_of_run(
         known = provenance.accounts(
             experiment, with_lineage(experiment, [*experiment.selected.values(), *rows.values()])
         )
+        ratings = ratings_told(experiment, known)
         failed = {failure.gen_id for failure in failures}
         results = reports(
             cohorts,
@@ -336,6 +341,7 @@ def end_of_run(
         batches=batches,
         stopped=stopped,
         changed=experiment.inputs.changed(),
+        ratings=ratings,
         results=results,
         commands=commands,
     )

@@ -59,6 +59,11 @@ class Rating {
     const plan = this.state.last ?? { kind: "single", seed: "1", size: 20 };
     const chosen = criterionOf(this.outline, plan);
     const field = (name, input) => h("label.field", {}, name, input);
+    const asked = h("p.hint", { id: "rate-asked" }, (chosen ?? criteria[0]).description);
+    const by = h("select", {
+      name: "criterion", "aria-describedby": asked.id, onchange: () => { asked.textContent = criteria[by.value].description; },
+    }, criteria.map((each, number) => h("option", { value: number, selected: each === chosen },
+        `${each.label}, ${each.low} to ${each.high} (${plural(2, stages[each.stage].name).slice(2)})`)));
     const form = h("form", {
       "aria-label": "What to rate",
       onsubmit: (event) => { event.preventDefault(); this.#start(new FormData(form)); },
@@ -69,12 +74,10 @@ class Rating {
     field("What", h("select", { name: "kind" },
       [["single", "single texts"], ["pair", "pairs of texts"]].map(([value, name]) =>
         h("option", { value, selected: value === plan.kind }, name)))),
-    field("By", h("select", { name: "criterion" }, criteria.map((each, number) =>
-      h("option", { value: number, selected: each === chosen },
-        `${each.label}, ${each.low} to ${each.high} (${plural(2, stages[each.stage].name).slice(2)})`)))),
+    field("By", by), asked,
     field("How many", h("input", { name: "size", type: "number", min: 1, max: 2000, required: true, value: plan.size })),
     field("Seed", h("input", { name: "seed", required: true, value: plan.seed, autocomplete: "off" })),
-    h("p.hint", {}, "The seed draws the texts, as many of each recipe. The same seed gives others the same texts."),
+    h("p.hint", {}, "The seed draws the texts, as many of each recipe. The same seed gives all raters the same texts; keep it, as nothing adjusts for stricter raters."),
     h("div.line", {}, h("button.primary", { type: "submit" }, "Begin"), this.#exportButton(), this.#leaveButton()),
     this.#told());
     this.box.replaceChildren(form);
@@ -82,7 +85,7 @@ class Rating {
   }
 
   #start(given) {
-    this.state.rater = given.get("rater").trim();
+    this.state.rater = given.get("rater").trim().replace(/\s+/g, " ").normalize();
     if (!this.state.rater) return;
     const { judged, template } = this.outline.index.criteria[given.get("criterion")];
     this.state.last = {
