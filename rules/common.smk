@@ -102,8 +102,16 @@ workflow.register_envvars(*experiment.settings.key_names & os.environ.keys())
 
 
 def covered_rows():
-    """Return the generations that the targets of this run cover."""
-    return own_scope().covered(requested_stages())
+    """Return the generations that the targets of this run cover; all, for what makes no text."""
+    found = own_scope()
+    whole = found.covered(requested_stages(), requested_cohorts())
+    return whole or found.rows
+
+
+def answered_rows():
+    """Return those of them that need answers for these targets."""
+    found = own_scope()
+    return found.covered(requested_stages(), requested_cohorts(), prompts=False)
 
 
 def tell_the_plan():
@@ -118,7 +126,7 @@ def tell_the_plan():
         if experiment.settings.shard is None:
             console.tell("\n".join(ratings_told(experiment, found.accounts)))
         if forecasts:
-            tell_obstacles(found, rows)
+            tell_obstacles(found, answered_rows())
 
 
 def tell_obstacles(found, rows):
@@ -223,7 +231,7 @@ def check_start():
         console.tell(
             f"Took in {count} that an earlier run had to keep in {taken[0].parents[5]}."
         )
-    found, rows = own_scope(), covered_rows()
+    found, rows = own_scope(), answered_rows()
     if shows_ratings():
         check_ratings(experiment, found)
     check_refresh(experiment, found, rows)
@@ -265,10 +273,16 @@ def stage_targets():
     return {name_here(stage.target_name): stage.name for stage in stages}
 
 
+@cache
+def without_texts():
+    """Return the names here of the targets that make no texts."""
+    return {name_here(name) for name in COMMANDS if name != "top"}
+
+
 def only_looked():
-    """Tell whether this run was given no other targets than commands."""
+    """Tell whether this run was given no other targets than commands that make no texts."""
     targets = target_rules()
-    return bool(targets) and targets <= set(map(name_here, COMMANDS))
+    return bool(targets) and targets <= without_texts()
 
 
 def makes_tables():
@@ -290,15 +304,33 @@ def shows_ratings():
     return whole and not target_rules().isdisjoint(map(name_here, names))
 
 
-def requested_stages():
-    """Return the stages whose texts are the targets of this run; all, if reports are among them."""
-    of_stages = stage_targets()
-    targets = target_rules()
+def other_files():
+    """Return the files among the targets that are not texts."""
     files = [str(file) for file in workflow.dag.targetfiles]
-    texts_only = targets <= of_stages.keys() and not any(map(is_report_file, files))
-    if texts_only and (targets or own_scope().named):
+    return [file for file in files if not file.startswith("data/gens/")]
+
+
+def cohort_of(file):
+    """Return the cohort that a file is of; empty for a file of several, or of none."""
+    found = re.match(r"data/cohorts/([^/]+)/", file)
+    return found[1] if found else ""
+
+
+def requested_stages():
+    """Return the stages whose texts the targets of this run need, whatever the cohort is.
+
+    A target that is neither a stage's nor a cohort's file may need all of them.
+    """
+    of_stages = stage_targets()
+    targets = target_rules() - without_texts()
+    if targets <= of_stages.keys() and all(map(cohort_of, other_files())):
         return [of_stages[name] for name in targets]
     return list(experiment.settings.stages)
+
+
+def requested_cohorts():
+    """Return the cohorts whose reports are targets of this run."""
+    return {cohort_of(file) for file in other_files() if is_report_file(file)} - {""}
 
 
 def inner_run(cores, *, targets=None, **settings):

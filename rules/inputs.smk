@@ -51,12 +51,15 @@ def own_scope():
     """Return what this run covers, by the targets that it was given."""
     if key not in scopes:
         files = [Path(str(file)) for file in workflow.dag.targetfiles]
-        named = [file.parent.name for file in files if file.is_relative_to("data/gens")]
+        texts = [file for file in files if file.is_relative_to("data/gens")]
+        named = [file.parent.name for file in texts]
+        answered = {file.parent.name for file in texts if file.name != "prompt.txt"}
         makes_texts = bool(named) or not target_rules().isdisjoint(stage_targets())
         looks = workflow.executor_plugin is None or workflow.touch
         scopes[key] = Scope(
             experiment,
             named=named,
+            prompts={*named} - answered,
             makes_texts=makes_texts,
             asks_for_all=looks or is_forced(),
         )

@@ -310,3 +310,30 @@ def test_a_table_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"variance\.csv: cannot be read"):
         read_tables(paths, cohort="c1")
     assert set(COLUMNS) < set(paths)
+
+
+def test_titles_state_what_was_found(tmp_path: Path) -> None:
+    """Each finding is counted again here, from the table of scores alone."""
+    frame = scores(combo_id=8, evaluation_template=1, evaluation_llm=3)
+    noise = np.random.default_rng(3).normal(0, 0.2, len(frame))
+    frame["score"] = 4 + 2 * (frame["draft_template"] == frame["draft_template"].iloc[0]) + noise
+    judges, templates = frame["evaluation_llm"].unique(), frame["draft_template"].unique()
+    models = frame["draft_llm"].unique()
+    frame.loc[frame["draft_llm"] == models[0], "score"] += 1
+    words = {name: " ".join(text.split()) for name, text in drawings(tmp_path, frame).items()}
+    title = f"Each of {len(judges)} judges gives draft template {templates[0]} the highest mean"
+    assert title in words["template_judge"]
+    assert (
+        f"Highest mean by draft: template {templates[0]}, model {models[0]}"
+        in words["template_model"]
+    )
+    pairs = pd.read_csv(tmp_path / "comparisons.csv")
+    sure = int((pairs["p_holm"] < 0.05).sum())
+    assert 0 < sure < len(pairs)
+    assert f"Differences beyond chance: {sure} of {len(pairs)} pairs" in words["comparisons"]
+    # One judge is of another mind.
+    frame.loc[frame["evaluation_llm"] == judges[0], "score"] *= -1
+    frame["score"] += 9 * (frame["evaluation_llm"] == judges[0])
+    title = f"{len(judges) - 1} of {len(judges)} judges give draft template {templates[0]}"
+    said = " ".join(drawings(tmp_path, frame)["template_judge"].split())
+    assert title in said.replace("gives", "give")

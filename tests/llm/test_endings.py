@@ -48,6 +48,7 @@ CALL = {"functionCall": {"name": "search", "args": {}}}
         (completion("stop"), ""),
         (completion("eos_token"), ""),
         (completion("error"), "stopped before its end (finish_reason 'error')"),
+        (completion("content_filter"), "stopped before its end (finish_reason 'content_filter')"),
         (completion("tool_calls"), "called a tool, and none was offered"),
     ],
 )

@@ -34,8 +34,8 @@ def test_each_failure_is_told_once(project: Project, profile: tuple[str, ...]) -
     output = project.snakemake("drafts", *profile, code=1)
     lines = [line for line in output.splitlines() if "not today" in line]
     assert len([line for line in lines if line.startswith("[call] ")]) == 3
-    assert len(lines) == 4, "the summary has it again"
-    assert output.count("Further failures of this cause are only counted here") == 1
+    assert len(lines) == 5, "the notice and the summary have it again"
+    assert output.count("More like it are only counted here") == 1
     assert "40 × [call]" in output
     (log,) = project.path(".snakemake/log").glob("*.log")
     told = re.findall(r"\[call\] .*not today.*\(draft (d_\w+)\)$", log.read_text(), re.MULTILINE)

@@ -54,20 +54,23 @@ def no_such_setting(project: Project, server: ProviderServer, stage: str) -> str
     return f"[call] stage {stage}, model own, seed: found"
 
 
+SPEC = "data/cohorts/c1/spec/config.yaml"
 FAULTS = [no_key, no_price, no_such_setting]
 
 
 def targets(project: Project, target: str) -> list[str]:
     """Return the arguments of a run; `file of <stage>` is a text of it."""
     project.run("-c1", "membership")
-    if target.startswith("file of "):
-        return [project.first(target.rsplit(maxsplit=1)[-1])]
+    kind, of, stage = target.partition(" of ")
+    if of:
+        text = project.first(stage)
+        return [text.replace("parsed", "prompt") if kind == "prompt" else text]
     return [] if target == "default" else target.split()
 
 
 @pytest.mark.parametrize(
     "target",
-    ["evaluations", "file of evaluation", "scores", "default", "drafts {scores}"],
+    ["evaluations", "file of evaluation", "scores", "default", "drafts {scores}", "top"],
 )
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_of_an_earlier_stage(
@@ -83,7 +86,9 @@ def test_a_fault_of_an_earlier_stage(
     assert not server.history
 
 
-@pytest.mark.parametrize("target", ["drafts", "file of draft"])
+@pytest.mark.parametrize(
+    "target", ["drafts", "membership drafts", "file of draft", "prompt of essay"]
+)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_of_a_later_stage(
     project: Project, server: ProviderServer, fault: Fault, target: str
@@ -95,3 +100,33 @@ def test_a_fault_of_a_later_stage(
     project.run("-c2", *arguments)
     assert server.history
     assert line in project.run("-n", "essays")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_the_journal_has_needs_nothing(
+    project: Project, server: ProviderServer, fault: Fault
+) -> None:
+    """A text that is lost comes back, though its model could not be asked any more."""
+    two_providers(project, server, "draft")
+    project.run("-c2", "drafts")
+    asked = len(server.history)
+    first = project.path(project.first("draft"))
+    fault(project, server, "draft")
+    first.with_name("raw.txt").unlink()
+    assert "A run would end" not in project.run("-n", "drafts")
+    project.run("-c2", "drafts")
+    assert first.with_name("raw.txt").exists()
+    assert len(server.history) == asked
+
+
+def test_a_report_needs_its_own_cohort_alone(project: Project, server: ProviderServer) -> None:
+    """Another one's model may be without a key."""
+    line = no_key(project, server, "draft")
+    project.write("data/cohorts/c2/spec/config.yaml", project.read(SPEC).replace("own", "m1"))
+    project.config["cohorts"] = ["c1", "c2"]
+    project.save()
+    scores = "data/cohorts/{}/reports/parsing/aggregated_scores.csv"
+    assert line in project.run("-c2", scores.format("c1"), code=1)
+    assert line not in project.run("-n", scores.format("c2"))
+    project.run("-c2", scores.format("c2"))
+    assert project.path(scores.format("c2")).exists()

@@ -57,7 +57,10 @@ def test_a_single_cohort_and_a_hash_that_looks_like_a_number(project: Project) -
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["expand=al"], "--config on the command line, expand: found 'al'; give one of all, pend"),
+        (
+            ["expand=al"],
+            "--config on the command line, expand: found 'al'; give one of auto, all, pend",
+        ),
         (["exclude={bogus: x}"], "--config on the command line, exclude.bogus: found 'bogus', whi"),
         (["where={draft_template: x"], "--config on the command line, where: found '{draft_templ"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -150,11 +151,27 @@ def test_failures_are_grouped_by_their_cause() -> None:
         ("model 'a' answered", "model 'b' answered", True),
         ("found no key", "found no text", False),
         ("echo.py:19: x", "echo.py:20: x", True),
+        ("[call] answered 400 'too long'", "[call] answered 400 'no such field'", False),
+        ("[call] answered 400 'of 7077'", "[call] answered 400 'of 8'", True),
+        ("[call] model 'm' answered 400 'a'", "[call] model 'n' answered 400 'a'", True),
+        ("[call] answered 400 'a'", "[call] answered 404 'a'", False),
+        (
+            "[call] 'id req_011CSHoEeqs5C35K2UUqR7Fy'",
+            "[call] 'id req_9xCSHoEeqs5C35K2UUqR7Fy'",
+            True,
+        ),
+        ("[parse] no score in 'a'", "[parse] no score in 'b'", True),
+        ("[call] down (draft d_1)", "[call] down (essay e_1)", True),
     ],
 )
 def test_what_makes_two_lines_one_cause(one: str, other: str, same: bool) -> None:
-    """Numbers, ids and quoted texts do not; the status of an answer does."""
-    assert (cause(one) == cause(other)) is same
+    """Numbers, ids and quoted texts do not; an answer's status and what a provider says do."""
+
+    def of(line: str) -> str:
+        place = re.search(r"\((.+)\)$", line)
+        return cause(Failure(line, place[1] if place else "draft d_0"))
+
+    assert (of(one) == of(other)) is same
 
 
 def test_the_reports_that_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ def comparisons(tables: Tables) -> alt.VConcatChart:
     """Return a panel per dimension with several levels."""
     panels: list[Panel] = []
     shown = [pd.DataFrame(columns=["value", "ci_low"])]
+    sure = compared = 0
     for scores in tables.scores:
         start = prefix(scores, tables.scores)
         table = _better_first(of_stage(tables.comparisons, scores))
@@ -44,6 +45,8 @@ def comparisons(tables: Tables) -> alt.VConcatChart:
         if table.empty:
             panels.append(message(f"{start}no dimension has two levels to compare."))
             continue
+        sure += int(table["marked"].sum())
+        compared += len(table)
         of_few = table.groupby("dimension")["level"].transform("size") <= MAX_PAIRS
         shown.append(table[of_few])
         domain = _domain(table[of_few])
@@ -54,10 +57,12 @@ def comparisons(tables: Tables) -> alt.VConcatChart:
                 panels.append(_matrix(rows, title=title))
             else:
                 panels.append(_forest(rows, title=title, scores=scores, domain=domain))
+    finding = f"Differences beyond chance: {sure} of {plural(compared, 'pair')}"
     return figure(
         panels,
         title=(
-            f"What templates and models change ({units(tables.scores)}): "
+            f"{finding if compared else 'What templates and models change'} "
+            f"({units(tables.scores)}): "
             f"{scored_counts(tables.scores)}"
         ),
         notes=[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import altair as alt
 import pandas as pd
@@ -11,6 +11,7 @@ from daydream.analysis.scores import Scores, StageColumns, cells
 from daydream.figures.layout import (
     Panel,
     dimension_name,
+    elided,
     few,
     figure,
     judge_names,
@@ -32,6 +33,7 @@ COLOURS = "Colours span the whole scale."
 def template_judge(tables: Tables) -> alt.VConcatChart:
     """Return a panel a stage before the scored one: its templates by the judges."""
     panels: list[Panel] = []
+    finding = ""
     for scores in tables.scores:
         start = prefix(scores, tables.scores)
         found = cells(scores)
@@ -40,6 +42,7 @@ def template_judge(tables: Tables) -> alt.VConcatChart:
         if reason := _nothing(scores, found):
             panels.append(message(f"{start}{reason}"))
             continue
+        finding = finding or _favourites(scores, found, stages)
         for number, stage in enumerate(stages):
             panels.append(
                 _panel(
@@ -55,7 +58,7 @@ def template_judge(tables: Tables) -> alt.VConcatChart:
     return figure(
         panels,
         title=(
-            f"Mean score by template and judge ({units(tables.scores)}): "
+            f"{finding or 'Mean score by template and judge'} ({units(tables.scores)}): "
             f"{scored_counts(tables.scores)}"
         ),
         notes=[
@@ -70,12 +73,14 @@ def template_judge(tables: Tables) -> alt.VConcatChart:
 def template_model(tables: Tables) -> alt.VConcatChart:
     """Return a panel a stage before the scored one: its templates by the models that wrote it."""
     panels: list[Panel] = []
+    finding = ""
     for scores in tables.scores:
         start = prefix(scores, tables.scores)
         found = cells(scores)
         if reason := _nothing(scores, found):
             panels.append(message(f"{start}{reason}"))
             continue
+        finding = finding or _best_pair(scores, found, _several(scores))
         means = found.groupby("parent", sort=False, as_index=False)["value"].mean()
         for stage in _several(scores):
             template, model, *_ = stage.dimensions
@@ -92,7 +97,7 @@ def template_model(tables: Tables) -> alt.VConcatChart:
     return figure(
         panels,
         title=(
-            f"Mean score by template and model ({units(tables.scores)}): "
+            f"{finding or 'Mean score by template and model'} ({units(tables.scores)}): "
             f"{scored_counts(tables.scores)}"
         ),
         notes=[
@@ -102,6 +107,54 @@ def template_model(tables: Tables) -> alt.VConcatChart:
             f"–: no score. {COLOURS}",
         ],
     )
+
+
+def _favourites(scores: Scores, found: pd.DataFrame, stages: Sequence[StageColumns]) -> str:
+    """Return which template each judge prefers, of the stage where means differ most.
+
+    `found` are the cells of `cells`. The text is empty if no templates differ.
+    """
+    made = scores.rows.drop_duplicates("parent").set_index("parent")
+    of = _widest(
+        {stage.dimensions[0]: _means(found, made, [stage.dimensions[0]]) for stage in stages}
+    )
+    if not of:
+        return ""
+    texts = found.assign(label=found["parent"].map(made[of]))
+    means = texts.groupby(["judge", "label"], sort=False)["value"].mean().unstack("label")
+    first = means.idxmax(axis=1).value_counts()
+    (best,) = elided([str(first.index[0])])
+    best, judges = f"{dimension_name(of).lower()} {best}", int(first.sum())
+    if judges == 1:
+        return f"Highest mean: {best}"
+    if len(first) == 1:
+        return f"Each of {judges} judges gives {best} the highest mean"
+    return f"{first.iloc[0]} of {judges} judges give {best} the highest mean"
+
+
+def _best_pair(scores: Scores, found: pd.DataFrame, stages: Sequence[StageColumns]) -> str:
+    """Return what has the highest mean, of the stage where means differ most."""
+    made = scores.rows.drop_duplicates("parent").set_index("parent")
+    means = {stage.name: _means(found, made, stage.dimensions[:2]) for stage in stages}
+    of = _widest(means)
+    if not of:
+        return ""
+    best = means[of].index[int(means[of].to_numpy().argmax())]
+    template, model = elided([str(name) for name in best])
+    return f"Highest mean by {of}: template {template}, model {model}"
+
+
+def _means(found: pd.DataFrame, made: pd.DataFrame, dimensions: Sequence[str]) -> pd.Series[float]:
+    """Return the mean of the texts by the levels of some dimensions, each text once."""
+    texts = found.groupby("parent", sort=False)["value"].mean()
+    return texts.groupby([made[name].reindex(texts.index) for name in dimensions]).mean()
+
+
+def _widest(means: Mapping[str, pd.Series[float]]) -> str:
+    """Return whose means lie furthest apart; empty if all are equal."""
+    spread = {name: float(each.max() - each.min()) for name, each in means.items()}
+    widest = max(spread, key=lambda name: spread[name])
+    return widest if spread[widest] > 0 else ""
 
 
 def _several(scores: Scores) -> Sequence[StageColumns]:

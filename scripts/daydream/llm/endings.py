@@ -18,9 +18,10 @@ _STOPPED = frozenset(
         "MISSING_THOUGHT_SIGNATURE",
         "TOO_MANY_TOOL_CALLS",
         "UNEXPECTED_TOOL_CALL",
-        # Servers and routers of OpenAI's protocol.
+        # OpenAI's protocol, with its servers and routers.
         "abort",
         "cancelled",
+        "content_filter",
         "error",
     }
 )

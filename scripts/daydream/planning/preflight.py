@@ -10,7 +10,8 @@ journal needs no key.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from daydream.calls.bound import answer_limit
 from daydream.calls.prices import most_of
@@ -23,6 +24,7 @@ from daydream.llm.usage import Usage
 from daydream.planning.embedding import check_embeddings
 from daydream.planning.plan import forecasts
 from daydream.planning.scope import Scope
+from daydream.text import plural
 
 
 def obstacles(
@@ -93,24 +95,7 @@ def check_providers(experiment: Experiment, scope: Scope, rows: Mapping[str, Gen
     Raises:
         InputError: one line per provider, with the number of generations that wait for it.
     """
-    waiting: dict[str, list[str]] = {}
-    for row in _unanswered(experiment, scope, rows):
-        model = experiment.catalog.models[row.llm_model_id]
-        provider = experiment.settings.provider_of(model.provider)
-        waiting.setdefault(provider, []).append(row.gen_id)
-    faults = {name: fault for name in waiting if (fault := _fault(experiment, name))}
-    if not faults:
-        return
-    # Worth its time now: an answer that is in the journal needs no provider.
-    expected = forecasts(experiment, scope.accounts, rows.values())
-    problems = Problems("call")
-    for name, fault in faults.items():
-        asked = [row for row in waiting[name] if expected[row].state in ("call", "waiting")]
-        if asked:
-            found, _, remedy = fault.rpartition("; ")
-            count = f"{len(asked):,} generation{'s' if len(asked) > 1 else ''}"
-            problems.add(f"{count} to be answered", found, remedy)
-    problems.check()
+    _refuse(_of_providers, experiment, scope, rows)
 
 
 def check_budget(experiment: Experiment, scope: Scope, rows: Mapping[str, Generation]) -> None:
@@ -120,12 +105,62 @@ def check_budget(experiment: Experiment, scope: Scope, rows: Mapping[str, Genera
         InputError: a line for each model without a price, where the budget is in USD, and for each
             stage and model whose answers nothing bounds, where it is in USD or tokens.
     """
+    _refuse(_of_budgets, experiment, scope, rows)
+
+
+def check_calls(experiment: Experiment, scope: Scope, rows: Mapping[str, Generation]) -> None:
+    """Refuse a run with settings that the API of a model does not have.
+
+    Raises:
+        InputError: a line for each setting of each stage and model.
+    """
+    _refuse(_of_calls, experiment, scope, rows)
+
+
+def _refuse(
+    find: Callable[[Experiment, Sequence[Generation]], Problems],
+    experiment: Experiment,
+    scope: Scope,
+    rows: Mapping[str, Generation],
+) -> None:
+    """Refuse a run for what `find` finds in the generations that it would ask a model for.
+
+    Raises:
+        InputError: what was found.
+    """
+    unanswered = [
+        row
+        for name, row in rows.items()
+        if scope.accounts[name].raw.kind != "current" and not recipes.is_copy(experiment, row)
+    ]
+    if find(experiment, unanswered).found:
+        # Worth its time now: an answer that is in the journal needs neither a key nor a price.
+        expected = forecasts(experiment, scope.accounts, rows.values())
+        find(experiment, [row for row in unanswered if expected[row.gen_id].asks]).check()
+
+
+def _of_providers(experiment: Experiment, rows: Sequence[Generation]) -> Problems:
+    problems = Problems("call")
+    models = experiment.catalog.models
+    waiting = Counter(
+        experiment.settings.provider_of(models[row.llm_model_id].provider) for row in rows
+    )
+    for name, count in waiting.items():
+        if fault := _fault(experiment, name):
+            found, _, remedy = fault.rpartition("; ")
+            problems.add(f"{plural(count, 'generation')} to be answered", found, remedy)
+    return problems
+
+
+def _of_budgets(experiment: Experiment, rows: Sequence[Generation]) -> Problems:
+    problems = Problems("budget")
     budgets = experiment.settings.budget, experiment.settings.cohort_budget
     in_usd = any(budget.usd is not None for budget in budgets)
     if not in_usd and all(budget.tokens is None for budget in budgets):
-        return
-    problems = Problems("budget")
-    for row in _paid_kinds(experiment, scope, rows):
+        return problems
+    for row in _kinds(rows, lambda row: (row.stage, row.llm_model_id, row.dimensions)):
+        if recipes.provider_of(experiment, row).type == "local":
+            continue
         who = f"stage {row.stage}, model {row.llm_model_id}"
         if answer_limit(recipes.body_settings(experiment, row)) is None:
             found = "nothing bounds an answer, so that no budget in USD or tokens can be kept"
@@ -136,54 +171,30 @@ def check_budget(experiment: Experiment, scope: Scope, rows: Mapping[str, Genera
             found = "the model has no price, so that no budget in USD can be kept"
             remedy = "add usd_per_mtok_in and usd_per_mtok_out to llm_models.csv"
             problems.add(who, found, remedy)
-    problems.check()
+    return problems
 
 
-def check_calls(experiment: Experiment, scope: Scope, rows: Mapping[str, Generation]) -> None:
-    """Refuse a run with settings that the API of a model does not have.
-
-    Raises:
-        InputError: a line for each setting of each stage and model.
-    """
+def _of_calls(experiment: Experiment, rows: Sequence[Generation]) -> Problems:
     problems = Problems("call")
     found: set[tuple[str, Lack]] = set()
-    seen = set()
-    for row in _unanswered(experiment, scope, rows):
-        kind = row.stage, row.template_id, row.llm_model_id, row.dimensions
-        if kind in seen:
-            continue
-        seen.add(kind)
+    for row in _kinds(
+        rows, lambda row: (row.stage, row.template_id, row.llm_model_id, row.dimensions)
+    ):
         question = recipes.question_of(experiment, row, "")
         who = f"stage {row.stage}, model {row.llm_model_id}"
         for lack in lacks(question, recipes.provider_of(experiment, row)):
             if (who, lack) not in found:
                 found.add((who, lack))
                 problems.add(who, lack.found, lack.remedy, column=lack.setting)
-    problems.check()
+    return problems
 
 
-def _unanswered(
-    experiment: Experiment, scope: Scope, rows: Mapping[str, Generation]
-) -> Iterator[Generation]:
-    """Yield those of the generations that a model has to answer."""
-    for name, row in rows.items():
-        account = scope.accounts[name]
-        if account.raw.kind != "current" and not recipes.is_copy(experiment, row):
-            yield row
-
-
-def _paid_kinds(
-    experiment: Experiment, scope: Scope, rows: Mapping[str, Generation]
-) -> Iterator[Generation]:
-    """Yield a generation of each kind of paid call: of its stage, model and settings."""
-    seen = set()
-    for row in _unanswered(experiment, scope, rows):
-        kind = row.stage, row.llm_model_id, row.dimensions
-        if kind not in seen:
-            seen.add(kind)
-            provider = recipes.provider_of(experiment, row)
-            if provider.type != "local":
-                yield row
+def _kinds(rows: Sequence[Generation], kind: Callable[[Generation], Hashable]) -> list[Generation]:
+    """Return the first generation of each kind."""
+    found: dict[Hashable, Generation] = {}
+    for row in rows:
+        found.setdefault(kind(row), row)
+    return list(found.values())
 
 
 def _fault(experiment: Experiment, provider: str) -> str:

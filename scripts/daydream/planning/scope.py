@@ -17,7 +17,7 @@ from daydream.experiment.provenance import FILES, PHASES, RULES, Account, accoun
 from daydream.experiment.recipes import is_copy
 from daydream.generations.row import Generation
 from daydream.generations.shares import shards_of
-from daydream.reports.report import Report, is_current, with_lineage
+from daydream.reports.report import Report, covered, is_current, with_lineage
 from daydream.settings import chain
 from daydream.store.layout import generation_file
 
@@ -29,8 +29,9 @@ LARGE = 1_000
 class Scope:
     """The generations that a run covers, and the state of each when the run began.
 
-    `named` are generations whose files are targets, whatever the slice is. `makes_texts`: texts are
-    targets besides reports, so a partial report waits for them. `asks_for_all`: what Snakemake was
+    `named` are generations whose files are targets, whatever the slice is; of `prompts` only the
+    prompt is one. `makes_texts`: texts are targets besides reports, so a partial report waits for
+    them. `asks_for_all`: what Snakemake was
     asked to do, such as `--forceall` or `--report`, is about complete generations, too.
     """
 
@@ -39,6 +40,7 @@ class Scope:
         experiment: Experiment,
         *,
         named: Iterable[str] = (),
+        prompts: Collection[str] = (),
         makes_texts: bool = False,
         asks_for_all: bool = False,
     ) -> None:
@@ -46,6 +48,7 @@ class Scope:
         self._makes_texts = makes_texts
         self._asks_for_all = asks_for_all
         self._named = list(named)
+        self._prompts = prompts
         self.named = bool(self._named)
         settings = experiment.settings
         rows = experiment.selected
@@ -87,11 +90,21 @@ class Scope:
         wanted = {link.name for name in stages for link in chain(links, name)}
         return {name: row for name, row in self.rows.items() if row.stage in wanted}
 
-    def covered(self, stages: Collection[str]) -> Mapping[str, Generation]:
-        """Return the generations that targets of these stages and the named ones cover."""
-        generations = self._experiment.generations
-        beside = [generations[name] for name in self._named if name in generations]
-        lineage = {row.gen_id: row for row in with_lineage(self._experiment, beside)}
+    def covered(
+        self, stages: Collection[str], cohorts: Iterable[str] = (), *, prompts: bool = True
+    ) -> Mapping[str, Generation]:
+        """Return the generations that targets of these stages, reports and the named ones cover.
+
+        `prompts`: those of which only the prompt is a target count, and not their ancestors alone.
+        """
+        experiment = self._experiment
+        beside = [row for cohort in cohorts for row in covered(experiment, cohort)]
+        for name in self._named:
+            row = experiment.generations.get(name)
+            if row is not None and name in self._prompts and not prompts:
+                row = experiment.generations.get(row.parent_gen_id)
+            beside += [row] if row is not None else []
+        lineage = {row.gen_id: row for row in with_lineage(experiment, beside)}
         return self.rows_of(stages) | lineage
 
     def workload(self, stages: Collection[str]) -> tuple[list[Generation], list[str]]:

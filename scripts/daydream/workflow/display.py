@@ -74,7 +74,7 @@ def _line(text: str) -> Text:
 
 
 def _causes(failures: Iterable[Failure]) -> Iterator[str]:
-    counts = Counter(cause(failure.line) for failure in failures)
+    counts = Counter(cause(failure) for failure in failures)
     for text, count in counts.most_common(CAUSES):
         yield f"{count:,} × {text}"
     rest = len(counts) - CAUSES

@@ -36,12 +36,10 @@ class Repeats(logging.Filter):
     def _is_shown(self, failures: Sequence[Failure]) -> bool:
         if len(failures) != 1 or not failures[0].gen_id:
             return True
-        found = cause(failures[0].line)
+        found = cause(failures[0])
         self._seen[found] += 1
         if self._seen[found] == SHOWN + 1:
-            self._tell(
-                "Further failures of this cause are only counted here; the log file has them all."
-            )
+            self._tell(f"More like it are only counted here, and all in .snakemake/log: {found}")
         return self._seen[found] <= SHOWN
 
 

@@ -16,7 +16,7 @@ from typing import Literal
 from daydream.calls.batch import closing
 from daydream.calls.ledger import LEDGER
 from daydream.calls.spent import Spent
-from daydream.errors import OTHER_ANSWERS, DaydreamError
+from daydream.errors import ANSWER_KEPT, OTHER_ANSWERS, DaydreamError
 from daydream.experiment import provenance
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
@@ -104,21 +104,33 @@ def _by_stage(rows: Mapping[str, Generation], found: Mapping[str, Standing]) -> 
     return table([["", *names], *lines])
 
 
+_QUOTED = r"(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")(?!\w)"
+_NUMBERS = (
+    r"|\b[A-Za-z0-9]{1,16}_[0-9a-z]{16}\b|\b[0-9a-f]{12,64}\b"
+    # Names that a server makes up for a request.
+    r"|\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{16,}\b"
+    r"|(?<![\w.])(?<!status )(?<!HTTP )(?<!answered )\d+(?:[.,:]\d+)*"
+)
 # What lines of the same cause may differ in: quoted texts, ids and numbers; but not the provider,
 # nor the status of an answer over HTTP: 429 and 500 are two causes.
-_VARYING = re.compile(
-    r"(?<!\w)(?<!provider )(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")(?!\w)"
-    r"|\b[A-Za-z0-9]{1,16}_[0-9a-z]{16}\b|\b[0-9a-f]{12,64}\b"
-    r"|(?<![\w.])(?<!status )(?<!HTTP )\d+(?:[.,:]\d+)*"
-)
+_VARYING = re.compile(rf"(?<!\w)(?<!provider ){_QUOTED}{_NUMBERS}")
+# Where no answer came, the quoted text is what the provider says of it: a cause of its own.
+_VARYING_IN_CALLS = re.compile(rf"(?<=model ){_QUOTED}{_NUMBERS}")
 
 
-def cause(line: str) -> str:
-    """Return what lines of the same cause have in common: no ids, numbers or quoted texts.
+def cause(failure: Failure) -> str:
+    """Return what the lines of failures of the same cause have in common, whatever they make.
 
-    Nor does it matter what other answers there are.
+    These are no ids or numbers, and no quoted texts, unless a provider says in them why it gives no
+    answer. Nor does it matter what other answers there are.
     """
-    return _VARYING.sub(_kind, line.partition(OTHER_ANSWERS)[0])
+    line = _without_place(failure).partition(OTHER_ANSWERS)[0]
+    return _varying(line).sub(_kind, line)
+
+
+def _varying(line: str) -> re.Pattern[str]:
+    said_by_provider = line.startswith("[call]") and ANSWER_KEPT not in line
+    return _VARYING_IN_CALLS if said_by_provider else _VARYING
 
 
 def _kind(found: re.Match[str]) -> str:
@@ -130,14 +142,15 @@ def _shown(lines: Sequence[str]) -> str:
     if len(lines) == 1:
         return lines[0]
     bare = [line.partition(OTHER_ANSWERS)[0] for line in lines]
-    varying = zip(*map(_VARYING.findall, bare), strict=False)
+    pattern = _varying(bare[0])
+    varying = zip(*map(pattern.findall, bare), strict=False)
     alike = iter([len(set(values)) == 1 for values in varying])
 
     def shown(found: re.Match[str]) -> str:
         is_quoted = _kind(found) != "…"
         return found[0] if next(alike, True) or is_quoted else "…"
 
-    text = _VARYING.sub(shown, bare[0])
+    text = pattern.sub(shown, bare[0])
     others = sum(OTHER_ANSWERS in line for line in lines)
     if not others:
         return text
@@ -173,7 +186,7 @@ def _by_cause(heading: str, rows: Mapping[str, Generation], failures: Iterable[F
     groups: dict[str, list[Failure]] = {}
     for failure in failures:
         bare = failure._replace(line=_without_place(failure))
-        groups.setdefault(cause(bare.line), []).append(bare)
+        groups.setdefault(cause(bare), []).append(bare)
     ordered = sorted(groups.values(), key=len, reverse=True)
     if not ordered:
         return ""
