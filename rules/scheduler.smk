@@ -90,9 +90,12 @@ class ReadyJobs(MutableSet):
     def next(self, free):
         """Return the texts' jobs that begin now, by what is free of each resource; then all others.
 
-        `has_more` tells whether more of them could begin now.
+        `has_more` tells whether more of them could begin now. What makes no text, such as the report
+        of a cohort that is done, would never find a core among calls: one such job has its own kept.
         """
         free, chosen = dict(free), []
+        others = [job.scheduler_resources.get("_cores", 0) for job in self._others]
+        free["_cores"] -= min(others, default=0)
         self.has_more = False
         for line in sorted(filter(self._lines.get, self._lines), key=self._order):
             *_, stage, takes_core, needed = line
@@ -180,7 +183,10 @@ def select_in_line(job_selector):
         others = [job for job in jobs if not makes_text(job)]
         # What takes a core waits for a model: it begins before what takes none.
         chosen.sort(key=lambda job: not job.threads)
-        return [*chosen, *(job_selector(self, others) if others else ())]
+        # Without a core none of them can begin, and looking would ask for the sizes of all inputs.
+        if others and self.resources["_cores"] > 0:
+            return [*chosen, *job_selector(self, others)]
+        return chosen
 
     return select
 

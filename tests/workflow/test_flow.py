@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 
 import pytest
 
@@ -51,6 +52,23 @@ def test_prompts_take_no_place_of_a_call(held: Project) -> None:
     run.wait()
     assert run.process.returncode == 0
     assert len(called(held)) == 120
+
+
+def test_the_report_of_a_cohort_that_is_done_does_not_wait_for_another(held: Project) -> None:
+    """Though the calls of the other one would take every core that becomes free."""
+    held.edit("echo.py", "while Path", "time.sleep(0.1)\n    while Path")
+    spec = "data/cohorts/c{}/spec/config.yaml"
+    held.write(spec.format(2), held.read(spec.format(1)))
+    held.spec["axes"] |= {"draft_replicate": 1, "combo_id": ["pair"]}
+    held.config["cohorts"] = ["c1", "c2"]
+    held.save()
+    held.run("--cores", "3", "evaluations", "--config", "cohorts=[c1]")
+    shutil.rmtree(held.path("data/gens/evaluation"))
+    held.run("--cores", "3", "scores")
+    scores = held.path("data/cohorts/c1/reports/parsing/aggregated_scores.csv").stat().st_mtime
+    answers = sorted(path.stat().st_mtime for path in held.path("data/gens").glob("*/*/raw.txt"))
+    assert len(answers) == 120
+    assert scores < answers[60]
 
 
 def test_all_places_are_taken_at_once(held: Project) -> None:
