@@ -42,7 +42,8 @@ ClusterName=daydream
 SlurmctldHost=$host(127.0.0.1)
 SlurmctldPort=$port_ctld
 AuthType=auth/munge
-AuthInfo=socket=$dir/munge/socket
+# A job goes back into the queue when its credentials have expired, which by default takes two minutes.
+AuthInfo=socket=$dir/munge/socket,cred_expire=15
 SlurmUser=root
 SlurmdUser=root
 StateSaveLocation=$dir/state
