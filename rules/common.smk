@@ -109,7 +109,7 @@ def covered_rows():
 
 
 def answered_rows():
-    """Return those of them that need answers for these targets."""
+    """Return the generations whose answers these targets need."""
     found = own_scope()
     return found.covered(requested_stages(), requested_cohorts(), prompts=False)
 

@@ -119,17 +119,12 @@ def slim_job(init):
     return __init__
 
 
-def is_slim(maker):
-    """Tell whether the jobs of a rule are such."""
-    return experiment.settings.tuning and maker.name in text_rules()
-
-
 def slim_log(expand_log):
     """So does its log."""
 
     def expand(self, wildcards):
         log = expand_log(self, wildcards)
-        return slim_list(log) if is_slim(self) else log
+        return slim_list(log) if is_of_texts(self) else log
 
     return expand
 
@@ -139,7 +134,7 @@ def slim_params(expand_params):
 
     def expand(self, *arguments, **options):
         params, own = expand_params(self, *arguments, **options)
-        return (slim_list(params) if is_slim(self) else params), own
+        return (slim_list(params) if is_of_texts(self) else params), own
 
     return expand
 

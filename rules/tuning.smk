@@ -412,11 +412,12 @@ def text_rules():
 def makes_text(job):
     """Tell whether a job makes a text of a generation, by one of the three rules that do."""
     made_by = getattr(job, "rule", None)
-    return (
-        experiment.settings.tuning
-        and made_by is not None
-        and made_by.name in text_rules()
-    )
+    return made_by is not None and is_of_texts(made_by)
+
+
+def is_of_texts(maker):
+    """Tell whether the jobs of a rule are such; with `tuning: false` none are taken for such."""
+    return experiment.settings.tuning and maker.name in text_rules()
 
 
 def start_without_marks(started):

@@ -97,7 +97,7 @@ def test_an_answer_that_stopped_early(project: Project) -> None:
         project.serve(server.url)
         server.script(early)
         output = " ".join(project.snakemake("drafts", *ONE, code=1).split())
-        assert "the model stopped before its end (finish_reason 'error')" in output
+        assert "the model stopped early (finish_reason 'error')" in output
         assert "stages.draft.resample" in output
         project.config["stages"]["draft"]["resample"] = 1
         project.save()

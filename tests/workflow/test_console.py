@@ -35,7 +35,7 @@ def test_each_failure_is_told_once(project: Project, profile: tuple[str, ...]) -
     lines = [line for line in output.splitlines() if "not today" in line]
     assert len([line for line in lines if line.startswith("[call] ")]) == 3
     assert len(lines) == 5, "the notice and the summary have it again"
-    assert output.count("More like it are only counted here") == 1
+    assert output.count("More failures like this are only counted here") == 1
     assert "40 × [call]" in output
     (log,) = project.path(".snakemake/log").glob("*.log")
     told = re.findall(r"\[call\] .*not today.*\(draft (d_\w+)\)$", log.read_text(), re.MULTILINE)

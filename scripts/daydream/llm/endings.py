@@ -38,5 +38,5 @@ def unfinished(reason: object, settings: Mapping[str, object]) -> str:
     if reason in _CALLS and "tools" not in settings:
         return f"called a tool, and none was offered (finish_reason {reason!r})"
     if reason in _STOPPED:
-        return f"stopped before its end (finish_reason {reason!r})"
+        return f"stopped early (finish_reason {reason!r})"
     return ""

@@ -95,7 +95,8 @@ class Scope:
     ) -> Mapping[str, Generation]:
         """Return the generations that targets of these stages, reports and the named ones cover.
 
-        `prompts`: those of which only the prompt is a target count, and not their ancestors alone.
+        Without `prompts`, a generation of which only the prompt is a target is left out; its
+        ancestors are not, as the prompt is made of their texts.
         """
         experiment = self._experiment
         beside = [row for cohort in cohorts for row in covered(experiment, cohort)]

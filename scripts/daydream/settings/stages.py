@@ -119,7 +119,7 @@ class Stage(Section):
     resample: WholeFrom0 = Field(
         default=0,
         description="How many more answers to ask for if one is truncated, blank, too short, "
-        "ended before its end by the provider, or rejected by the parser.",
+        "ended early by the provider, or rejected by the parser.",
     )
     on_truncation: Literal["fail", "grow"] = Field(
         default="fail",

@@ -39,7 +39,9 @@ class Repeats(logging.Filter):
         found = cause(failures[0])
         self._seen[found] += 1
         if self._seen[found] == SHOWN + 1:
-            self._tell(f"More like it are only counted here, and all in .snakemake/log: {found}")
+            self._tell(
+                f"More failures like this are only counted here; .snakemake/log has all: {found}"
+            )
         return self._seen[found] <= SHOWN
 
 

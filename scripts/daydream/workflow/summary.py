@@ -185,15 +185,14 @@ def _causes(
 def _by_cause(heading: str, rows: Mapping[str, Generation], failures: Iterable[Failure]) -> str:
     groups: dict[str, list[Failure]] = {}
     for failure in failures:
-        bare = failure._replace(line=_without_place(failure))
-        groups.setdefault(cause(bare), []).append(bare)
+        groups.setdefault(cause(failure), []).append(failure)
     ordered = sorted(groups.values(), key=len, reverse=True)
     if not ordered:
         return ""
     several = len({row.llm_model_id for row in rows.values()}) > 1
     shown = []
     for group in ordered[:CAUSES]:
-        shown.append((f"{len(group):,} ×", _shown([failure.line for failure in group])))
+        shown.append((f"{len(group):,} ×", _shown([_without_place(failure) for failure in group])))
         models = f"; {_models(rows, group)}" if several else ""
         shown.append(("", f"{'for example ' if len(group) > 1 else ''}{group[0].place}{models}"))
     lines = [heading, table(shown, left=(1,), indent=2, gap=1)]
