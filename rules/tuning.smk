@@ -416,7 +416,7 @@ def makes_text(job):
 
 
 def is_of_texts(maker):
-    """Tell whether the jobs of a rule are such; with `tuning: false` none are taken for such."""
+    """Tell whether its jobs are such; with `tuning: false` none are taken for such."""
     return experiment.settings.tuning and maker.name in text_rules()
 
 
