@@ -119,3 +119,27 @@ def test_a_shard_that_fails_is_one_line(project: Project) -> None:
     assert "all                0       2        8" in output
     assert "2 × [call] echo.py" in output
     assert output.count("complete  failed  waiting") == 1
+
+
+BROKEN = """
+from daydream.workflow.console import LOGGER, Forgiving
+
+
+class Broken(Forgiving):
+    def passes(self, record):
+        if getattr(record, "event", None) == "job_error":
+            raise RuntimeError("a broken filter")
+        return True
+
+
+LOGGER.filters.insert(0, Broken())
+"""
+
+
+def test_a_defect_in_a_filter_of_the_log_does_not_stop_the_run(project: Project) -> None:
+    """Such a filter runs in a job's thread, whose end the run waits for."""
+    project.write("echo.py", FAILS)
+    project.write("Snakefile", project.read("Snakefile") + BROKEN)
+    output = project.snakemake("drafts", code=1)
+    assert "RuntimeError: a broken filter" in output
+    assert "not today" in output

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -85,6 +85,7 @@ class Experiment:
         )
         self.embedding = Embedding(settings, providers, self.calls.ledger, self.stop)
         self.mode = mode
+        self._shared: dict[tuple[str, ...], str] = {}
 
     # Cohorts
 
@@ -237,6 +238,16 @@ class Experiment:
         while line[0].parent_gen_id:
             line.insert(0, self.generations[line[0].parent_gen_id])
         return line
+
+    def shared(self, key: tuple[str, ...], make: Callable[[], str]) -> str:
+        """Return what many generations have in common, made once per run.
+
+        `key` names all that it depends on but the settings, the catalogs and their texts, which a
+        run reads once.
+        """
+        if key not in self._shared:
+            self._shared[key] = make()
+        return self._shared[key]
 
     def text(self, path: str) -> str:
         """Return a text of the catalogs, which is read once per run.

@@ -34,7 +34,7 @@ from typing import Literal, NamedTuple
 from daydream.errors import BudgetError, StoppedError, StoreError, UnderWayError
 from daydream.experiment import recipes
 from daydream.experiment.experiment import Experiment
-from daydream.files import read_bytes, read_text, text_sha256
+from daydream.files import read_bytes, read_text
 from daydream.generations.row import Generation
 from daydream.store.layout import RESPONSES, generation_file
 from daydream.store.records import RECORD, Record, parse_record
@@ -134,7 +134,7 @@ def of_prompt(experiment: Experiment, row: Generation, ancestors: Mapping[str, s
     """
     made_of = {
         "template": recipes.template_sha256(experiment, row),
-        "variables": text_sha256(recipes.prompt_variables(experiment, row)),
+        "variables": recipes.variables_sha256(experiment, row),
     }
     for concept, path in recipes.concept_files(experiment, row).items():
         made_of[f"concept {concept}"] = experiment.sha256(path)
@@ -150,7 +150,7 @@ def of_raw(experiment: Experiment, row: Generation, *, prompt: str, parent: str 
     """Return the digests of all that an answer is made of. A copy is made of its parent's text."""
     made_of = {
         "prompt": prompt,
-        "settings": text_sha256(f"{row.key}\n{recipes.call_settings(experiment, row)}"),
+        "settings": recipes.settings_sha256(experiment, row),
     }
     if parent is not None and recipes.is_copy(experiment, row):
         made_of["parent"] = parent
@@ -159,7 +159,7 @@ def of_raw(experiment: Experiment, row: Generation, *, prompt: str, parent: str 
 
 def of_parsed(experiment: Experiment, row: Generation, *, raw: str) -> Digests:
     """Return the digests of all that a parsed text is made of."""
-    return {"raw": raw, "parser": text_sha256(recipes.parser_settings(experiment, row))}
+    return {"raw": raw, "parser": recipes.parser_sha256(experiment, row)}
 
 
 # The account
@@ -279,6 +279,8 @@ class _Book:
         if made is None:
             return
         today = self._today(row, phase, before)
+        if today == made.of:
+            return
         for name in dict.fromkeys([*made.of, *today]):
             old, new = made.of.get(name), today.get(name)
             if new not in (old, ""):

@@ -1,8 +1,9 @@
 """What each phase of a generation is made from: files, and what is not in files.
 
 The files are a rule's inputs (`prompt_inputs`, `raw_inputs`, `parsed_inputs`). The rest is names,
-dimensions, sampling settings and the parser. These are returned as short texts that are compared by
-their digests (`prompt_variables`, `call_settings`, `parser_settings`).
+dimensions, sampling settings and the parser. These are short texts that are compared by their
+digests (`variables_sha256`, `settings_sha256`, `parser_sha256`). Many generations share them, so
+each is worked out once for all that do (`Experiment.shared`).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from daydream.llm.structured import schema_fields
 from daydream.parsers import Shape
 from daydream.parsers.structured import default_path
 from daydream.settings import Provider, Stage
-from daydream.store.choices import FIRST
+from daydream.store.choices import FIRST, Choice
 from daydream.store.layout import generation_file
 from daydream.store.records import read_record
 
@@ -120,7 +121,15 @@ def prompt_inputs(experiment: Experiment, generation: Generation) -> dict[str, l
     return inputs
 
 
-def prompt_variables(experiment: Experiment, generation: Generation) -> str:
+def variables_sha256(experiment: Experiment, generation: Generation) -> str:
+    """Return the digest of what a prompt depends on besides its input files."""
+    of_combo = not generation.parent_gen_id or experiment.settings.items is not None
+    combo = generation.combo_id if of_combo else ""
+    key = ("variables", generation.stage, generation.template_id, combo, *generation.dimensions)
+    return experiment.shared(key, lambda: text_sha256(_prompt_variables(experiment, generation)))
+
+
+def _prompt_variables(experiment: Experiment, generation: Generation) -> str:
     """Return what a prompt depends on besides its input files: names and dimensions."""
     variables: dict[str, object] = {
         **dimensions(experiment, generation),
@@ -263,8 +272,23 @@ def schema_variables(experiment: Experiment, generation: Generation) -> dict[str
     return {}
 
 
-def call_settings(experiment: Experiment, generation: Generation) -> str:
-    """Return what an answer depends on besides its input files: model and sampling."""
+def settings_sha256(experiment: Experiment, generation: Generation) -> str:
+    """Return the digest of what an answer depends on besides its input files."""
+    settings = _call_settings(experiment, generation)
+    return text_sha256(f"{generation.key}\n{settings}")
+
+
+def _call_settings(experiment: Experiment, generation: Generation) -> str:
+    """Return what an answer depends on besides its key and input files: model and sampling."""
+    choice = experiment.choices.of(generation.gen_id)
+    if choice != FIRST:
+        return _settings_of_call(experiment, generation, choice)
+    own = (generation.template_id, generation.llm_model_id, *generation.dimensions)
+    key = ("settings", generation.stage, *own)
+    return experiment.shared(key, lambda: _settings_of_call(experiment, generation, choice))
+
+
+def _settings_of_call(experiment: Experiment, generation: Generation, choice: Choice) -> str:
     if is_copy(experiment, generation):
         return "copy"
     model = experiment.catalog.models[generation.llm_model_id]
@@ -278,12 +302,12 @@ def call_settings(experiment: Experiment, generation: Generation) -> str:
             # Another API is asked in other words, whatever else is the same.
             **({"api": kind} if (kind := _api(experiment, generation)) else {}),
             **sampling,
-            **_choice(experiment, generation),
+            **({} if choice == FIRST else {"choice": [choice.sample, choice.request]}),
             **structured(experiment, generation),
             # What decides whether an answer is asked for again, if the stage ever does that.
             **({"resample": stage.resample} if stage.resample else {}),
             **({"limit": stage.max_tokens_limit} if stage.on_truncation == "grow" else {}),
-            **({"parser": parser_settings(experiment, generation)} if stage.resample else {}),
+            **({"parser": _parser_settings(experiment, generation)} if stage.resample else {}),
         }
     )
 
@@ -291,11 +315,6 @@ def call_settings(experiment: Experiment, generation: Generation) -> str:
 def _api(experiment: Experiment, generation: Generation) -> str:
     kind = provider_of(experiment, generation).type
     return kind if kind in ("anthropic", "gemini") else ""
-
-
-def _choice(experiment: Experiment, generation: Generation) -> dict[str, object]:
-    choice = experiment.choices.of(generation.gen_id)
-    return {} if choice == FIRST else {"choice": [choice.sample, choice.request]}
 
 
 def pool_of(experiment: Experiment, generation: Generation) -> str:
@@ -306,7 +325,13 @@ def pool_of(experiment: Experiment, generation: Generation) -> str:
     return model.pool or experiment.settings.provider_of(model.provider)
 
 
-def parser_settings(experiment: Experiment, generation: Generation) -> str:
+def parser_sha256(experiment: Experiment, generation: Generation) -> str:
+    """Return the digest of what a parsed text depends on besides its input files."""
+    key = ("parser", generation.stage, generation.template_id)
+    return experiment.shared(key, lambda: text_sha256(_parser_settings(experiment, generation)))
+
+
+def _parser_settings(experiment: Experiment, generation: Generation) -> str:
     """Return what a parsed text depends on besides its input files: parser and scale."""
     template = template_of(experiment, generation)
     reads_json = experiment.parsers.reads_json(template.parser)

@@ -16,6 +16,7 @@ import logging
 import re
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import pairwise
@@ -52,7 +53,27 @@ _SCRIPT = re.compile(
 )
 
 
-class JobErrors(logging.Filter):
+class Forgiving(logging.Filter):
+    """Lets a record pass as it is if something is wrong with it, or with what the filter asks.
+
+    Snakemake logs in the threads of its jobs and waits for what they report. An exception there
+    would end such a thread without a report, and the run would wait forever.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a record passes, as `passes` has it."""
+        try:
+            return self.passes(record)
+        except Exception:
+            traceback.print_exc()
+            return True
+
+    def passes(self, record: logging.LogRecord) -> bool:
+        """Tell whether a record passes; it may be changed."""
+        raise NotImplementedError
+
+
+class JobErrors(Forgiving):
     """Makes one line of everything that is reported about a job that failed with a library error.
 
     Snakemake first reports the exception, and then, in the same thread, the job, which names its
@@ -73,7 +94,7 @@ class JobErrors(logging.Filter):
         self._waiting: dict[int, logging.LogRecord] = {}
         self._own = self._others = 0
 
-    def filter(self, record: logging.LogRecord) -> bool:
+    def passes(self, record: logging.LogRecord) -> bool:
         """Shorten the report of a job, and drop reports that repeat it."""
         waiting = self._waiting.pop(threading.get_ident(), None)
         event = getattr(record, "event", None)
@@ -177,10 +198,10 @@ def _place(fields: Mapping[str, Any]) -> tuple[str, str]:
     return (paths[-1] if paths else str(fields.get("rule_name"))), ""
 
 
-class ConciseErrors(logging.Filter):
+class ConciseErrors(Forgiving):
     """Reduces a log record about a library error to the lines of that error."""
 
-    def filter(self, record: logging.LogRecord) -> bool:
+    def passes(self, record: logging.LogRecord) -> bool:
         """Shorten the record's message in place; never drop it."""
         if record.levelno >= logging.ERROR and isinstance(record.msg, str):
             own = _OWN_LINE.findall(record.getMessage())
@@ -189,14 +210,14 @@ class ConciseErrors(logging.Filter):
         return True
 
 
-class OtherRuns(logging.Filter):
+class OtherRuns(Forgiving):
     """Says which run has locked the files, which Snakemake can only guess."""
 
     def __init__(self, others: Sequence[str]) -> None:
         super().__init__()
         self._others = others
 
-    def filter(self, record: logging.LogRecord) -> bool:
+    def passes(self, record: logging.LogRecord) -> bool:
         """Replace the message that the directory cannot be locked; never drop it."""
         if record.levelno >= logging.ERROR and "cannot be locked" in str(record.msg):
             record.args = ()
@@ -207,7 +228,7 @@ class OtherRuns(logging.Filter):
         return True
 
 
-class UnknownTargets(logging.Filter):
+class UnknownTargets(Forgiving):
     """Says of a target that nothing makes which one may have been meant."""
 
     def __init__(self) -> None:
@@ -215,7 +236,7 @@ class UnknownTargets(logging.Filter):
         self.names_of: Callable[[], Iterable[str]] = tuple
         self.files_of: Callable[[], Iterable[str]] = tuple
 
-    def filter(self, record: logging.LogRecord) -> bool:
+    def passes(self, record: logging.LogRecord) -> bool:
         """Replace the message that no rule makes a target; never drop it."""
         found = _UNKNOWN_TARGET.match(record.getMessage().strip())
         if record.levelno >= logging.ERROR and found:
@@ -233,7 +254,7 @@ class UnknownTargets(logging.Filter):
         return nearest(target, self.files_of() if "/" in target else self.names_of())
 
 
-class DryRunJobs(logging.Filter):
+class DryRunJobs(Forgiving):
     """Prints each job of a dry run as one line: rule, wildcards, reason.
 
     `reason_of` may give a better reason than Snakemake for a rule and its wildcards.
@@ -243,7 +264,7 @@ class DryRunJobs(logging.Filter):
         super().__init__()
         self.reason_of: Callable[[str, Mapping[str, str]], str] = lambda _rule, _wildcards: ""
 
-    def filter(self, record: logging.LogRecord) -> bool:
+    def passes(self, record: logging.LogRecord) -> bool:
         """Print the job that a record announces; never drop the record."""
         if getattr(record, "event", None) == "job_info":
             fields = vars(record)
@@ -254,7 +275,7 @@ class DryRunJobs(logging.Filter):
         return True
 
 
-class EndOfDryRun(logging.Filter):
+class EndOfDryRun(Forgiving):
     """Prints something once, just before Snakemake says that this was a dry run."""
 
     def __init__(self, say: Callable[[], None]) -> None:
@@ -262,7 +283,7 @@ class EndOfDryRun(logging.Filter):
         self._say = say
         self._said = False
 
-    def filter(self, record: logging.LogRecord) -> bool:
+    def passes(self, record: logging.LogRecord) -> bool:
         """Never drop the record."""
         text = str(record.msg)
         if not self._said and ("This was a dry-run" in text or "Nothing to be done" in text):
@@ -301,7 +322,7 @@ def tell(text: str) -> None:
         LOGGER.info(f"\n{text}\n" if "\n" in text else text)
 
 
-class EventsOfJobs(logging.Filter):
+class EventsOfJobs(Forgiving):
     """Passes on to the progress alone what is logged of each job, three records.
 
     Every handler would format each record, a tenth of what a job costs, and none of those that a
@@ -312,7 +333,7 @@ class EventsOfJobs(logging.Filter):
         super().__init__()
         self._progress = progress
 
-    def filter(self, record: logging.LogRecord) -> bool:
+    def passes(self, record: logging.LogRecord) -> bool:
         """Drop the record if it is one of these."""
         event = getattr(record, "event", None)
         if event not in ("job_started", "job_finished", "progress"):
