@@ -1,8 +1,9 @@
 """Starts snakemake from a process that has imported it already.
 
-Imports are most of what a run of a small project takes, and the tests make hundreds of runs. So one
-process imports Snakemake, and what the rules name, once; each run is a fork of that: Snakemake's
-own command line, in a process of its own, with its own working directory, environment and output.
+A run of a small project is mostly imports, the search for Snakemake's plugins, and the parsing of
+the rules, and the tests make thousands of runs. So one process does these once; each run is a fork
+of that: Snakemake's own command line, in a process of its own, with its own working directory,
+environment and output. Rules that a test has edited are parsed again.
 
 It reads a JSON object a line, ``{"arguments", "directory", "environment", "output"}``, and answers
 each with the exit code. Who tests signals, or the start itself, starts snakemake without this.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import atexit
 import importlib
+import io
 import json
 import os
 import re
@@ -20,8 +22,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+ROOT = Path(__file__).resolve().parents[2]
 IN_EVERY_RUN = (
     "snakemake.cli",
     "snakemake.report",
@@ -94,13 +98,61 @@ def _import_what_runs_import() -> None:
     """Import Snakemake, what it imports late in every run, and what the rules import."""
     for name in IN_EVERY_RUN:
         importlib.import_module(name)
-    root = Path(__file__).resolve().parents[2]
-    sys.path.insert(0, str(root / "scripts"))
-    for rules in sorted(root.glob("rules/*.smk")):
+    sys.path.insert(0, str(ROOT / "scripts"))
+    for rules in sorted(ROOT.glob("rules/*.smk")):
         for name in re.findall(r"^from (daydream[\w.]*) import", rules.read_text(), re.MULTILINE):
             importlib.import_module(name)
     # Each run adds the directory itself, of its own copy.
     sys.path.pop(0)
+
+
+def _find_plugins() -> None:
+    """Let Snakemake find its plugins, which it does once per process."""
+    from snakemake.cli import get_argument_parser
+
+    get_argument_parser()
+
+
+def _opened(file: object) -> io.StringIO:
+    return io.StringIO(Path(str(file)).read_text())
+
+
+def _parse_rules() -> None:
+    """Parse the files of the workflow, and let Snakemake take what it parses of equal ones there.
+
+    What it makes of a file depends on its text, its path, and the number of rules before it.
+    """
+    from snakemake import workflow as snakemake_workflow
+    from snakemake.parser import parse
+    from snakemake.sourcecache import LocalSourceFile, SourceFile
+
+    known: dict[tuple[str, int], tuple[str, str, int, dict[int, int]]] = {}
+    files = SimpleNamespace(sourcecache=SimpleNamespace(open=_opened))
+    includes = re.findall(r'^include: "(.+)"', (ROOT / "Snakefile").read_text(), re.MULTILINE)
+    before = 0
+    for name in ("Snakefile", *includes):
+        path, lines = ROOT / name, dict[int, int]()
+        code, after = parse(LocalSourceFile(str(path)), files, lines, rulecount=before)
+        known[path.read_text(), before] = (repr(str(path)), code, after, lines)
+        before = after
+
+    def parsed(
+        path: SourceFile,
+        workflow: object,
+        linemap: dict[int, int],
+        overwrite_shellcmd: str | None = None,
+        rulecount: int = 0,
+    ) -> tuple[str, int]:
+        name = str(path.get_path_or_uri(secret_free=True))
+        text = Path(name).read_text() if isinstance(path, LocalSourceFile) else ""
+        if overwrite_shellcmd is not None or (text, rulecount) not in known:
+            found: tuple[str, int] = parse(path, workflow, linemap, overwrite_shellcmd, rulecount)
+            return found
+        place, code, after, lines = known[text, rulecount]
+        linemap.update(lines)
+        return code.replace(place, repr(name)), after
+
+    snakemake_workflow.parse = parsed
 
 
 def main() -> None:
@@ -108,6 +160,8 @@ def main() -> None:
     import threading
 
     _import_what_runs_import()
+    _find_plugins()
+    _parse_rules()
     assert threading.active_count() == 1, "a fork would lose the other threads"
     for line in sys.stdin:
         child = os.fork()

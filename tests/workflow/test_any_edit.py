@@ -75,6 +75,7 @@ RUNS = st.builds(
     sampling=one([None] * 11 + [0.7]),
     refresh=one([False] * 14 + [True]),
     again=st.booleans(),
+    tuning=one([True, True, False]),
 )
 # What takes several seconds: figures, and shards, which are processes of their own.
 SLOW = st.sampled_from([Run(target="all"), Run(target="all", shards=2), Run(target="report")])
