@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from collections.abc import Callable
 
 import pytest
 
-from support.project import Project
+from support.background import Run
+from support.project import ROOT, Project
 
 COHORT = "data/cohorts/c1"
 SCORES = f"{COHORT}/reports/parsing/aggregated_scores.csv"
@@ -119,3 +121,23 @@ def test_a_partial_table_withdraws_what_it_contradicts(reported: Project) -> Non
     with reported.path(SCORES).open(newline="") as file:
         assert [row["score"] for row in csv.DictReader(file)].count("") == 1
     assert reports(reported) == {SCORES}
+
+
+def test_reports_of_another_version_are_made_again(project: Project) -> None:
+    """It may count otherwise; texts are of answers, which stay."""
+
+    def run() -> str:
+        # A process of its own: the one that forks for the tests has imported the library already.
+        return Run(project, "--cores", "4", "tables").wait()
+
+    project.path("scripts").unlink()
+    shutil.copytree(ROOT / "scripts", project.path("scripts"))
+    run()
+    table = f"{COHORT}/reports/summary/final_results.csv"
+    calls, before = project.read("calls.log"), project.read(table)
+    summary = "scripts/daydream/analysis/summary.py"
+    project.edit(summary, '"mean": value.mean()', '"mean": value.mean() + 100')
+    run()
+    assert project.read("calls.log") == calls
+    assert project.read(table) != before
+    assert "Nothing to be done" in run()

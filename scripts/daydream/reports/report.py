@@ -1,10 +1,10 @@
 """The reports that read the store itself: which ones there are, and what each was made of.
 
 A digest of everything that a report shows is recorded when it is made: its rows, the state and
-texts of each, the catalogs, the slice. The report is current if today's digest is the same. So it
-depends on its rows, not on the files that a run names. A run that makes only the missing texts, or
-only a part of the rows, cannot leave it half updated. Everything that is made from these reports,
-such as the tables, follows them by Snakemake's own rules.
+texts of each, the catalogs, the slice, the library that makes it. The report is current if today's
+digest is the same. So it depends on its rows, not on the files that a run names. A run that makes
+only the missing texts, or only a part of the rows, cannot leave it half updated. Everything that is
+made from these reports, such as the tables, follows them by Snakemake's own rules.
 
 `daydream.reports.withdrawal` deletes outdated reports.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from daydream.generations.row import Generation
 from daydream.store.layout import COHORTS
 
 CROSS = Path("data/7_cross_experiment")
+SOURCES = {".py", ".js", ".css", ".html", ".j2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,18 @@ def make_report(
     write_text(path, json.dumps({"made_of": _made_of(experiment, report, cohort, known)}) + "\n")
 
 
+@cache
+def library_sha256() -> str:
+    """Return the digest of this library's files: another version may count or draw otherwise."""
+    library = Path(__file__).resolve().parents[2]
+    files = (path for path in library.rglob("*.*") if path.suffix in SOURCES)
+    digest = sha256()
+    for path in sorted(files):
+        digest.update(f"{path.relative_to(library)}\n".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
 def _made_of(
     experiment: Experiment, report: Report, cohort: str, known: Mapping[str, Account]
 ) -> str:
@@ -149,7 +163,7 @@ def _made_of(
     digest = sha256()
     tables = [(str(path), file_sha256(path)) for path in experiment.catalog.tables]
     stages = [(s.name, s.scored, s.dimensions) for s in experiment.settings.stages.values()]
-    digest.update(repr((experiment.slice, tables, stages)).encode())
+    digest.update(repr((experiment.slice, tables, stages, library_sha256())).encode())
     if report.shows_ratings and (ratings := ratings_of(experiment, cohort)):
         digest.update(repr(ratings).encode())
     for row in with_lineage(experiment, report.rows(experiment, cohort)):
