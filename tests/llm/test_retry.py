@@ -163,6 +163,27 @@ def test_a_refused_account_is_not_asked_any_more(server: ProviderServer, connect
     assert len(server.history) == asked
 
 
+def test_what_refuses_for_a_whole_deadline_is_not_waited_for_again(connect: Open) -> None:
+    """Else each wave of calls would wait as long as the first; other models are asked as ever."""
+
+    def refuses(body: dict[str, Any]) -> str | Reply:
+        if body["model"] != "m":
+            return default_answer(body)
+        return failure(429, "come back tomorrow", retry_after=0.1)
+
+    with ProviderServer(refuses) as server:
+        providers = connect(base_url=server.url, deadline=1.5)
+        for _ in range(4):
+            with pytest.raises(CallError):
+                providers.complete(request())
+        asked = len(server.history)
+        with pytest.raises(CallError, match=r"not asked for model 'm' any more.* 'come back"):
+            providers.complete(request())
+        assert len(server.history) == asked
+        other = Request(provider="r", model="other", messages=request().messages)
+        assert providers.complete(other).attempts == 1
+
+
 def test_a_stop_ends_the_wait(server: ProviderServer, connect: Open) -> None:
     """At once; the call is not in flight."""
     stop = threading.Event()

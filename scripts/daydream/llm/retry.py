@@ -6,7 +6,9 @@ jitter: Brooker, "Exponential Backoff And Jitter", 2015). The bound stays small 
 the model are answered, because then there is nothing to recover from. Failures count up to
 `max_attempts`, except those that say that the provider is called too often or overloaded: then
 nothing is wrong with the request, all calls become fewer (`daydream.llm.pace`), and this one waits
-until its deadline. If the provider rejects the account three times in a row, it is not asked again
+until its deadline. If a model was refused so for that long without an answer between, the next
+calls do not wait as well, each wave as long as the first: they fail until some time has passed. If
+the provider rejects the account three times in a row, it is not asked again
 in this run: it would reject every further call.
 
 `deadline` bounds a whole call from the moment at which it may first be sent, including waits and
@@ -22,12 +24,13 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import count
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from daydream.errors import CallError, StoppedError
 from daydream.llm.deadline import Deadline, Notices
@@ -49,6 +52,8 @@ UNAUTHORIZED_CALLS = 3
 # While fewer than half of a model's last attempts failed, a failure concerns its request alone, and
 # the bound of its waits doubles only once.
 LATELY = 20
+# A model that refused everything is asked again after so many seconds without a request.
+REST_S = 600.0
 
 
 class RemoteProvider(Provider, Protocol):
@@ -88,6 +93,7 @@ class Retrying:
         self._first_wait = first_wait
         self._notices = notices or Notices()
         self._lately: dict[str, deque[bool]] = {}
+        self._refused: dict[str, _Refused] = {}
         self._unauthorized = 0
         self._last_unauthorized = ""
         self._lock = threading.Lock()
@@ -121,7 +127,7 @@ class Retrying:
         deadline = Deadline(self._deadline)
         faults = 0
         for attempt in count(1):
-            self._check_open()
+            self._check_open(request)
             try:
                 with limits.call(request, deadline) as told, metered():
                     response = ask(deadline.left)
@@ -129,6 +135,7 @@ class Retrying:
             except CallFailedError as failure:
                 self._count_unauthorized(failure)
                 faults += not failure.rate_limited
+                self._count_refused(request, failure)
                 alone = self._failed_alone(request, True)
                 last = faults >= self._max_attempts
                 self._wait(failure, attempt, deadline, alone=alone, last=last)
@@ -136,6 +143,7 @@ class Retrying:
                 self._failed_alone(request, False)
                 with self._lock:
                     self._unauthorized = 0
+                    self._refused.pop(request.model, None)
                 return replace(response, attempts=attempt)
         raise AssertionError
 
@@ -179,12 +187,44 @@ class Retrying:
             elif failure.status is not None:
                 self._unauthorized = 0
 
-    def _check_open(self) -> None:
+    def _count_refused(self, request: Asked, failure: CallFailedError) -> None:
+        with self._lock:
+            if not failure.rate_limited:
+                self._refused.pop(request.model, None)
+                return
+            now = time.monotonic()
+            known = self._refused.get(request.model)
+            since = known.since if known and known.is_recent else now
+            self._refused[request.model] = _Refused(since, now, str(failure.args[0]))
+
+    def _check_open(self, request: Asked) -> None:
+        refused = self._refused.get(request.model)
+        if refused and refused.seconds >= self._deadline and refused.is_recent:
+            raise CallError(
+                f"provider {self._name!r} is not asked for model {request.model!r} any more, "
+                f"because it has answered no call for {refused.seconds:.0f} s: {refused.told}"
+            )
         if self._unauthorized >= UNAUTHORIZED_CALLS:
             raise CallError(
                 f"provider {self._name!r} is not asked any more, because it rejected the account "
                 f"{UNAUTHORIZED_CALLS} times in a row: {self._last_unauthorized}"
             )
+
+
+class _Refused(NamedTuple):
+    """Since when and until when a model has refused all calls, and the words of the last time."""
+
+    since: float
+    last: float
+    told: str
+
+    @property
+    def seconds(self) -> float:
+        return self.last - self.since
+
+    @property
+    def is_recent(self) -> bool:
+        return time.monotonic() - self.last < REST_S
 
 
 def _told(failure: CallFailedError, attempts: int, late: float | None) -> str:
