@@ -14,11 +14,9 @@ from daydream.planning.dry_run import dry_run_summary
 from daydream.planning.plan import plan as planned
 from daydream.planning.preflight import (
     check_all_embeddings,
-    check_budget,
-    check_calls,
     check_providers,
     check_ratings,
-    check_refresh,
+    checks,
     obstacles,
 )
 from daydream.reports.ratings import ratings_told
@@ -232,18 +230,14 @@ def check_start():
             f"Took in {count} that an earlier run had to keep in {taken[0].parents[5]}."
         )
     found, rows = own_scope(), answered_rows()
-    if shows_ratings():
-        check_ratings(experiment, found)
-    check_refresh(experiment, found, rows)
-    check_budget(experiment, found, rows)
-    check_calls(experiment, found, rows)
-    try:
-        check_providers(experiment, found, rows)
-        if makes_tables():
-            check_all_embeddings(experiment, found)
-    except DaydreamError:
-        withdraw_outdated(experiment, found.accounts, console.tell)
-        raise
+    for check in checks(embeds=makes_tables(), rated=shows_ratings()):
+        try:
+            check(experiment, found, rows)
+        except DaydreamError:
+            # What would fail each call leaves what failed calls leave.
+            if check in (check_providers, check_all_embeddings):
+                withdraw_outdated(experiment, found.accounts, console.tell)
+            raise
 
 
 def target_names():

@@ -346,7 +346,7 @@ def needs(report):
         if MODE == "job":
             return []
         if report.shows_ratings:
-            check_ratings(experiment, found)
+            check_ratings(experiment, found, found.rows)
         if not found.is_current(report, wildcards.cohort):
             make_again([report.path(wildcards.cohort)])
         files = found.needs(report, wildcards.cohort)

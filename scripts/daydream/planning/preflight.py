@@ -26,6 +26,20 @@ from daydream.planning.plan import forecasts
 from daydream.planning.scope import Scope
 from daydream.text import plural
 
+Check = Callable[[Experiment, Scope, Mapping[str, Generation]], None]
+
+
+def checks(*, embeds: bool, rated: bool) -> list[Check]:
+    """Return the checks of a run, in the order in which they are made.
+
+    `embeds`: it makes the tables that need embeddings; `rated`: it makes what shows ratings.
+    """
+    return [
+        *([check_ratings] if rated else []),
+        *(check_refresh, check_budget, check_calls, check_providers),
+        *([check_all_embeddings] if embeds else []),
+    ]
+
 
 def obstacles(
     experiment: Experiment,
@@ -35,17 +49,9 @@ def obstacles(
     embeds: bool = False,
     rated: bool = False,
 ) -> list[str]:
-    """Return what would keep a run of these generations from its first job: the errors' lines.
-
-    `embeds`: the run makes the tables that need embeddings; `rated`: what shows ratings.
-    """
+    """Return what would keep a run of these generations from its first job: the errors' lines."""
     found = []
-    checks: list[Callable[[Experiment, Scope, Mapping[str, Generation]], None]] = [
-        *([check_ratings] if rated else []),
-        *(check_refresh, check_budget, check_calls, check_providers),
-        *([check_all_embeddings] if embeds else []),
-    ]
-    for check in checks:
+    for check in checks(embeds=embeds, rated=rated):
         try:
             check(experiment, scope, rows)
         except InputError as error:
@@ -53,9 +59,7 @@ def obstacles(
     return found
 
 
-def check_ratings(
-    experiment: Experiment, _scope: Scope, _: Mapping[str, Generation] | None = None
-) -> None:
+def check_ratings(experiment: Experiment, _: Scope, _rows: Mapping[str, Generation]) -> None:
     """Refuse a run that could not show what people have said of its texts.
 
     Raises:
@@ -64,9 +68,7 @@ def check_ratings(
     _ratings = experiment.ratings
 
 
-def check_all_embeddings(
-    experiment: Experiment, scope: Scope, _: Mapping[str, Generation] | None = None
-) -> None:
+def check_all_embeddings(experiment: Experiment, scope: Scope, _: Mapping[str, Generation]) -> None:
     """Refuse a run that could not get the embeddings of its texts (`check_embeddings`)."""
     check_embeddings(experiment, scope.rows, scope.accounts)
 
