@@ -17,3 +17,12 @@ def test_groups_with_equal_means_have_no_variance_between_them() -> None:
     assert by_name.loc["combo_id", "variance"] == 0
     within = sum(((part - part.mean()) ** 2).sum() for part in (values[:3], values[3:])) / 4
     assert by_name.loc["replicate", "variance"] == pytest.approx(within)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+def test_few_values_without_any_other_factor(count: int) -> None:
+    """All of their variance is the error's, as in a cohort of one combo."""
+    values = np.arange(count, dtype=float) ** 2
+    table = components(values, {"replicate": np.arange(count)}).set_index("component")
+    assert table.loc["replicate", "variance"] == pytest.approx(np.var(values, ddof=1))
+    assert table.loc["replicate", "share"] == 1

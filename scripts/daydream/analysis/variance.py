@@ -105,7 +105,10 @@ def _fitted(values: Array, factors: list[Codes]) -> tuple[Array, Array]:
     within its levels, and the rest is fitted to their means, whose error is the factor's variance
     and its share of the error. With equally many values per level this is the same.
     """
-    cell = factors[-1] if factors else np.zeros(len(values), dtype=np.int64)
+    if not factors:
+        found = fitted(values, factors)
+        return found, standard_errors(values, factors, found)
+    cell = factors[-1]
     sizes = np.bincount(cell)
     first = np.unique(cell, return_index=True)[1]
     constant = all((codes == codes[first][cell]).all() for codes in factors[:-1])

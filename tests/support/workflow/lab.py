@@ -659,7 +659,7 @@ class Lab:
                 start = f"{REPORTS.format(cohort=cohort)}/{beginning}"
                 for path in self.dir.glob(f"{REPORTS.format(cohort=cohort)}/*/*.*"):
                     name = self._name(path)
-                    if not name.startswith(start) or name in compared:
+                    if not name.startswith(start) or name in compared or "/provenance/" in name:
                         continue
                     if name.endswith("aggregated_scores.csv"):
                         yield from self._wrong_scores(path, self._parsed(fresh.dir))
