@@ -494,3 +494,19 @@ def test_a_score_that_is_no_number_is_refused_and_an_infinite_one_is_missing(
     frame.replace({"score": {3.0: np.inf}}).to_csv(path, index=False)
     coverage = build(TABLES["coverage"], read_scores(path))
     assert set(coverage["kind"]) == {"no number"}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_every_table_of_a_small_design_at_random(seed: int) -> None:
+    """However few levels there are, whatever is lost, and also if all scores are equal."""
+    rng = np.random.default_rng(seed)
+    levels = dict(ONE)
+    while np.prod(list(levels.values())) < 2:
+        levels |= {
+            name: int(rng.choice([1, 1, 2, 3])) for name in rng.choice([*LEVELS], 4, replace=False)
+        }
+    rows = simulated(rng, levels=levels)
+    rows["score"] = rng.integers(0, rng.choice([1, 2, 10]), len(rows)).astype(float)
+    found = tables(lose(rows, pd.Series(rng.random(len(rows)) < rng.choice([0, 0, 0.4]))))
+    assert found.keys() == EVERY_TABLE.keys()
+    assert not found["variance"].empty
