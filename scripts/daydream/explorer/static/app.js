@@ -618,8 +618,8 @@ function scoreFacet() {
   }, h("option", { value: ALL }, "mean of all judges"),
   outline.judges.map((judge) => h("option", { value: judge, selected: judge === choice.judge }, judge)));
   return [h("fieldset.facet.scores", {},
-    h("legend", {}, "score"), judges, " from ", bound("low", String(outline.scale[0])),
-    " to ", bound("high", String(outline.scale[1])), outline.unit)];
+    h("legend", {}, "score"), judges, h("span", {},
+      "from ", bound("low", String(outline.scale[0])), " to ", bound("high", String(outline.scale[1])), outline.unit))];
 }
 
 function facets() {
