@@ -207,6 +207,7 @@ def test_a_figure(firefox: Browser, tmp_path: Path) -> None:
     page.on("console", lambda message: errors.append(message.text))
     page.goto(path.as_uri())
     page.wait_for_selector("html[data-ready]", state="attached")
-    expect(page.locator("#figure svg.marks text", has_text="Cohort c1.")).to_be_visible()
+    expect(page.get_by_role("img", name="Any of 2")).to_be_visible()
+    expect(page.locator("#figure svg.marks text", has_text="b")).to_be_visible()
     page.close()
     assert errors == []
