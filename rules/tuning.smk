@@ -352,7 +352,7 @@ def refuse_batches(divide):
 
 
 def lock_for_writers(lock):
-    """A run that makes no text waits for no other, and keeps no other waiting."""
+    """A run that makes no text waits for no other, keeps none waiting, and is none to follow."""
     readers = set(map(name_here, READERS))
 
     @contextmanager
@@ -360,8 +360,10 @@ def lock_for_writers(lock):
         targets = target_rules()
         only_reads = bool(targets) and targets <= readers
         # In this order: a scope is of compiled cohorts, whose mistakes are not for an import to tell.
-        is_partial = experiment.settings.partial and own_scope().only_looks
-        with nullcontext() if only_reads or is_partial else lock(self):
+        looks = only_reads or (experiment.settings.partial and own_scope().only_looks)
+        if looks:
+            runlock.leave()
+        with nullcontext() if looks else lock(self):
             yield
 
     return lock_unless_reading

@@ -653,9 +653,11 @@ def test_the_grid_is_of_what_the_filters_leave(page: Page, cohort: Cohort) -> No
 
 
 def test_the_grid_by_keyboard(page: Page, cohort: Cohort) -> None:
-    """One cell is in the order of the tab key; arrows go on from there, Enter opens."""
+    """Of the cells one is in the order of the tab key; arrows go on from there, Enter opens."""
     goto(page, cohort, "#?view=grid")
     page.locator("#across").focus()
+    page.keyboard.press("Tab")
+    expect(page.locator("#grid [data-side=rows]")).to_be_focused()
     page.keyboard.press("Tab")
     expect(cell(page, "plain → grow", "Tide + Loom")).to_be_focused()
     page.keyboard.press("ArrowDown")

@@ -10,7 +10,8 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, expect
 
 from daydream.analysis.diversity import COLUMNS as DIVERSITY
 from daydream.analysis.outputs import TABLES, write_tables
@@ -134,7 +135,7 @@ def test_pages_open_in_a_browser_without_a_network(hostile: Path, browser: Brows
         page.goto(address)
         page.wait_for_selector("html[data-ready]", state="attached", timeout=20_000)
         assert page.title() == name.replace("_", " ")
-        assert page.locator("#figure text", has_text="Cohort <b>c1</b>.").count() == 1
+        assert page.locator("header p", has_text="Cohort <b>c1</b>.").is_visible()
         box = page.locator("#figure svg.marks").bounding_box()
         assert box is not None
         assert box["width"] > 400
@@ -153,11 +154,12 @@ def test_tooltips_show_names_as_text(hostile: Path, browser: Browser) -> None:
     drawing = page.locator("#figure svg.marks").bounding_box()
     assert drawing is not None
     tip = page.locator("#vg-tooltip-element.visible")
-    for y in range(100, 300, 8):
+    names = (HOSTILE[0], HOSTILE[1].replace("\u2028", " "))
+    told: set[str] = set()
+    for y in range(20, 300, 8):
         page.mouse.move(drawing["x"] + 0.6 * drawing["width"], drawing["y"] + y)
-        if tip.count():
-            break
-    assert any(name in tip.inner_text() for name in (HOSTILE[0], HOSTILE[1].replace("\u2028", " ")))
+        told.update(tip.all_inner_texts())
+    assert any(name in text for name in names for text in told)
     assert page.title() == "calls"
     context.close()
 
@@ -282,7 +284,92 @@ def test_a_page_fits_a_phone(hostile: Path, browser: Browser) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     assert page.locator("header p").filter(has_text="Cohort <b>c1</b>.").is_visible()
     assert not page.locator("#figure text", has_text="Cohort <b>c1</b>.").count()
+    page.locator("#scroll").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.querySelector('#scroll').scrollLeft > 0")
     context.close()
+
+
+# The contrast of each text of a drawing with what lies under its middle.
+CONTRASTS = """() => {
+  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const light = (...colours) => {
+    canvas.fillStyle = 'white';
+    canvas.fillRect(0, 0, 1, 1);
+    for (const [colour, opacity] of colours) {
+      canvas.globalAlpha = opacity;
+      canvas.fillStyle = colour;
+      canvas.fillRect(0, 0, 1, 1);
+      canvas.globalAlpha = 1;
+    }
+    const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((each) => each / 255)
+      .map((each) => each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const inked = (element) => {
+    const {fill, fillOpacity, opacity} = getComputedStyle(element);
+    return fill === 'none' ? null : [fill, fillOpacity * opacity];
+  };
+  const texts = [...document.querySelectorAll('#figure svg text')];
+  return texts.filter((text) => text.textContent).map((text) => {
+    const {x, y, width, height} = text.getBoundingClientRect();
+    const under = document.elementsFromPoint(x + width / 2, y + height / 2)
+      .filter((each) => each.matches('#figure svg *:not(text, g)'))
+      .map(inked).filter(Boolean).reverse();
+    const [paper, ink] = [light(...under), light(...under, inked(text))];
+    return [(Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05), text.textContent];
+  });
+}"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_nothing(hostile: Path, browser: Browser, width: int) -> None:
+    """What it leaves open is the contrast of a drawing's texts, which is measured here."""
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    for name in FIGURES:
+        page.goto((hostile / f"{name}.html").as_uri())
+        page.wait_for_selector("html[data-ready]", state="attached", timeout=20_000)
+        found = Axe().run(page).response
+        assert [(each["id"], each["nodes"]) for each in found["violations"]] == [], name
+        undecided = [(each["id"], n["html"]) for each in found["incomplete"] for n in each["nodes"]]
+        assert all(each == "color-contrast" for each, _ in undecided), (name, undecided)
+        assert all(html.startswith("<text ") for _, html in undecided), (name, undecided)
+    page.close()
+
+
+def test_texts_of_a_drawing_can_be_read(hostile: Path, browser: Browser) -> None:
+    """At 4.5:1 or more, on whatever they stand."""
+    page = browser.new_page(viewport={"width": 1400, "height": 3000})
+    for name in FIGURES:
+        page.goto((hostile / f"{name}.html").as_uri())
+        page.wait_for_selector("html[data-ready]", state="attached", timeout=20_000)
+        page.add_style_tag(content="#figure * { pointer-events: all !important }")
+        contrasts = page.evaluate(CONTRASTS)
+        assert len(contrasts) > 0, name
+        assert min(contrasts) >= [4.5], name
+    page.close()
+
+
+def test_a_drawing_is_one_image_with_a_name_and_a_description(
+    hostile: Path, browser: Browser, tmp_path: Path
+) -> None:
+    """Its title and its notes; both are in what is saved of it."""
+    page = browser.new_page()
+    page.goto((hostile / "variance.html").as_uri())
+    page.wait_for_selector("html[data-ready]", state="attached", timeout=20_000)
+    title, notes = page.locator("h1").inner_text(), page.locator("header p").inner_text()
+    image = page.get_by_role("img", name=title, exact=True)
+    expect(image).to_have_accessible_description(notes)
+    for form in ("SVG", "PNG"):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=form).press("Enter")
+        assert download.value.suggested_filename == f"variance.{form.lower()}"
+        download.value.save_as(tmp_path / f"saved.{form}")
+    said = " ".join(text_of(tmp_path / "saved.SVG").split())
+    assert title in said
+    assert "Cohort <b>c1</b>." in said
+    assert (tmp_path / "saved.PNG").read_bytes().startswith(b"\x89PNG")
+    page.close()
 
 
 def test_two_scored_stages_have_panels_of_their_own(tmp_path: Path) -> None:

@@ -49,3 +49,26 @@ def test_following_ends_with_ctrl_c(project: Project) -> None:
         server.latency = 0
         assert run.wait()
         assert run.process.returncode == 0
+
+
+def test_those_who_follow_do_not_keep_each_other(project: Project) -> None:
+    """Two of them end with the run; so does one that a run finds here after another was killed."""
+    with ProviderServer(latency=3) as server:
+        project.serve(server.url)
+        killed = Run(project, "--cores", "4", "explorer")
+        until(lambda: server.history)
+        followers = [
+            Run(project, "--cores", "1", "follow", "--config", f"follow={every}")
+            for every in (0.5, 20)
+        ]
+        until(project.path(LIVE).exists)
+        killed.signal(signal.SIGKILL)
+        killed.wait()
+        assert list(project.path(".snakemake/locks").glob("*.lock"))
+        server.latency = 0
+        run = Run(project, "--cores", "4", "explorer")
+        output = run.wait()
+        assert run.process.returncode == 0, output
+        for follower in followers:
+            said = follower.wait()
+            assert follower.process.returncode == 0, said

@@ -22,7 +22,9 @@ kinds        the kinds of failure, named as in the table `coverage`, the most fr
 kind         {number of a row: the number of its kind in `kinds`}, of those that lack text or score
 criteria     [{stage, judged, template, label, description, low, high}]: by what people may rate
              the texts of a stage (a number): a template of the scored stage `judged`, and its scale
-ratings      {number of a row: [{rater, template, score, comment}, ...]}, of `reports.ratings`
+ratings      {number of a row: [{rater, template, score, share, comment}, ...]}, of
+             `reports.ratings`; `share` is the place of the score on its scale, from 0 to 1
+copies       for each stage, the numbers of those levels of its template that copy the parent's text
 slice        `where` and `exclude` of the run, null for the whole cohort
 total        the number of generations in the cohort, shown or not
 follows      of a page that follows a run (`daydream.explorer.follow`), {every, made}: after so many
@@ -110,6 +112,7 @@ def build_index(
     errors: dict[int, str] = {}
     reasons: dict[int, str] = {}
     edited: dict[int, tuple[str, ...]] = {}
+    copies: list[set[int]] = [set() for _ in stages]
     columns: dict[str, list[Any]] = {
         name: [] for name in ("id", "stage", "parent", "levels", "state", "score", "scale")
     }
@@ -117,6 +120,8 @@ def build_index(
         stage = numbers[row.stage]
         values = (row.template_id, row.llm_model_id, row.replicate, *row.dimensions)
         levels = [d.number(value) for d, value in zip(own[stage], values, strict=True)]
+        if recipes.is_copy(experiment, row):
+            copies[stage].add(levels[0])
         score, error = scored.get(row.gen_id, (None, ""))
         account = accounts[row.gen_id]
         if error:
@@ -166,6 +171,7 @@ def build_index(
         "kind": {number: kinds.index(kind) for number, kind in found.items()},
         "criteria": _criteria(experiment, (d for dimensions in own for d in dimensions)),
         "ratings": _ratings(experiment, cohort, place, accounts),
+        "copies": [sorted(levels) for levels in copies],
         "slice": json.loads(experiment.slice) if experiment.slice else None,
         "total": len({row.gen_id for row in experiment.memberships[cohort]} | set(place)),
         "chunks": chunks,
@@ -198,16 +204,19 @@ def _ratings(
     cohort: str,
     place: Mapping[str, int],
     accounts: Mapping[str, Account],
-) -> dict[int, list[dict[str, str]]]:
+) -> dict[int, list[dict[str, str | float]]]:
     """Return the scores by people that count, by the number of the row."""
-    found: dict[int, list[dict[str, str]]] = defaultdict(list)
+    found: dict[int, list[dict[str, str | float]]] = defaultdict(list)
     for rating, error, _ in ratings_said(experiment, cohort, accounts):
         if not error and rating.score is not None and rating.gen_id in place:
+            template = experiment.catalog.templates[rating.stage][rating.template]
+            span = template.score_max - template.score_min
             found[place[rating.gen_id]].append(
                 {
                     "rater": rating.rater,
                     "template": rating.template,
                     "score": f"{rating.score:.15g}",
+                    "share": (rating.score - template.score_min) / span if span else 0.0,
                     "comment": rating.comment,
                 }
             )

@@ -64,25 +64,56 @@ style-src 'unsafe-inline'; script-src 'unsafe-eval' {{ digests }}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{{ title }}</title>
 <style>
-body { margin: 0; background: white; color: {{ ink }}; font: 14px/1.45 {{ font }}; }
-header { display: none; padding: 12px 14px 0; overflow-wrap: anywhere; }
-h1 { margin: 0; font-size: 18px; line-height: 1.25; }
+body { margin: 0; padding: 14px; background: white; color: {{ ink }}; font: 14px/1.45 {{ font }}; }
+header { max-width: 640px; overflow-wrap: anywhere; }
+h1 { margin: 0; font-size: 18px; line-height: 1.3; }
 p { margin: 6px 0; color: {{ muted }}; }
-#figure { width: max-content; }
-@media (max-width: 640px) {
-  header { display: block; }
-  #figure { display: block; width: auto; overflow-x: auto; }
-}
+button { font: inherit; color: inherit; background: white; border: 1px solid {{ muted }}; \
+border-radius: 4px; padding: 2px 9px; cursor: pointer; }
+:focus-visible { outline: 2px solid {{ ink }}; outline-offset: 2px; }
+#scroll { overflow-x: auto; }
+@media print { nav { display: none; } #scroll { overflow: visible; } }
 </style>
 </head>
 <body>
-<header><h1>{{ heading }}</h1><p>{{ notes }}</p></header>
-<main id="figure"></main>
+<main>
+<header><h1 id="title">{{ heading }}</h1><p id="notes">{{ notes }}</p></header>
+<div id="scroll" tabindex="0" role="region" aria-label="Figure"><div id="figure"></div></div>
+<nav aria-label="Save the figure"><button type="button">SVG</button> \
+<button type="button">PNG</button></nav>
+</main>
 {% for script in scripts %}<script>{{ script }}</script>
 {% endfor %}</body>
 </html>
 """
 )
+# Title and notes are the page's own. The drawing is one image of that name: its marks one by one
+# say nothing to who cannot see them. What is saved of it has the title inside.
+SHOW = """\
+const options = {mode: "vega-lite", renderer: "svg", actions: false};
+const {title, ...drawing} = spec;
+drawing.padding = 10;
+const save = async (format) => {
+  const {view} = await vegaEmbed(document.createElement("div"), spec, options);
+  const link = document.createElement("a");
+  link.href = await view.toImageURL(format, 2);
+  link.download = `${name}.${format}`;
+  link.click();
+};
+for (const button of document.querySelectorAll("button")) {
+  button.onclick = () => save(button.textContent.toLowerCase());
+}
+vegaEmbed("#figure", drawing, options).then(() => {
+  const figure = document.querySelector("#figure");
+  figure.removeAttribute("aria-roledescription");
+  figure.removeAttribute("aria-label");
+  figure.setAttribute("role", "img");
+  figure.setAttribute("aria-labelledby", "title");
+  figure.setAttribute("aria-describedby", "notes");
+  figure.querySelector("svg").setAttribute("aria-hidden", "true");
+  document.documentElement.setAttribute("data-ready", "");
+});
+"""
 
 
 def draw_figures(tables: Mapping[str, str], *, cohort: str, output: Sequence[str]) -> None:
@@ -118,16 +149,10 @@ def page(spec: Mapping[str, Any], *, title: str) -> str:
     """Return a page with an interactive chart that needs nothing beside itself."""
     # JSON may write any character as a number, and only a `<` could end the script.
     text = json.dumps(spec, ensure_ascii=True).replace("<", "\\u003c")
-    actions = {"export": True, "source": False, "compiled": False, "editor": False}
-    options = json.dumps({"mode": "vega-lite", "renderer": "svg", "actions": actions})
     heading = spec["title"]
     scripts = [
         vl_convert.javascript_bundle(vl_version=VEGA_LITE),  # type: ignore[call-arg]
-        # On a phone, whatever is wider than the screen scrolls; heading and notes take its width.
-        f"const spec = {text}; if (matchMedia('(max-width: 640px)').matches) "
-        f"{{ delete spec.title; spec.padding = 10; }} "
-        f"vegaEmbed('#figure', spec, {options}).then("
-        f"() => document.documentElement.setAttribute('data-ready', ''))",
+        f"const spec = {text}, name = {json.dumps(title.replace(' ', '_'))};\n{SHOW}",
     ]
     return PAGE.render(
         title=title,

@@ -1,8 +1,9 @@
 """Which runs are alive in a working directory, and what killed ones have left locked.
 
-Each run holds a lock (flock) on its own file, `.snakemake/runs/<host>-<pid>.lock`. The system
-releases it when the process ends, however it ends. So a run that finds no other live run may remove
-the locks that a killed one has left. Snakemake alone would ask the user to do that.
+Each run holds a lock (flock) on its own file, `.snakemake/runs/<host>-<pid>.lock`, but for one that
+turns out only to look (`leave`). The system releases it when the process ends, however it ends. So
+a run that finds no other live run may remove the locks that a killed one has left. Snakemake alone
+would ask the user to do that.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def enter() -> list[str]:
             own = os.open(_own(), os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
             fcntl.flock(own, fcntl.LOCK_EX)
             _held.append(own)
-            atexit.register(_leave, os.getpid())
+            atexit.register(_end, os.getpid())
             if not others:
                 for path in SNAKEMAKE_LOCKS.glob("*.lock"):
                     path.unlink(missing_ok=True)
@@ -54,6 +55,13 @@ def enter() -> list[str]:
         return []
     _found.extend(others)
     return others
+
+
+def leave() -> None:
+    """Withdraw the announcement: this process only looks, and is no run to wait for."""
+    while _held:
+        _own().unlink(missing_ok=True)
+        os.close(_held.pop())
 
 
 def others() -> list[str]:
@@ -78,10 +86,10 @@ def _alone() -> Iterator[None]:
         os.close(mutex)
 
 
-def _leave(pid: int) -> None:
-    """Remove the announcement, but not in a child that was forked from this process."""
+def _end(pid: int) -> None:
+    """Leave, but not in a child that was forked from this process."""
     if os.getpid() == pid:
-        _own().unlink(missing_ok=True)
+        leave()
 
 
 def _own() -> Path:

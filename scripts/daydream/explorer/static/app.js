@@ -37,7 +37,7 @@ const reader = new Reader($("pane"), outline, texts, {
 
 const list = $("list");
 const table = new Table($("table"), outline, { open: choose, sort: sortBy });
-const grid = new Grid($("grid"), outline, { open: openCell });
+const grid = new Grid($("grid"), outline, { open: openCell, sort: sortGrid });
 // Whether all rows are to be there, as on paper, and not only those in view.
 let printing = false;
 const sortable = tellingColumns(outline);
@@ -68,7 +68,7 @@ function rowHeight() {
 
 // What has the focus when no control has it.
 function surface() {
-  if (choice.view === "grid") return grid.box.querySelector("button") ?? grid.box;
+  if (choice.view === "grid") return grid.box.querySelector("td button") ?? grid.box;
   return choice.view === "table" ? table.grid : list;
 }
 
@@ -551,6 +551,7 @@ function renderControls() {
 
 // What the grid is of.
 function renderAxes() {
+  $("scores").value = choice.people ? "people" : "judges";
   for (const side of ["down", "across"]) {
     $(side).replaceChildren(...axesOf(outline).map((axis) => h("option", {
       value: axis, selected: axis === choice[side],
@@ -564,6 +565,19 @@ function chooseAxis(side, other, value) {
   if (choice[other] === axis) choice[other] = choice[side];
   choice[side] = axis;
   renderAxes();
+  arrange();
+  remember();
+}
+
+// The next order of the grid's rows or columns.
+function sortGrid(side) {
+  choice.by = { ...choice.by, [side]: { 0: -1, "-1": 1, 1: 0 }[choice.by[side]] };
+  arrange();
+  remember();
+}
+
+function chooseScores(people) {
+  choice.people = people;
   arrange();
   remember();
 }
@@ -618,8 +632,8 @@ function scoreFacet() {
   }, h("option", { value: ALL }, "mean of all judges"),
   outline.judges.map((judge) => h("option", { value: judge, selected: judge === choice.judge }, judge)));
   return [h("fieldset.facet.scores", {},
-    h("legend", {}, "score"), judges, " from ", bound("low", String(outline.scale[0])),
-    " to ", bound("high", String(outline.scale[1])), outline.unit)];
+    h("legend", {}, "score"), judges, h("span", {},
+      "from ", bound("low", String(outline.scale[0])), " to ", bound("high", String(outline.scale[1])), outline.unit))];
 }
 
 function facets() {
@@ -762,7 +776,7 @@ function storedTheme() {
 // By a column: what is a number begins with the highest. Once more turns the order round.
 function sortBy(key, { turn = true } = {}) {
   const again = turn && choice.sort === key;
-  const falling = ["score", "spread", "judges", "characters"].includes(key);
+  const falling = ["score", "spread", "judges", "people", "ratings", "characters"].includes(key);
   choice.descending = again ? !choice.descending : falling;
   choice.sort = key;
   resort();
@@ -938,6 +952,8 @@ $("filters").addEventListener("toggle", renderFacets);
 $("columns").addEventListener("toggle", renderColumns);
 $("down").addEventListener("change", (event) => chooseAxis("down", "across", event.target.value));
 $("across").addEventListener("change", (event) => chooseAxis("across", "down", event.target.value));
+$("scores").closest("label").hidden = !outline.rated;
+$("scores").addEventListener("change", (event) => chooseScores(event.target.value === "people"));
 $("copy").addEventListener("click", copyTable);
 $("save").addEventListener("click", saveTable);
 $("print").addEventListener("click", () => print());

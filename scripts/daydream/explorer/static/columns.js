@@ -26,12 +26,17 @@ function columnsOf(outline) {
     number("spread", "spread of judges", (node) => outline.spread(node),
       (node) => outline.spreadText(node), (node) => rounded(outline, outline.spread(node), false)),
     count("judges", "judges", (node) => outline.judgesOf(node)),
+    ...(outline.rated ? [
+      number("people", "score by people", (node) => outline.peopleShare(node),
+        (node) => placed(outline, outline.peopleShare(node)), (node) => rounded(outline, outline.peopleShare(node), true)),
+      count("ratings", "ratings", (node) => outline.people(node).length || null),
+    ] : []),
     count("characters", "characters", (node) => (node.row < 0 ? null : index.rows.chars[node.row])),
     words_("state", "state", 100, (node) => index.states[outline.state(node)]),
     words_("error", "error", 300, (node) => outline.error(node) || null),
   ];
   if (outline.unit) {
-    for (const column of found) if (["score", "spread"].includes(column.key)) column.name += "_percent";
+    for (const column of found) if (["score", "spread", "people"].includes(column.key)) column.name += "_percent";
   }
   return new Map(found.map((column) => [column.key, column]));
 }
@@ -58,6 +63,10 @@ function numeric(level) {
   if (level === null) return null;
   const value = Number(level);
   return Number.isFinite(value) ? value : level;
+}
+
+function placed(outline, share) {
+  return share === null ? "" : outline.onScale(share).toFixed(1) + outline.unit;
 }
 
 function rounded(outline, share, placed) {

@@ -1,7 +1,8 @@
-// The grid: the scores that the filters leave, by two dimensions, with mean and spread in each cell.
+// The grid: the scores that the filters leave, by judges or by people, by two dimensions, with mean and
+// spread in each cell.
 //
 // An axis is the number of a dimension, or RECIPE: template, model and further dimensions of each
-// stage before the scored one, without combo and replicate.
+// stage before the scored one, without combo and replicate; of a stage that copies, the template alone.
 
 const RECIPE = "recipe";
 // A larger grid is neither read nor quickly drawn.
@@ -18,38 +19,54 @@ function axesOf(outline) {
 class Grid {
   constructor(box, outline, actions) {
     Object.assign(this, { box, outline, actions });
-    this.recipes = outline.index.stages.map(() => null);
     box.addEventListener("keydown", (event) => this.#key(event));
   }
 
   render(choice) {
-    const { outline } = this;
-    const nodes = outline.scoresLeft(choice);
-    if (!nodes.length) {
-      this.box.replaceChildren(h("p.empty", {}, "None of the filtered generations has a score."));
+    const focused = this.box.contains(document.activeElement) ? document.activeElement.dataset.side : null;
+    const scores = this.#scores(choice);
+    if (!scores.length) {
+      this.box.replaceChildren(h("p.empty", {}, `None of the filtered generations has a score${choice.people ? " by people" : ""}.`));
       return;
     }
     const rows = new Map(), columns = new Map(), cells = new Map();
     const all = new Tally();
-    for (const node of nodes) {
+    for (const [node, share] of scores) {
       const row = this.#place(rows, node, choice.down);
       const column = this.#place(columns, node, choice.across);
-      const share = outline.share(node);
       const key = `${row.key}|${column.key}`;
       if (!cells.has(key)) cells.set(key, new Tally());
       for (const tally of [cells.get(key), row.tally, column.tally, all]) tally.add(share);
     }
-    const [shownRows, shownColumns] = [inOrder(rows).slice(0, MOST_ROWS), inOrder(columns).slice(0, MOST_COLUMNS)];
+    const [shownRows, shownColumns] = [
+      inOrder(rows, choice.by.rows).slice(0, MOST_ROWS), inOrder(columns, choice.by.columns).slice(0, MOST_COLUMNS)];
     const table = h("table", { role: "grid", "aria-label": `Mean scores by ${this.#title(choice.down)} and ${this.#title(choice.across)}` },
       this.#head(shownColumns, choice),
       h("tbody", {},
         shownRows.map((row) => h("tr", {}, h("th", { scope: "row", dir: "auto", title: row.label }, row.label),
           shownColumns.map((column) => this.#cell(cells.get(`${row.key}|${column.key}`), [row, column])),
           this.#cell(row.tally, [row]))),
-        h("tr.all", {}, h("th", { scope: "row" }, "all"),
+        h("tr.all", {}, this.#all("columns", choice),
           shownColumns.map((column) => this.#cell(column.tally, [column])), this.#cell(all, []))));
-    this.box.replaceChildren(this.#legend(all.count), this.#leftOut(rows, columns), table);
-    table.querySelector("button").tabIndex = 0;
+    this.box.replaceChildren(this.#legend(all.count, choice), this.#leftOut(rows, columns), table);
+    table.querySelector("td button").tabIndex = 0;
+    if (focused) table.querySelector(`[data-side=${focused}]`).focus();
+  }
+
+  // The scores as shares, each with the generation whose it is: by judges, or of a text by people.
+  #scores(choice) {
+    const { outline } = this;
+    if (!choice.people) return outline.scoresLeft(choice).map((node) => [node, outline.share(node)]);
+    return outline.ratedLeft(choice).flatMap((node) => outline.people(node).map(({ share }) => [node, share]));
+  }
+
+  // The head of the means of all, which orders the other side's places by them: the highest first, the
+  // lowest, and as the design has them.
+  #all(side, { by }) {
+    const order = ["descending", "none", "ascending"][by[side] + 1];
+    return h("th", { scope: side === "rows" ? "col" : "row", "aria-sort": order },
+      h("button", { type: "button", "data-side": side, title: `Sort ${side} by mean`, onclick: () => this.actions.sort(side) },
+        "all", h("span.arrow", { "aria-hidden": "true" }, { descending: side === "rows" ? " ↓" : " →", none: "", ascending: side === "rows" ? " ↑" : " ←" }[order])));
   }
 
   // Where a generation stands on an axis; a place that is new is added.
@@ -73,28 +90,25 @@ class Grid {
 
   // The dimensions of a recipe by stage, and the levels that a generation has of them.
   #recipe(node) {
-    this.recipes[node.stage] ??= this.#stagesBefore(node);
-    const stages = this.recipes[node.stage];
-    return { stages, key: stages.flat().map((d) => node.levels.get(d)).join() };
-  }
-
-  #stagesBefore(node) {
+    const { outline } = this;
     const stages = [];
-    for (let at = node.parent; at.row >= 0; at = at.parent) {
-      stages.unshift(this.outline.ownDimensions[at.stage].filter((_, place) => place !== 2));
+    for (let at = outline.scored(node) ? node.parent : node; at.row >= 0; at = at.parent) {
+      const [template, ...others] = outline.ownDimensions[at.stage];
+      stages.unshift(outline.copied(at) ? [template] : [template, ...others.filter((_, place) => place !== 1)]);
     }
-    return stages;
+    return { stages, key: stages.map((own) => own.map((d) => node.levels.get(d)).join()).join(";") };
   }
 
   #title(axis) {
     return axis === RECIPE ? RECIPE : words(this.outline.index.dimensions[axis].name);
   }
 
-  #head(columns, { down, across }) {
+  #head(columns, choice) {
+    const { down, across } = choice;
     return h("thead", {}, h("tr", {},
       h("th.corner", { scope: "col" }, `${this.#title(down)} × ${this.#title(across)}`),
       columns.map(({ label }) => h("th", { scope: "col", dir: "auto", title: label }, h("span", {}, label))),
-      h("th", { scope: "col" }, "all")));
+      this.#all("rows", choice)));
   }
 
   #cell(tally, places) {
@@ -113,10 +127,10 @@ class Grid {
     return h("td", {}, button);
   }
 
-  #legend(count) {
+  #legend(count, { people }) {
     const { scale, unit } = this.outline;
     return h("p.legend", {}, h("span", {}, scale[0] + unit), h("span.ramp", { "aria-hidden": "true" }), h("span", {}, scale[1] + unit),
-      h("span", {}, `Means of ${plural(count, "score")}; ± their standard deviation, and their number. A cell opens its texts.`));
+      h("span", {}, `Means of ${plural(count, "score")}${people ? " by people" : ""}; ± their standard deviation, and their number. A cell opens its texts; “all” sorts by its means.`));
   }
 
   #leftOut(rows, columns) {
@@ -151,8 +165,9 @@ function levelOf(node, dimension) {
   return { key: level, order: level ?? Infinity };
 }
 
-function inOrder(places) {
-  return [...places.values()].sort((a, b) => a.order - b.order);
+// In the order of the design, or by mean: -1 with the highest first, 1 with the lowest.
+function inOrder(places, byMean) {
+  return [...places.values()].sort((a, b) => byMean * (a.tally.mean - b.tally.mean) || a.order - b.order);
 }
 
 // Mean and standard deviation of shares, without keeping them (Welford).

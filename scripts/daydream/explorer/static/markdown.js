@@ -30,8 +30,8 @@ function renderMarkdown(text, pattern) {
     const writer = new MarkdownWriter(pattern);
     return thinkingParts(text).map(({ thinking, part }) => (thinking ? writer.thinking(part) : writer.blocks(marked.lexer(part))));
   } catch (error) {
-    // Nested too deeply.
-    if (error instanceof RangeError) return null;
+    // Nested too deeply; Firefox has an error of its own for it.
+    if (error instanceof RangeError || error.name === "InternalError") return null;
     throw error;
   }
 }

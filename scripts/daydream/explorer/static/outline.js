@@ -115,9 +115,25 @@ class Outline {
       .filter(([count]) => count).map(([count, name]) => `${count.toLocaleString("en")} ${name}`).join(", ");
   }
 
-  // What people have scored it: {rater, template, score, comment}, the score as text.
+  // What people have scored it: {rater, template, score, share, comment}, the score as text.
   people(node) {
     return node.row < 0 ? [] : this.index.ratings[node.row] ?? [];
+  }
+
+  // Whether people have scored anything here.
+  get rated() {
+    return Object.keys(this.index.ratings).length > 0;
+  }
+
+  // The mean share of what people have scored it; null without any.
+  peopleShare(node) {
+    const shares = this.people(node).map(({ share }) => share);
+    return shares.length ? shares.reduce((sum, share) => sum + share, 0) / shares.length : null;
+  }
+
+  // Whether the text is its parent's: then its model and further dimensions had no part in it.
+  copied(node) {
+    return this.index.copies[node.stage].includes(node.levels.get(this.ownDimensions[node.stage][0]));
   }
 
   // Which of its texts were changed by hand, by the names of their phases.
@@ -244,6 +260,22 @@ class Outline {
       if (!within.has(node) || !this.scored(node) || this.share(node) === null) return false;
       if (choice.judge !== ALL && this.judgeOf(node) !== choice.judge) return false;
       for (let at = node; at; at = at.parent) if (met.has(at)) return true;
+      return false;
+    });
+  }
+
+  // The texts that people have scored, whose dimensions the filters leave and that meet the rest of
+  // the choice, as does something that they were made of, or that was made of them.
+  ratedLeft(choice) {
+    const met = this.matching(choice);
+    const none = new Set();
+    const within = this.matching({ ...choice, stage: -1, states: none, kinds: none, low: null, high: null, hits: null });
+    const near = new Set();
+    for (const node of met) for (let at = node; at && !near.has(at); at = at.parent) near.add(at);
+    return this.rows.filter((node) => {
+      if (!within.has(node) || !this.people(node).length) return false;
+      if (near.has(node)) return true;
+      for (let at = node.parent; at; at = at.parent) if (met.has(at)) return true;
       return false;
     });
   }

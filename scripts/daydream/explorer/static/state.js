@@ -20,7 +20,7 @@ function firstState() {
     names: [], view: VIEWS[0], stage: -1, sort: DESIGN, descending: false,
     judge: ALL, low: null, high: null, filters: new Map(), states: new Set(), kinds: new Set(),
     query: "", prompts: false, tab: null, source: false, show: null,
-    down: RECIPE, across: 0,
+    down: RECIPE, across: 0, by: { rows: 0, columns: 0 }, people: false,
   };
 }
 
@@ -41,6 +41,8 @@ function writeState(state, { index, columns }) {
   put("show", state.show?.map((key) => columns.get(key).name).join(",") ?? "");
   put("down", axisName(state.down, index), RECIPE);
   put("across", axisName(state.across, index), axisName(0, index));
+  for (const side of ["rows", "columns"]) put(side, ["-mean", "", "mean"][state.by[side] + 1]);
+  put("scores", state.people ? "people" : "");
   put("q", state.query);
   put("prompts", state.prompts ? "1" : "");
   put("tab", state.tab === null ? "" : TAB_NAMES[state.tab]);
@@ -77,6 +79,8 @@ function readState(hash, { index, judges, columns }) {
   state.show = show.length ? show.map((name) => named.get(name)) : null;
   state.down = readAxis(given.get("down"), index, state.down);
   state.across = readAxis(given.get("across"), index, state.across);
+  for (const side of ["rows", "columns"]) state.by[side] = { "-mean": -1, mean: 1 }[given.get(side)] ?? 0;
+  state.people = given.get("scores") === "people";
   state.query = given.get("q") ?? "";
   state.prompts = given.get("prompts") === "1";
   const tab = TAB_NAMES.indexOf(given.get("tab"));
