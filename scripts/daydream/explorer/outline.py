@@ -166,6 +166,7 @@ def build_index(
         "kind": {number: kinds.index(kind) for number, kind in found.items()},
         "criteria": _criteria(experiment, (d for dimensions in own for d in dimensions)),
         "ratings": _ratings(experiment, cohort, place, accounts),
+        "panel": experiment.settings.panel,
         "slice": json.loads(experiment.slice) if experiment.slice else None,
         "total": len({row.gen_id for row in experiment.memberships[cohort]} | set(place)),
         "chunks": chunks,
