@@ -87,6 +87,30 @@ def test_a_cohort_whose_judge_has_a_cache_point(project: Project, server: Anthro
         assert len(server.direct) == asked
 
 
+def test_a_beginning_that_is_kept_for_an_hour(project: Project, server: AnthropicServer) -> None:
+    """It is asked for, priced, and no part of what is asked: another time asks nothing again."""
+    ready(project, server, RUBRIC + "{{ cache_point }}")
+    project.config["providers"]["echo"]["cache_ttl"] = "1h"
+    project.save()
+    table = project.read("data/1_raw/llm_models.csv")
+    table = table.replace("cache_write\n", "cache_write,usd_per_mtok_cache_write_1h\n")
+    project.write("data/1_raw/llm_models.csv", table.replace("3.75\n", "3.75,6\n"))
+    project.snakemake("--cores", "64", "scores")
+    assert all("ttl" in json.dumps(body) for body in server.direct if RUBRIC in json.dumps(body))
+    entries = [json.loads(line) for line in project.read("data/ledger.jsonl").splitlines()]
+    written = [e for e in entries if e["event"] == "end" and e["cache_write_tokens"]]
+    assert written
+    for entry in written:
+        parts = entry["prompt_tokens"] - entry["cache_write_tokens"], entry["cache_write_tokens"]
+        usd = (3 * parts[0] + 6 * parts[1] + 15 * entry["completion_tokens"]) / 1e6
+        assert entry["usd"] == pytest.approx(usd)
+    asked = len(server.direct)
+    project.config["providers"]["echo"]["cache_ttl"] = "5m"
+    project.save()
+    project.snakemake("scores")
+    assert len(server.direct) == asked
+
+
 @pytest.mark.parametrize("place", ["template", "system prompt"])
 def test_a_long_beginning_needs_no_mark(project: Project, place: str) -> None:
     """Where the provider caches by itself, the first call goes ahead; no request changes by it."""

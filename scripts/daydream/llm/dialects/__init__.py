@@ -28,7 +28,7 @@ def write(
     """Return the request that asks a question of a model of a provider with these settings."""
     match settings:
         case Anthropic():
-            messages, sampling, extra_body = anthropic.body(question)
+            messages, sampling, extra_body = anthropic.body(question, settings.cache_ttl)
         case Gemini():
             messages, sampling, extra_body = gemini.body(question)
         case _:
