@@ -117,6 +117,7 @@ rule tabulate_scores:
         "../environment.yml"
     params:
         **embedded(embeddings_model()),
+        panel=experiment.settings.panel,
     script:
         "../scripts/tabulate_scores.py"
 
@@ -139,6 +140,7 @@ rule tabulate_criteria:
         "../environment.yml"
     params:
         criteria=lambda wildcards: criteria(experiment, wildcards.cohort),
+        panel=experiment.settings.panel,
     script:
         "../scripts/tabulate_criteria.py"
 
@@ -176,6 +178,8 @@ rule tabulate_ratings:
         "logs/tables/{cohort}-ratings.log",
     conda:
         "../environment.yml"
+    params:
+        panel=experiment.settings.panel,
     script:
         "../scripts/tabulate_ratings.py"
 
@@ -235,6 +239,8 @@ rule build_explorer:
         EXPLORER.path("{cohort}"),
     log:
         "logs/explorer/{cohort}.log",
+    params:
+        panel=experiment.settings.panel,
     run:
         with job_log(log[0]):
             make_report(

@@ -20,6 +20,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.io import is_flagged
 from snakemake.iocontainers import Params, Snakemake
 from snakemake.jobs import Job
+from snakemake.logging import DefaultFilter
 from snakemake.persistence import (
     RECORD_FORMAT_VERSION,
     MetadataRecord,
@@ -29,6 +30,7 @@ from snakemake.persistence import (
 from snakemake.persistence.file import FilePersistence
 from snakemake.scheduling.job_scheduler import JobScheduler
 from snakemake.script import PythonScript
+from snakemake.settings.enums import Quietness
 from snakemake.settings.types import Batch, RerunTrigger
 from snakemake.sourcecache import LocalSourceFile
 from snakemake.workflow import Workflow
@@ -79,6 +81,23 @@ progress = console.attach(
     others=runlock.enter() if MODE == "run" else [],
     lists_jobs="rich" not in workflow.output_settings.log_handler_settings,
 )
+
+
+def heed_quiet():
+    """Let `--quiet` hold for the logger plugins, which do not know it; tell if it is about progress.
+
+    Snakemake's filter leaves out what it says of rules or progress. What this workflow says, such as
+    failures and the summary, is neither, and stays; `all` leaves out everything.
+    """
+    quiet = workflow.output_settings.quiet
+    manager = getattr(workflow, "logger_manager", None)
+    for handler in getattr(manager, "plugin_handlers", None) or () if quiet else ():
+        if not any(isinstance(each, DefaultFilter) for each in handler.filters):
+            handler.addFilter(manager._default_filter())
+    return bool({Quietness.ALL, Quietness.PROGRESS} & {*(quiet or ())})
+
+
+shows_progress = not heed_quiet()
 
 # A workflow that imports this one runs it again at each `use rule`. What holds for all of these:
 # by their settings, the experiments, what a run covers of them (and whether their memberships are
@@ -240,7 +259,7 @@ def start_run(experiment):
     progress.start(
         experiment.calls.ledger.spent,
         expected_answers,
-        tells=not (sys.stderr.isatty() and draws()),
+        tells=shows_progress and not (sys.stderr.isatty() and draws()),
     )
     # Where there is a limit of jobs per second, each round of the scheduler begins another a second
     # later, and that one too: after some minutes it does nothing else, with a thousand threads that

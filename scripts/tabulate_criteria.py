@@ -6,4 +6,9 @@ from daydream.workflow.job_logs import script_log
 job = snakemake  # type: ignore[name-defined]  # noqa: F821 - Snakemake puts it here
 
 with script_log(job.log[0]):
-    write_criteria(job.input[0], dict(job.output.items()), job.params.criteria)
+    write_criteria(
+        job.input[0],
+        dict(job.output.items()),
+        job.params.criteria,
+        panel=job.params.panel,
+    )

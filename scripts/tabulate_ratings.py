@@ -6,4 +6,9 @@ from daydream.workflow.job_logs import script_log
 job = snakemake  # type: ignore[name-defined]  # noqa: F821 - Snakemake puts it here
 
 with script_log(job.log[0]):
-    write_ratings_tables(job.input.scores, job.input.ratings, dict(job.output.items()))
+    write_ratings_tables(
+        job.input.scores,
+        job.input.ratings,
+        dict(job.output.items()),
+        panel=job.params.panel,
+    )

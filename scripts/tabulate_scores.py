@@ -9,6 +9,7 @@ with script_log(job.log[0]):
     write_tables(
         job.input.scores,
         dict(job.output.items()),
+        panel=job.params.panel,
         texts=job.input.texts,
         embeddings=job.input.get("embeddings", ""),
     )

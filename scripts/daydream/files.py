@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO, NamedTuple, TextIO
 
 from daydream.errors import StoreError
 
@@ -26,6 +26,8 @@ CHUNK = 1 << 14
 HOST = re.sub(r"[^A-Za-z0-9]+", "-", socket.gethostname())[:32] or "host"
 TEMPORARY = re.compile(r"\.(?P<host>[A-Za-z0-9-]+)\.(?P<pid>\d+)-\d+\.tmp$")
 PART = ".part"
+# A text of JSON, which is a key if a colon follows, and what begins or ends an object or a list.
+_JSON_MARKS = re.compile(r'(?:(?P<key>"(?:[^"\\]|\\.)*")\s*:)|"(?:[^"\\]|\\.)*"|[{}\[\]]')
 
 
 @contextmanager
@@ -249,6 +251,29 @@ def parse_json(data: str | bytes) -> Any:  # noqa: ANN401 - any JSON
         return json.loads(data)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+class RepeatedKey(NamedTuple):
+    """A key that an object of a JSON text has twice: its name, its line, and that of the first."""
+
+    name: str
+    line: int
+    first: int
+
+
+def repeated_keys(text: str) -> Iterator[RepeatedKey]:
+    """Yield the keys that an object of a valid JSON text has twice; Python takes the last."""
+    within: list[dict[str, int]] = []
+    for token in _JSON_MARKS.finditer(text):
+        if token[0] in "{[":
+            within.append({})
+        elif token[0] in "}]":
+            within.pop()
+        elif token["key"]:
+            name, line = json.loads(token["key"]), text.count("\n", 0, token.start()) + 1
+            if name in within[-1]:
+                yield RepeatedKey(name, line, within[-1][name])
+            within[-1].setdefault(name, line)
 
 
 def holds(path: str | Path, text: str) -> bool:

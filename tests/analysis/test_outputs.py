@@ -122,7 +122,7 @@ def test_coverage_does_not_buy_rank(frame: pd.DataFrame) -> None:
     table = tables(lose(frame, lost))["generation_scores"]
     first = table.iloc[0]
     assert first["normalised_mean"] == pytest.approx(7 / 9)
-    assert first["adjusted_mean"] == pytest.approx(5)
+    assert first["panel_score"] == pytest.approx(5)
     assert (table["rank"] == 1).all()
     assert list(first[["coverage", "judges", "em0_et0_n"]]) == [0.5, 1, 0]
     assert np.isnan(first["em0_et0"])
@@ -262,7 +262,7 @@ def test_one_evaluation_has_a_mean_and_nothing_else(frame: pd.DataFrame) -> None
     overall = made["final_results"].iloc[0]
     assert overall["mean"] == 4
     assert np.isnan(overall["sd"])
-    assert made["leaderboard"].iloc[0]["adjusted_mean"] == 4
+    assert made["leaderboard"].iloc[0]["panel_score"] == 4
     assert made["judge_agreement"]["value"].isna().all()
     assert made["variance"]["variance"].isna().all()
     assert (made["variance"]["note"] == "needs two levels").all()

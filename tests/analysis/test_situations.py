@@ -45,7 +45,7 @@ def test_islands_of_judges_are_not_ranked_together() -> None:
     bridge = own | (frame["parent_gen_id"] == frame["parent_gen_id"].iloc[0])
     table = leaderboard(scored(frame[bridge]))
     assert table["group"].tolist() == [1, 1]
-    assert table["adjusted_mean"].diff().abs().max() < 0.5
+    assert table["panel_score"].diff().abs().max() < 0.5
 
 
 def test_groups_are_what_paths_connect() -> None:
@@ -84,7 +84,7 @@ def test_a_recipe_of_easy_combos_is_not_the_better_one() -> None:
     usual = easy == (frame["essay_template"] == "et0")
     table = leaderboard(scored(frame[usual | ~rare])).set_index("essay_template")
     assert table.loc["et0", "mean"] > table.loc["et1", "mean"] + 1
-    difference = table.loc["et1", "adjusted_mean"] - table.loc["et0", "adjusted_mean"]
+    difference = table.loc["et1", "panel_score"] - table.loc["et0", "panel_score"]
     assert difference == pytest.approx(0.5, abs=0.2)
     assert (table["ci_high"] <= 9).all()
     assert (table["ci_low"] >= 0).all()
@@ -210,7 +210,7 @@ def test_texts_of_one_judge_do_not_fill_the_top() -> None:
     frame = simulated(np.random.default_rng(7), levels=levels, sd={"draft": 0.3, "residual": 1})
     few = frame["combo_id"].str[5:].astype(int) % 2 == 1
     table = generation_scores(scored(frame[~few | (frame["evaluation_llm"] == "em0")]))
-    by_mean = table.nlargest(20, "adjusted_mean")["judges"]
+    by_mean = table.nlargest(20, "panel_score")["judges"]
     by_shrunk = table.nsmallest(20, "rank")["judges"]
     assert (by_mean == 1).mean() > 0.8
     assert (by_shrunk == 1).mean() < 0.5
@@ -227,7 +227,7 @@ def test_adjusted_means_equal_a_regression() -> None:
     design = np.hstack([combos, templates.to_numpy(dtype=float)])
     found = np.linalg.lstsq(design, rows["score"].to_numpy(), rcond=None)[0]
     expected = found[: combos.shape[1]].mean() + found[combos.shape[1] :]
-    table = leaderboard(scored(frame)).set_index("draft_template")["adjusted_mean"]
+    table = leaderboard(scored(frame)).set_index("draft_template")["panel_score"]
     assert table[templates.columns].tolist() == pytest.approx(expected.tolist())
 
 

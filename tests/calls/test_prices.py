@@ -101,6 +101,23 @@ def test_tokens_written_to_a_cache_have_a_price_of_their_own() -> None:
     assert most == pytest.approx((1000 * 2.5 + 500 * 10) / 1e6)
 
 
+def test_tokens_written_for_an_hour_have_a_price_of_their_own() -> None:
+    """Else they cost twice as much as other tokens, by the catalog and by the list."""
+    usage = USAGE._replace(cached=100, cache_write=700, cache_write_1h=600)
+    prices = {**CATALOG, "usd_per_mtok_cached_in": 0.2, "usd_per_mtok_cache_write": 2.5}
+    rest = 200 * 2 + 100 * 0.2 + 100 * 2.5 + 500 * 10
+    own = model(**prices, usd_per_mtok_cache_write_1h=5.0)
+    assert cost_of(usage, own, settings()).usd == pytest.approx((rest + 600 * 5) / 1e6)
+    found = cost_of(usage, model(**prices), settings())
+    assert found.usd == pytest.approx((rest + 600 * 2 * 2) / 1e6)
+    listed = Usage(prompt=1000, completion=0, cached=300, cache_write=300, cache_write_1h=200)
+    found = cost_of(listed, model("claude-sonnet-4-5"), configured(Anthropic()))
+    assert found.usd == pytest.approx((400 * 3 + 300 * 0.3 + 100 * 3.75 + 200 * 6) / 1e6)
+    for ttl, dearest in (("5m", 2.5), ("1h", 5.0)):
+        most = most_of(USAGE, own, configured(Anthropic(cache_ttl=ttl)))
+        assert most == pytest.approx((1000 * dearest + 500 * 10) / 1e6)
+
+
 @pytest.mark.parametrize(
     ("name", "provider", "usd"),
     [

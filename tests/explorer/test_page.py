@@ -867,6 +867,43 @@ def test_what_to_compare_with_is_said_in_the_list(page: Page) -> None:
     expect(page.locator("#status")).to_contain_text(f"Choose what to compare with {title}.")
 
 
+def test_a_panel_of_judges_by_its_median(tmp_path: Path, browser: Browser) -> None:
+    """Of a text the median over its judges; above it the mean of medians; a sole judge as it is."""
+    project = Project(tmp_path)
+    models = "id,model,provider,display_name,specialization\n"
+    models += "".join(f"m{n},echo-{n},echo,Echo {n},general\n" for n in (1, 2, 3))
+    project.write("data/1_raw/llm_models.csv", models)
+    project.spec["axes"]["evaluation_llm"] = ["m1", "m2", "m3"]
+    project.config["panel"] = "median"
+    cohort = Cohort(project, generations=14, size=200)
+    cohort.fill()
+    given = {"m1": "8", "m2": "7", "m3": "0"}
+    for row in cohort.of("evaluation"):
+        cohort.write(row, raw=f"SCORE: {given[row.llm_model_id]}", parsed=given[row.llm_model_id])
+    cohort.build()
+    page = browser.new_page()
+    goto(page, cohort)
+    page.keyboard.press("t")
+    page.locator("[data-stage='1']").click()
+    assert set(scores(page)) == {7.0}
+    cell = page.locator("#list .score").first
+    expect(cell).to_have_attribute("title", "the median over its judges")
+    page.locator("#list .title").first.click()
+    expect(page.locator(".judgements h2").first).to_contain_text("7.0 as median")
+    page.locator("[data-stage='0']").click()
+    assert set(scores(page)) == {7.0}
+    page.close()
+    project.config["panel"] = "mean"
+    project.save()
+    cohort.build()
+    page = browser.new_page()
+    goto(page, cohort)
+    page.keyboard.press("t")
+    page.locator("[data-stage='1']").click()
+    assert set(scores(page)) == {5.0}
+    page.close()
+
+
 def test_judgements_stand_below_their_text(page: Page, cohort: Cohort) -> None:
     """Score, judge and reason, the furthest from the mean first."""
     essay = cohort.of("essay")[0]

@@ -99,6 +99,9 @@ def test_what_another_cohort_reaches_stays(shrunk: Project) -> None:
 def test_prune_by_snakemake(shrunk: Project) -> None:
     output = shrunk.run("-c1", "prune")
     assert "Nothing was moved" in output
+    shrunk.write("my own.yaml", "partial: true\n")
+    told = shrunk.run("-c1", "prune", "--configfile", "my own.yaml")
+    assert "  snakemake -c1 prune --configfile 'my own.yaml' --config confirm=true\n" in told
     output = shrunk.run("-c1", "prune", "--config", "confirm=true")
     assert "They are in data/pruned/" in output
     assert "nothing to prune" in shrunk.run("-c1", "prune")

@@ -20,8 +20,8 @@ def table(directory: Path, name: str, *rows: dict[str, object]) -> str:
 def recipe(group: int, template: str, mean: float, **interval: float) -> dict[str, object]:
     estimates = {"ci_low": "", "ci_high": "", "rank_low": "", "rank_high": "", "p_best": ""}
     names = {"group": group, "rank": 1, "draft_template": template, "draft_llm": "m1", "parents": 3}
-    scale = {"score_min": 0, "score_max": 9}
-    return {"stage": "judging", **names, "adjusted_mean": mean, **estimates, **interval, **scale}
+    scale = {"panel": "adjusted", "score_min": 0, "score_max": 9}
+    return {"stage": "judging", **names, "panel_score": mean, **estimates, **interval, **scale}
 
 
 def call(gen_id: str, mode: str, cost: str) -> dict[str, object]:

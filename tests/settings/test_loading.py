@@ -336,6 +336,18 @@ def test_a_file_that_cannot_be_read_is_one_line(
     assert found[0].startswith((f"[config] {name}, {line}", f"[config] {name}: {line}"))
 
 
+def test_a_key_that_stands_twice_in_json_is_one_line(load: Load) -> None:
+    """With tabs, which YAML does not take, and keys that only look like keys."""
+    load()
+    Path("mine.json").write_text(
+        '{\n\t"where":\t{"a": "{\\"a\\": 1"},\n\t"where":\t{"a": "b"}\n}\n'
+    )
+    with pytest.raises(InputError) as refusal:
+        load_settings(json.loads(json.dumps(BASE)), overlays=[Path("mine.json").absolute()])
+    line = "[config] mine.json, line 3: found where twice, first on line 2; keep one of them"
+    assert str(refusal.value) == line
+
+
 def test_json_with_tabs_and_a_byte_order_mark_are_taken(load: Load) -> None:
     """As Snakemake takes them."""
     load()

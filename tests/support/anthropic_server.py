@@ -107,7 +107,7 @@ class AnthropicServer(Served):
             return scripted
         return message(self.answer(body), model=body["model"], usage=usage)
 
-    def _usage(self, body: dict[str, Any], came: float) -> dict[str, int]:
+    def _usage(self, body: dict[str, Any], came: float) -> dict[str, Any]:
         prefix, whole = _prefix(body)
         size = len(prefix) // 4
         read = written = 0
@@ -124,7 +124,12 @@ class AnthropicServer(Served):
                     self._cache[prefix] = (begins if fresh else kept, begins)
             self.read += read
             self.written += written
+        hour = '"ttl": "1h"' in json.dumps(body["messages"])
         return {
+            "cache_creation": {
+                "ephemeral_5m_input_tokens": 0 if hour else written,
+                "ephemeral_1h_input_tokens": written if hour else 0,
+            },
             "input_tokens": len(whole) // 4 - size if read or written else len(whole) // 4,
             "cache_read_input_tokens": read,
             "cache_creation_input_tokens": written,

@@ -136,11 +136,11 @@ def recipes(
         ranks = 1 + (truth[:, None] < truth[None, :]).sum(axis=1)
         first = table.iloc[0]
         # How high the combos at hand lie does not count here.
-        level = table["adjusted_mean"].mean() - truth.mean()
+        level = table["panel_score"].mean() - truth.mean()
         in_ranks = (table["rank_low"] <= ranks) & (ranks <= table["rank_high"])
         found.append(
             {
-                "adjusted error": first["adjusted_mean"] - level - truth[0],
+                "adjusted error": first["panel_score"] - level - truth[0],
                 "shrunk error": first["shrunk_mean"] - level - truth[0],
                 "ranks held": in_ranks.mean(),
                 "intervals": table["ci_low"].notna().mean(),

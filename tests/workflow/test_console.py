@@ -143,3 +143,30 @@ def test_a_defect_in_a_filter_of_the_log_does_not_stop_the_run(project: Project)
     output = project.snakemake("drafts", code=1)
     assert "RuntimeError: a broken filter" in output
     assert "not today" in output
+
+
+@pytest.mark.parametrize("quiet", ["progress", "all"])
+def test_quiet_is_heeded(project: Project, quiet: str) -> None:
+    """No table of jobs, no progress; failures and the summary stay, unless all is quiet."""
+    project.edit("echo.py", "    prompt =", "    time.sleep(0.01)\n    prompt =")
+    project.edit("echo.py", "import hashlib", "import hashlib\nimport time")
+    output = project.run("--cores", "2", "-q", *([quiet] if quiet == "all" else []), "--", "scores")
+    assert "Job stats" not in output
+    assert ("This run: " in output) is (quiet != "all")
+    if quiet == "all":
+        assert output.splitlines() == [line for line in output.splitlines() if "profile" in line]
+    project.edit("echo.py", "    prompt =", "    raise ValueError('no tide')\n    prompt =")
+    project.edit("data/1_raw/templates/draft/plain.txt", "Join", "Now join")
+    output = project.run("--cores", "2", "-q", quiet, "--", "scores", code=1)
+    assert ("ValueError: 'no tide'" in output) is (quiet != "all")
+
+
+def test_a_report_of_what_is_not_made_yet_is_one_line(project: Project) -> None:
+    """It says which command makes the files; the report of what there is works."""
+    project.snakemake()
+    output = project.run("--report", "report.html", code=1)
+    lines = [line for line in output.splitlines() if line]
+    assert lines[-1].startswith("[report] data/cohorts/c1/reports/")
+    assert " is not made yet; run the same command without --report, or" in lines[-1]
+    assert "Missing metadata" not in output
+    project.run("scores", "--report", "report.html")

@@ -230,6 +230,10 @@ def _schema(**changes: object) -> str:
         ({FILE: "{\n'a'"}, f"{FILE}, line 2: is not JSON"),
         ({FILE: ""}, f"{FILE}, line 2: is not JSON"),
         ({FILE: "[]"}, "is the schema of no object"),
+        (
+            {FILE: '{"type": "object",\n"type": "object"}'},
+            "line 2: found 'type' again, after line 1",
+        ),
         ({FILE: _schema(type="array")}, "is the schema of the type 'array'"),
         ({FILE: _schema(required="reason")}, "is not a JSON Schema (required:"),
         ({FILE: _schema(properties={"a": {"$ref": "b.json"}})}, "refers to 'b.json'"),

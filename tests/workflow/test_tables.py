@@ -41,7 +41,7 @@ def test_the_tables_of_a_run_and_their_report(project: Project) -> None:
         assert caption[:40] in page, name
     best = pd.read_csv(project.path("data/cohorts/c1/reports/summary/leaderboard.csv")).iloc[0]
     overview = project.read("data/cohorts/c1/reports/overview.html")
-    for said in ("Cohort c1", "A slice, not the whole cohort:", f"{best['adjusted_mean']:.2f}"):
+    for said in ("Cohort c1", "A slice, not the whole cohort:", f"{best['panel_score']:.2f}"):
         assert said in overview
         assert said in page, "the report begins with the overview"
     assert 'href=\\"data/cohorts/c1/reports/explorer/index.html' in page
@@ -58,6 +58,40 @@ def test_the_tables_of_a_run_and_their_report(project: Project) -> None:
     assert project.calls() == calls, "refused before the first job"
     assert "did you mean 'essay_template'" in output
     assert "Traceback" not in output
+
+
+def test_the_rule_of_the_panel_is_stated_once(project: Project) -> None:
+    """Another rule makes tables, overview, figures and explorer again, without a call."""
+    models = "id,model,provider,display_name,specialization\n"
+    models += "".join(f"m{n},echo-{n},echo,Echo {n},general\n" for n in (1, 2, 3))
+    project.write("data/1_raw/llm_models.csv", models)
+    project.edit(
+        "echo.py",
+        'if "SCORE" in prompt:',
+        'if "SCORE" in prompt:\n'
+        '        given = {"echo-1": 8, "echo-2": 7, "echo-3": 0}[body["model"]]\n'
+        '        return f"SCORE: {given}"\n'
+        "    if False:",
+    )
+    project.spec["axes"] |= {"combo_id": ["pair", "trio"], "evaluation_llm": ["m1", "m2", "m3"]}
+    project.save()
+    reports = "data/cohorts/c1/reports"
+    found, pages, calls = {}, set(), []
+    for rule in ("mean", "median"):
+        project.snakemake("all", "--config", f"panel={rule}")
+        board = pd.read_csv(project.path(f"{reports}/summary/leaderboard.csv"))
+        texts = pd.read_csv(project.path(f"{reports}/summary/generation_scores.csv"))
+        found[rule] = {*board["panel_score"], *texts["panel_score"], *texts["shrunk_mean"]}
+        assert {*board["panel"], *texts["panel"]} == {rule}
+        assert f"of each text’s {rule} over its judges" in project.read(f"{reports}/overview.html")
+        assert f"{rule} over judges" in project.read(f"{reports}/figures/leaderboard.svg")
+        pages.add(project.read(f"{reports}/explorer/index.html"))
+        calls.append(project.calls())
+    assert found == {"mean": {5.0}, "median": {7.0}}
+    assert len(pages) == 2
+    assert calls[0] == calls[1]
+    output = project.snakemake("tables", "--config", "panel=mode", code=1)
+    assert "[config] --config on the command line, panel: found 'mode'" in output
 
 
 def test_every_table_has_a_caption(project: Project) -> None:

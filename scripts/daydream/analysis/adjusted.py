@@ -1,10 +1,10 @@
 """Recipes compared as if all had met the same judges and combos.
 
 A recipe that only lenient judges or only easy combos met has a high mean for no merit of its own.
-So each text's value is the mean over its judges, each less its bias (`judges`), a cell is the mean
-of a recipe's texts of one combo, and the recipes' means come from the additive model cell = recipe
-+ combo by least squares: the mean that the recipe would have if it had met all combos of its group.
-Where each recipe has met all combos, this is the mean over combos.
+So each text has the score of the panel, by default the mean over its judges, each less its bias
+(`panels`). A cell is the mean of a recipe's texts of one combo, and the recipes' means come from
+the additive model cell = recipe + combo by least squares: the mean that the recipe would have if it
+had met all combos of its group. Where each recipe has met all combos, this is the mean over combos.
 
 The jackknife leaves out one combo at a time and repeats all of it, the judges' biases included.
 """
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from daydream.analysis.groups import connected
 from daydream.analysis.jackknife import Array, Estimate, estimated
 from daydream.analysis.judges import JudgeEffects
+from daydream.analysis.panels import Panel
 
 # So small that no digit of a table shows it; without it a recipe of a single combo, which is left
 # out, would make the equations singular.
@@ -31,7 +32,7 @@ class RecipeFit:
     """The additive model of one group: recipes and combos by name, and what they were fitted to.
 
     `values` has a row per combo and a column per recipe, NaN where there is no text; `effects` are
-    those of the recipes, `means` their adjusted means.
+    those of the recipes, `means` their means.
     """
 
     recipes: pd.Index[str]
@@ -41,31 +42,33 @@ class RecipeFit:
     means: list[Estimate]
 
 
-def texts_of(found: pd.DataFrame, judges: JudgeEffects, recipe: pd.Series[str]) -> pd.DataFrame:
+def texts_of(found: pd.DataFrame, panel: Panel, recipe: pd.Series[str]) -> pd.DataFrame:
     """Return a row per text that has a score, by parent.
 
     `found` are the `cells`, `recipe` the recipe's name by parent. Columns: ``combo_id, root,
-    recipe``; ``value``, the mean over the judges, and ``adjusted``, each less its bias;
-    ``judges``, their number; ``island``, the group of its judges; ``group``, that of its recipe:
-    recipes of one group share judges and combos, directly or through others.
+    recipe``; ``mean``, over the judges; ``score``, by the panel's rule, and ``plain``, the same
+    before biases are taken off; ``judges``, their number; ``island``, the group of its judges;
+    ``group``, that of its recipe: recipes of one group share judges and combos, directly or through
+    others.
     """
-    rows = found.assign(adjusted=judges.adjusted(found), island=found["judge"].map(judges.group))
+    rows = found.assign(island=found["judge"].map(panel.effects.group))
     texts = rows.groupby("parent", sort=False).agg(
         combo_id=("combo_id", "first"),
         root=("root", "first"),
-        value=("value", "mean"),
-        adjusted=("adjusted", "mean"),
+        mean=("value", "mean"),
         judges=("judge", "size"),
         island=("island", "first"),
     )
+    texts["plain"], texts["score"] = panel.plain(found), panel.scores(found)
     texts["recipe"] = recipe.reindex(texts.index)
     island = texts["island"].astype(str)
     texts["group"] = connected(island + "\n" + texts["recipe"], island + "\n" + texts["combo_id"])
     return texts
 
 
-def fit_recipes(texts: pd.DataFrame, found: pd.DataFrame, judges: JudgeEffects) -> RecipeFit:
+def fit_recipes(texts: pd.DataFrame, found: pd.DataFrame, panel: Panel) -> RecipeFit:
     """Return the fit of the recipes of one group: `texts` are those of that group."""
+    judges = panel.judges
     shares = _shares(found, judges).reindex(texts.index).to_numpy()
     combo, combos = pd.factorize(texts["combo_id"])
     name, recipes = pd.factorize(texts["recipe"])
@@ -78,7 +81,7 @@ def fit_recipes(texts: pd.DataFrame, found: pd.DataFrame, judges: JudgeEffects) 
         total = np.bincount(cell, weights=column, minlength=size.size).reshape(shape)
         return np.divide(total, size, out=np.zeros(shape), where=present)
 
-    value = averaged(texts["value"].to_numpy(dtype=float))
+    value = averaged(texts["plain"].to_numpy(dtype=float))
     share = np.stack([averaged(column) for column in shares.T], axis=2)
     bias = judges.bias.fillna(0.0).to_numpy()
     without = judges.without[judges.combos.get_indexer(combos)]
@@ -145,7 +148,7 @@ class _Additive:
         )
 
     def solved(self, bias: Array, dropped: Array) -> tuple[Array, Array]:
-        """Return the recipes' effects and adjusted means without the combos `dropped` (1: yes)."""
+        """Return the recipes' effects and means without the combos `dropped` (1: yes)."""
         kept = dropped == 0
         weight = self.present[kept]
         count = weight.sum(axis=1)

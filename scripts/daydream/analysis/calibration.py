@@ -29,6 +29,7 @@ import pandas as pd
 
 from daydream.analysis.humans import human_cells
 from daydream.analysis.jackknife import Array, Estimate, Interval, jackknife
+from daydream.analysis.panels import panel_of
 from daydream.analysis.recipes import recipe_names
 from daydream.analysis.scores import Scores, cells
 
@@ -126,9 +127,9 @@ def _of_template(scores: Scores, template: str, rated: pd.DataFrame) -> Iterator
     # Judges of other templates are asked other things; they are better than none.
     found = own if len(own) else found
     made = scores.rows.drop_duplicates("parent").set_index("parent")
-    texts = found.groupby("parent", sort=False).agg(
-        combo_id=("combo_id", "first"), predicted=("share", "mean")
-    )
+    found = found.assign(value=found["share"])
+    texts = found.groupby("parent", sort=False).agg(combo_id=("combo_id", "first"))
+    texts["predicted"] = panel_of(found, scores.panel).scores(found)
     texts["human"] = rated.groupby("parent")["share"].mean().reindex(texts.index)
     for name in ("predicted", "human"):
         texts[name] = low + texts[name] * (high - low)

@@ -5,6 +5,10 @@ started from (the generation before the dimension's stage, or the combo where th
 every other dimension of that stage and of the later ones. Replicates are averaged. A cell that only
 one of the two levels has does not count.
 
+If the panel of judges has a rule other than `adjusted` (`panels`), levels of what made the texts
+are compared by its score of each text instead, so a cell is of no single judge. Matched by judge,
+a difference needs no adjusting. Judges themselves are always compared one by one.
+
 For new combos, whole combos are what was sampled (`jackknife`). For the combos at hand, it is what
 started from one text, or from one combo and the other dimensions of the first stage (`strata`).
 """
@@ -18,12 +22,13 @@ import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 from daydream.analysis.jackknife import mean_of
-from daydream.analysis.scores import COPIED, Scores, StageColumns
+from daydream.analysis.panels import ADJUSTED, panel_of
+from daydream.analysis.scores import COPIED, Scores, StageColumns, cells
 from daydream.analysis.strata import mean_within
 
 COLUMNS = [
     *("dimension", "level", "other_level", "cells", "combos", "lineages", "mean", "other_mean"),
-    *("difference", "ci_low", "ci_high", "p_value", "p_holm", "these_low", "these_high"),
+    *("difference", "ci_low", "ci_high", "p_value", "p_holm", "these_low", "these_high", "panel"),
 ]
 
 
@@ -36,8 +41,12 @@ def comparisons(scores: Scores) -> pd.DataFrame:
     hand. What a stage copied is the work of none of its models, so it is not compared.
     """
     records: list[dict[str, object]] = []
+    by_panel = _by_panel(scores)
     for index, stage in enumerate(scores.stages):
-        later = [name for each in scores.stages[index:] for name in each.dimensions]
+        judges = stage is scores.stage
+        single = judges or scores.panel == ADJUSTED
+        stages = scores.stages[index:] if single else scores.stages[index:-1]
+        later = [name for each in stages for name in each.dimensions]
         for dimension in stage.dimensions:
             if index:
                 start, lineage = [scores.stages[index - 1].gen_id], ["root"]
@@ -45,14 +54,22 @@ def comparisons(scores: Scores) -> pd.DataFrame:
                 start = ["combo_id"]
                 lineage = [*start, *(name for name in stage.dimensions if name != dimension)]
             matched = [*start, *(name for name in later if name != dimension)]
-            rows = scores.scored
+            rows = scores.scored if single else by_panel
             if dimension == stage.dimensions[0]:
                 rows = _beside_each_model(rows, stage)
             levels = [level for level in scores.rows[dimension].unique() if level != COPIED]
-            records += _pairs(rows, dimension, levels, matched=matched, lineage=lineage)
+            found = _pairs(rows, dimension, levels, matched=matched, lineage=lineage)
+            records += [{**row, "panel": "" if judges else scores.panel} for row in found]
     table = pd.DataFrame(records, columns=COLUMNS)
     table["p_holm"] = holm(list(table["p_value"]))
     return table.assign(score_min=scores.low, score_max=scores.high)
+
+
+def _by_panel(scores: Scores) -> pd.DataFrame:
+    """Return a row per judged text, whose value is the score of the panel."""
+    found = cells(scores)
+    texts = scores.scored.drop_duplicates("parent")
+    return texts.assign(value=texts["parent"].map(panel_of(found, scores.panel).scores(found)))
 
 
 def _beside_each_model(rows: pd.DataFrame, stage: StageColumns) -> pd.DataFrame:

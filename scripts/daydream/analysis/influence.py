@@ -6,13 +6,13 @@ import pandas as pd
 from scipy import stats
 
 from daydream.analysis.adjusted import fit_recipes, texts_of
-from daydream.analysis.judges import judge_effects
+from daydream.analysis.panels import panel_of
 from daydream.analysis.recipes import recipe_names
 from daydream.analysis.scores import Scores
 
 
 def rankings_without(scores: Scores, found: pd.DataFrame) -> dict[str, float]:
-    """Return, by judge, Kendall's tau of the recipes' adjusted means with and without it.
+    """Return, by judge, Kendall's tau of the recipes' means with and without it.
 
     1: the same ranking. `found` are the `cells`. NaN for fewer than three recipes, and if the
     judges or recipes are in several groups.
@@ -32,12 +32,12 @@ def _tau(everyone: pd.Series[float], others: pd.Series[float]) -> float:
 
 
 def _means(scores: Scores, found: pd.DataFrame) -> pd.Series[float]:
-    """Return the adjusted mean of each recipe; nothing if they cannot all be compared."""
+    """Return the mean of each recipe; nothing if they cannot all be compared."""
     if found.empty:
         return pd.Series(dtype=float)
-    judges = judge_effects(found)
-    texts = texts_of(found, judges, recipe_names(scores))
+    panel = panel_of(found, scores.panel)
+    texts = texts_of(found, panel, recipe_names(scores))
     if texts["group"].nunique() > 1:
         return pd.Series(dtype=float)
-    fit = fit_recipes(texts, found, judges)
+    fit = fit_recipes(texts, found, panel)
     return pd.Series([mean.value for mean in fit.means], index=fit.recipes)

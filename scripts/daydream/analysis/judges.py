@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,11 @@ class JudgeEffects:
     def adjusted(self, found: pd.DataFrame) -> pd.Series[float]:
         """Return the values of cells less their judge's bias."""
         return found["value"] - found["judge"].map(self.bias).fillna(0.0)
+
+    def disregarded(self) -> JudgeEffects:
+        """Return the same judges as if none were lenient or strict."""
+        nothing = np.zeros_like(self.without)
+        return replace(self, bias=pd.Series(0.0, index=self.bias.index), without=nothing)
 
     def of(self, judge: str) -> Estimate:
         """Return a judge's bias for new combos; NaN for a judge that shares no parent."""

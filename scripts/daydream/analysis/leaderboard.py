@@ -10,7 +10,7 @@ import pandas as pd
 
 from daydream.analysis.adjusted import RecipeFit, fit_recipes, texts_of
 from daydream.analysis.jackknife import Interval
-from daydream.analysis.judges import judge_effects
+from daydream.analysis.panels import panel_of
 from daydream.analysis.ranking import COLUMNS as STANDINGS
 from daydream.analysis.ranking import standings
 from daydream.analysis.recipes import recipe_names
@@ -20,7 +20,7 @@ from daydream.analysis.summary import ranks
 
 COLUMNS = [
     *("parents", "combos", "roots", "judges", "evaluations", "scored", "coverage"),
-    *("mean", "adjusted_mean", "ci_low", "ci_high", "these_low", "these_high"),
+    *("mean", "panel_score", "ci_low", "ci_high", "these_low", "these_high"),
     *STANDINGS,
     "usd_per_text",
 ]
@@ -29,18 +29,19 @@ COLUMNS = [
 def leaderboard(scores: Scores) -> pd.DataFrame:
     """Return a row per recipe and `group`, the best of each group first.
 
-    `rank` goes by `adjusted_mean` (`adjusted`); the interval is for new combos. Recipes of
+    `rank` goes by `panel_score`, the recipe's mean by the panel's rule (`panels`, `adjusted`); the
+    interval is for new combos. Recipes of
     different groups cannot be compared; one whose texts are in several groups has a row in each.
     """
     found = cells(scores)
-    judges = judge_effects(found)
+    panel = panel_of(found, scores.panel)
     recipes = recipe_names(scores)
-    texts = texts_of(found, judges, recipes)
+    texts = texts_of(found, panel, recipes)
     texts["usd"] = found.groupby("parent")["usd"].first()
     rows = _grouped(scores, recipes, texts)
     parts = []
     for group, part in texts.groupby("group"):
-        fit = fit_recipes(part, found[found["parent"].isin(part.index)], judges)
+        fit = fit_recipes(part, found[found["parent"].isin(part.index)], panel)
         parts.append(_group(scores, fit, part).assign(group=group))
     table = rows
     if parts:
@@ -49,10 +50,10 @@ def leaderboard(scores: Scores) -> pd.DataFrame:
         if name not in table:
             table[name] = float("nan")
     table[["parents", "combos", "roots"]] = table[["parents", "combos", "roots"]].fillna(0)
-    table.insert(0, "rank", table.groupby("group")["adjusted_mean"].transform(ranks))
+    table.insert(0, "rank", table.groupby("group")["panel_score"].transform(ranks))
     table = table.sort_values(["group", "rank"], kind="stable")
     table = table[["group", "rank", *scores.recipe, *COLUMNS]]
-    return table.assign(score_min=scores.low, score_max=scores.high)
+    return table.assign(panel=scores.panel, score_min=scores.low, score_max=scores.high)
 
 
 def _grouped(scores: Scores, recipes: pd.Series[str], texts: pd.DataFrame) -> pd.DataFrame:
@@ -86,8 +87,8 @@ def _group(scores: Scores, fit: RecipeFit, texts: pd.DataFrame) -> pd.DataFrame:
         made = texts[texts["recipe"] == recipe]
         low, high = min(scores.low, estimate.value), max(scores.high, estimate.value)
         interval = estimate.interval(bounds=Interval(low, high))
-        these = mean_within(made["combo_id"], made["root"], made["adjusted"])
-        # The chance is that of the texts' mean, the centre that of the adjusted mean.
+        these = mean_within(made["combo_id"], made["root"], made["score"])
+        # The chance is that of the texts' mean, the centre that of the recipe's.
         here = these._replace(value=estimate.value).interval(bounds=Interval(low, high))
         records.append(
             {
@@ -95,8 +96,8 @@ def _group(scores: Scores, fit: RecipeFit, texts: pd.DataFrame) -> pd.DataFrame:
                 "parents": len(made),
                 "combos": made["combo_id"].nunique(),
                 "roots": made["root"].nunique(),
-                "mean": made["value"].mean(),
-                "adjusted_mean": estimate.value,
+                "mean": made["mean"].mean(),
+                "panel_score": estimate.value,
                 "ci_low": interval.low,
                 "ci_high": interval.high,
                 "these_low": here.low,

@@ -21,6 +21,7 @@ from daydream.analysis.frames import csv_of, read_csv
 from daydream.analysis.humans import human_agreement, read_ratings
 from daydream.analysis.leaderboard import leaderboard
 from daydream.analysis.novelty import Texts, joined, novelty, read_texts
+from daydream.analysis.panels import ADJUSTED
 from daydream.analysis.preferences import win_shares
 from daydream.analysis.scores import Scores, lacking, read_frame, read_scores, split_stages
 from daydream.analysis.summary import (
@@ -68,18 +69,24 @@ SAYING_IT: frozenset[Table] = frozenset({final_results, leaderboard, coverage})
 
 
 def write_tables(
-    scores: str, output: Mapping[str, str], *, texts: str = "", embeddings: str = ""
+    scores: str,
+    output: Mapping[str, str],
+    *,
+    panel: str = ADJUSTED,
+    texts: str = "",
+    embeddings: str = "",
 ) -> None:
     """Write the tables of a cohort: `output` has the path of each by its name.
 
-    `scores` and `texts` are the paths of its scores and of the table of its texts. Without texts,
+    `scores` and `texts` are the paths of its scores and of the table of its texts, `panel` the rule
+    by which several judges are one (`daydream.analysis.panels`). Without texts,
     there are no tables of texts, and the others lack the columns that say how new each is. Without
     `embeddings`, the path of their matrix, the columns that compare meanings are empty.
 
     Raises:
         InputError: the scores cannot be read.
     """
-    stages = read_scores(scores)
+    stages = _ruled(read_scores(scores), panel)
     read = read_texts(texts, embeddings) if texts else None
     if read is not None:
         known = read.novelty
@@ -95,6 +102,8 @@ def write_criteria(
     scores: str,
     output: Mapping[str, str],
     criteria: Mapping[str, Mapping[str, Mapping[str, tuple[float, float]]]],
+    *,
+    panel: str = ADJUSTED,
 ) -> None:
     """Write the tables of a cohort of each criterion besides the score; `output` as before.
 
@@ -105,7 +114,9 @@ def write_criteria(
     """
     rows = read_frame(scores)
     parts = {
-        name.removeprefix("answer."): split_stages(on_criterion(rows, name, scales), scores)
+        name.removeprefix("answer."): _ruled(
+            split_stages(on_criterion(rows, name, scales), scores), panel
+        )
         for name, scales in criteria.items()
     }
     for table, path in output.items():
@@ -120,7 +131,9 @@ def write_criteria(
         _write(pd.concat(made, ignore_index=True), path)
 
 
-def write_ratings_tables(scores: str, ratings: str, output: Mapping[str, str]) -> None:
+def write_ratings_tables(
+    scores: str, ratings: str, output: Mapping[str, str], *, panel: str = ADJUSTED
+) -> None:
     """Write the tables of a cohort that compare people with its judges; `output` as before.
 
     `scores` and `ratings` are the paths of its scores and of its ratings (`reports.ratings`).
@@ -128,7 +141,7 @@ def write_ratings_tables(scores: str, ratings: str, output: Mapping[str, str]) -
     Raises:
         InputError: one of them cannot be read.
     """
-    stages = read_scores(scores)
+    stages = _ruled(read_scores(scores), panel)
     said = read_ratings(ratings)
     for name, path in output.items():
         _write(build(partial(RATING_TABLES[name], ratings=said), stages), path)
@@ -167,6 +180,10 @@ def write_view(
         source=f"config/config.yaml, views.{name}",
     )
     _write_rows(kept, rows, template_model)
+
+
+def _ruled(stages: Sequence[Scores], panel: str) -> list[Scores]:
+    return [replace(each, panel=panel) for each in stages]
 
 
 def _write_rows(rows: pd.DataFrame, path: str, template_model_path: str) -> None:

@@ -57,13 +57,15 @@ class StageColumns:
 class Scores:
     """The evaluations of one scored stage; `stages` is the chain that leads to it, itself last.
 
-    `low` and `high` are the ends of the scale of `value`.
+    `low` and `high` are the ends of the scale of `value`; `panel` is the rule by which several
+    judges are one (`panels`).
     """
 
     rows: pd.DataFrame
     stages: tuple[StageColumns, ...]
     low: float
     high: float
+    panel: str = "adjusted"
 
     @property
     def stage(self) -> StageColumns:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pandas as pd
 
 from daydream.analysis.jackknife import Interval, mean_of
-from daydream.analysis.judges import judge_effects
+from daydream.analysis.panels import panel_of
 from daydream.analysis.scores import Scores, cells
 from daydream.analysis.shrinkage import shrunk
 from daydream.analysis.strata import mean_within
@@ -26,28 +26,28 @@ def generation_scores(scores: Scores) -> pd.DataFrame:
 
     For each judge: the mean over replicates on the judge's own scale, ``_min``, ``_max``, ``_n``.
     `normalised_mean` is the mean over the judges it has of their means from 0 to 1, so that more
-    judges do not mean more points; `adjusted_mean`, on the scale of `value`, is the same after each
-    judge's bias is taken off, so that lenient ones do not either; `shrunk_mean` is that less what
-    luck explains (`shrinkage`), and `rank` goes by it, within each `group` of judges.
+    judges do not mean more points; `panel_score`, on the scale of `value`, is by the panel's rule
+    (`panels`); `shrunk_mean` is that less what luck explains (`shrinkage`), and `rank` goes by it,
+    within each `group` of judges.
     """
     planned = scores.rows.groupby("parent", sort=False)
     table = planned[["parent_gen_id", *scores.lineage]].first()
     table["evaluations"], table["scored"] = planned.size(), planned["value"].count()
     table = table[table["scored"] > 0]
     found = cells(scores)
-    judges = judge_effects(found)
-    found["adjusted"] = judges.adjusted(found)
+    panel = panel_of(found, scores.panel)
     by_parent = found.groupby("parent")
-    group = found["judge"].map(judges.group).groupby(found["parent"]).first()
+    group = found["judge"].map(panel.effects.group).groupby(found["parent"]).first()
     table = table.assign(
         coverage=table["scored"] / table["evaluations"],
         judges=by_parent.size(),
         group=group,
         normalised_mean=by_parent["share"].mean(),
-        adjusted_mean=by_parent["adjusted"].mean(),
-        shrunk_mean=shrunk(found, group),
+        panel_score=panel.scores(found),
+        shrunk_mean=shrunk(found, panel, group),
     )
     table["rank"] = table.groupby("group")["shrunk_mean"].transform(ranks)
+    table["panel"] = scores.panel
     table["score_min"], table["score_max"] = scores.low, scores.high
     known = [name for name in OF_TEXT if name in scores.rows]
     table = table.join(planned[known].first())

@@ -16,7 +16,7 @@ from daydream.catalog.records import Model
 from daydream.llm.providers.anthropic import AnthropicProvider
 from daydream.llm.providers.gemini import GeminiProvider
 from daydream.llm.usage import Usage, read_usage
-from daydream.settings import Api, Gemini, OpenAI, Settings
+from daydream.settings import Anthropic, Api, Gemini, OpenAI, Settings
 
 PROVIDER, CATALOG, LIST = "provider", "llm_models.csv", "genai-prices"
 OF_EMBEDDINGS = "embeddings.usd_per_mtok"
@@ -27,6 +27,8 @@ URLS = {
     "gemini": GeminiProvider.URL,
 }
 FLEX = "flex"
+# What Anthropic asks for a token that its cache keeps for an hour, as tokens of the prompt.
+OF_AN_HOUR = 2
 
 
 class Cost(NamedTuple):
@@ -43,13 +45,15 @@ def cost_of(
 
     Tokens that were read from a cache or written to it, and reasoning tokens, have their own prices
     if the catalog gives them. Otherwise they cost as much as other tokens of the prompt and the
-    answer.
+    answer; those that were written for an hour, `OF_AN_HOUR` times as much.
     """
     if usage.usd is not None:
         return Cost(usage.usd, PROVIDER)
     if usage.prompt is None or usage.completion is None:
         return Cost()
     share = _share(model, settings, batch=batch, tier=tier)
+    if model.usd_per_mtok_in is None or model.usd_per_mtok_cache_write_1h is None:
+        usage = _without_hour(usage)
     if model.usd_per_mtok_in is not None and model.usd_per_mtok_out is not None:
         return Cost(share * _by_catalog(usage, model), CATALOG)
     listed = _list_price(model.model, _address(model.provider, settings))
@@ -96,20 +100,43 @@ def most_of(usage: Usage, model: Model, settings: Settings, *, batch: bool = Fal
         usage,
         thought._replace(cached=usage.prompt),
         thought._replace(cache_write=usage.prompt),
+        *_written_for_an_hour(thought, model, settings),
     )
     prices = [cost_of(kind, model, settings, batch=batch).usd for kind in kinds]
     known = [price for price in prices if price is not None]
     return max(known, default=None)
 
 
+def _written_for_an_hour(usage: Usage, model: Model, settings: Settings) -> tuple[Usage, ...]:
+    """Return the usage with all of the prompt put into a cache for an hour, where that can be."""
+    provider = settings.providers[settings.provider_of(model.provider)]
+    if not isinstance(provider, Anthropic) or provider.cache_ttl != "1h":
+        return ()
+    return (usage._replace(cache_write=usage.prompt, cache_write_1h=usage.prompt),)
+
+
+def _without_hour(usage: Usage) -> Usage:
+    """Return the usage that costs the same where nothing is kept for an hour."""
+    hour = usage.cache_write_1h or 0
+    if usage.prompt is None or not hour:
+        return usage
+    return usage._replace(
+        prompt=usage.prompt + (OF_AN_HOUR - 1) * hour,
+        cache_write=(usage.cache_write or 0) - hour,
+        cache_write_1h=0,
+    )
+
+
 def _by_catalog(usage: Usage, model: Model) -> float:
     paid_in, paid_out = model.usd_per_mtok_in or 0.0, model.usd_per_mtok_out or 0.0
     cached, written = usage.cached or 0, usage.cache_write or 0
+    hour = usage.cache_write_1h or 0
     reasoning = usage.reasoning or 0
     parts = (
         (paid_in, (usage.prompt or 0) - cached - written),
         (_own(model.usd_per_mtok_cached_in, paid_in), cached),
-        (_own(model.usd_per_mtok_cache_write, paid_in), written),
+        (_own(model.usd_per_mtok_cache_write, paid_in), written - hour),
+        (_own(model.usd_per_mtok_cache_write_1h, paid_in), hour),
         (paid_out, (usage.completion or 0) - reasoning),
         (_own(model.usd_per_mtok_reasoning, paid_out), reasoning),
     )

@@ -199,6 +199,7 @@ class _Loader:
             "usd_per_mtok_cached_in",
             "usd_per_mtok_reasoning",
             "usd_per_mtok_cache_write",
+            "usd_per_mtok_cache_write_1h",
         )
         optional = ("display_name", "pool", *prices)
         rows = self._scan(path, required=("id", "model", "provider"), optional=optional)

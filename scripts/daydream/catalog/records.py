@@ -95,6 +95,7 @@ class Model:
     usd_per_mtok_cached_in: float | None = None
     usd_per_mtok_reasoning: float | None = None
     usd_per_mtok_cache_write: float | None = None
+    usd_per_mtok_cache_write_1h: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from daydream.catalog.records import SCHEMAS, Catalog, Template
 from daydream.errors import Problem, nearest
+from daydream.files import repeated_keys
 from daydream.parsers import Parsers
 from daydream.parsers.members import NUMBERS, allowed, bounds_at, kinds_at, pointed
 from daydream.parsers.structured import default_path
@@ -97,6 +98,9 @@ def read_schema(text: str, file: str) -> tuple[Mapping[str, Any], Fault | None]:
     except ValueError as error:
         line = getattr(error, "lineno", None)
         return {}, Fault(f"is not JSON ({getattr(error, 'msg', error)})", remedy, "", file, line)
+    for key in repeated_keys(text):
+        found = f"found {key.name!r} again, after line {key.first}"
+        return {}, Fault(found, "keep one", "", file, key.line)
     if not isinstance(schema, dict) or schema.get("type", "object") != "object":
         kind = f"the type {schema['type']!r}" if isinstance(schema, dict) else "no object"
         return {}, Fault(f"is the schema of {kind}", remedy, "", file)

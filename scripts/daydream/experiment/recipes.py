@@ -9,6 +9,7 @@ each is worked out once for all that do (`Experiment.shared`).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from daydream.store.choices import FIRST, Choice
 from daydream.store.layout import generation_file
 from daydream.store.records import read_record
 
+_FIRST_TAG = re.compile(r"\s*\{[{%#]")
 # The stand-in for a combo in rows with an item.
 NO_CONCEPTS = Combo(combo_id="", concepts=())
 
@@ -248,6 +250,19 @@ def cache_points(experiment: Experiment, generation: Generation, prompt: str) ->
     return made.points if made is not None and made.sha256 == text_sha256(prompt) else ()
 
 
+def opening(experiment: Experiment, generation: Generation, prompt: str) -> int:
+    """Return how many characters of a prompt are the same in all prompts of its template.
+
+    They are the text before the template's first tag. What comes after could be the same too, but
+    that is known only once the prompts are there. An edited prompt may begin otherwise.
+    """
+    key = ("opening", generation.stage, generation.template_id)
+    text = experiment.shared(
+        key, lambda: _FIRST_TAG.split(template_text(experiment, generation), maxsplit=1)[0]
+    )
+    return len(text) if prompt.startswith(text) else 0
+
+
 def question_of(experiment: Experiment, generation: Generation, prompt: str) -> Question:
     """Return what a generation asks."""
     template = template_of(experiment, generation)
@@ -261,6 +276,7 @@ def question_of(experiment: Experiment, generation: Generation, prompt: str) -> 
         sampling=sampling,
         schema=None if schema is None else Schema(mode, template.schema, schema),
         points=cache_points(experiment, generation, prompt),
+        opening=opening(experiment, generation, prompt),
     )
 
 

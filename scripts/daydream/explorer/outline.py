@@ -172,6 +172,7 @@ def build_index(
         "criteria": _criteria(experiment, (d for dimensions in own for d in dimensions)),
         "ratings": _ratings(experiment, cohort, place, accounts),
         "copies": [sorted(levels) for levels in copies],
+        "panel": experiment.settings.panel,
         "slice": json.loads(experiment.slice) if experiment.slice else None,
         "total": len({row.gen_id for row in experiment.memberships[cohort]} | set(place)),
         "chunks": chunks,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
+from daydream.analysis.panels import ADJUSTED
 from daydream.analysis.scores import Scores
 from daydream.figures.intervals import interval_note, interval_panel
 from daydream.figures.layout import (
@@ -70,9 +71,16 @@ def comparisons(tables: Tables) -> alt.VConcatChart:
             "Mean of the first less that of the second, the better one first, in cells of the "
             "design that are alike in all else. Filled, and in a matrix with a star: p < 0.05 "
             "after Holm's correction for all pairs of all dimensions.",
+            _panel_note(tables),
             interval_note(pd.concat(shown)),
         ],
     )
+
+
+def _panel_note(tables: Tables) -> str:
+    """Return whose scores are compared, where they are not of single judges."""
+    rules = [rule for rule in tables.comparisons["panel"].unique() if rule not in ("", ADJUSTED)]
+    return f"Of a text: the {rules[0]} over its judges." if rules else ""
 
 
 def _better_first(table: pd.DataFrame) -> pd.DataFrame:

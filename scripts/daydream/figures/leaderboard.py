@@ -22,6 +22,12 @@ from daydream.figures.tables import Tables
 from daydream.text import plural
 
 MAX_RECIPES = 40
+# What a recipe's score is, by the rule of the panel of judges.
+PANELS = {
+    "adjusted": "adjusted mean",
+    "mean": "mean over judges",
+    "median": "median over judges",
+}
 
 
 def leaderboard(tables: Tables) -> alt.VConcatChart:
@@ -32,7 +38,7 @@ def leaderboard(tables: Tables) -> alt.VConcatChart:
     for scores in tables.scores:
         start = prefix(scores, tables.scores)
         table = of_stage(tables.leaderboard, scores)
-        ranked = table[table["adjusted_mean"].notna()]
+        ranked = table[table["panel_score"].notna()]
         if ranked.empty:
             panels.append(message(f"{start}no evaluation has a score yet."))
             continue
@@ -46,7 +52,7 @@ def leaderboard(tables: Tables) -> alt.VConcatChart:
                 interval_panel(
                     part,
                     title=start + _title(rows, groups, int(group)),
-                    unit=f"adjusted mean ({scale_name(scores)}), 95 % interval for new combos",
+                    unit=_unit(scores, str(rows["panel"].iloc[0])),
                     references=(),
                     shown=elided(list(part["label"]), letters=48),
                 )
@@ -61,6 +67,10 @@ def leaderboard(tables: Tables) -> alt.VConcatChart:
             interval_note(pd.concat(shown)),
         ],
     )
+
+
+def _unit(scores: Scores, rule: str) -> str:
+    return f"{PANELS[rule]} ({scale_name(scores)}), 95 % interval for new combos"
 
 
 def _title(rows: pd.DataFrame, groups: int, group: int) -> str:
@@ -98,7 +108,7 @@ def _described(scores: Scores, rows: pd.DataFrame) -> pd.DataFrame:
     ]
     return rows.assign(
         label=recipe_labels(scores, rows),
-        value=rows["adjusted_mean"],
+        value=rows["panel_score"],
         text=texts,
         note="",
         marked=rows["rank_low"] == 1,

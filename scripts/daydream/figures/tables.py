@@ -18,9 +18,9 @@ COLUMNS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("count", "missing", "mean", "ci_low", "ci_high"),
     ),
     "leaderboard": (
-        (),
+        ("panel",),
         (
-            *("group", "parents", "adjusted_mean", "ci_low", "ci_high"),
+            *("group", "parents", "panel_score", "ci_low", "ci_high"),
             *("rank_low", "rank_high", "p_best", "shrunk_mean", "p_front", "usd_per_text"),
         ),
     ),
@@ -44,7 +44,7 @@ COLUMNS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("value", "ci_low", "ci_high", "parents"),
     ),
     "comparisons": (
-        ("dimension", "level", "other_level"),
+        ("dimension", "level", "other_level", "panel"),
         ("cells", "difference", "ci_low", "ci_high", "p_holm"),
     ),
     "diversity": (

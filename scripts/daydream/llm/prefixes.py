@@ -5,6 +5,9 @@ has begun. If all calls of a run began at once, all of them would pay for the wh
 in flight, a third of 200 calls. So the first call is answered before the others are sent. They wait
 for `PATIENCE_S` at most, because a call that waits for its turn at the provider may take longer. If
 the first call fails, one of the others takes its place.
+
+The prompts of a run are made while it runs, so what they have in common is not known from them. It
+is what their template says before its cache point, or before its first tag (`dialects.write`).
 """
 
 from __future__ import annotations

@@ -43,8 +43,9 @@ class Request:
     the API has them; an API without `messages` has what is asked in `extra_body`. `sample` counts
     deliberate repetitions of the same request.
 
-    `prefix` is the beginning of the prompt that other requests share, up to a cache point; empty if
-    there is none. It decides how requests are sent, not what they are.
+    `prefix` is the beginning of the prompt that other requests share and the provider may keep in
+    its cache, after any system prompt; None if there is none. It decides how
+    requests are sent, not what they are.
 
     Raises:
         CallError: the request cannot be sent or kept: it is not JSON, or has a lone surrogate.
@@ -56,7 +57,7 @@ class Request:
     sampling: Mapping[str, object] = field(default_factory=dict)
     extra_body: Mapping[str, object] = field(default_factory=dict)
     sample: int = 0
-    prefix: str = field(default="", repr=False, compare=False)
+    prefix: str | None = field(default=None, repr=False, compare=False)
     sha256: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -93,11 +94,11 @@ class Request:
 
     @property
     def beginning(self) -> str:
-        """The digest of the beginning that other requests share; empty without a cache point.
+        """The digest of the beginning that other requests share; empty if there is none.
 
         A system prompt comes before the prompt.
         """
-        if not self.prefix:
+        if self.prefix is None:
             return ""
         before = [text for role, text in self.asked if role == "system"]
         said = _canonical_json([self.provider, self.model, *before, self.prefix])

@@ -18,8 +18,8 @@ class Usage(NamedTuple):
     """The tokens of a call, and what the provider charges in USD; None is not known.
 
     `cached` are tokens of the prompt that were in the provider's cache, `cache_write` those that
-    were put there, and `reasoning` those of the answer that nobody sees: they are part of the
-    counts of prompt and answer.
+    were put there, `cache_write_1h` those of them that stay for an hour, and `reasoning` those of
+    the answer that nobody sees: they are part of the counts of prompt and answer.
     """
 
     prompt: int | None = None
@@ -28,6 +28,7 @@ class Usage(NamedTuple):
     reasoning: int | None = None
     usd: float | None = None
     cache_write: int | None = None
+    cache_write_1h: int | None = None
 
     @property
     def tokens(self) -> int | None:
@@ -70,7 +71,8 @@ def _of_message(usage: Mapping[str, Any]) -> Usage:
     if new is None or cached is None or written is None:
         return Usage(completion=completion)
     prompt = new + cached + written
-    return Usage(prompt, completion, cached=cached, cache_write=written)
+    hour = _part(usage, "cache_creation", "ephemeral_1h_input_tokens", written)
+    return Usage(prompt, completion, cached=cached, cache_write=written, cache_write_1h=hour)
 
 
 def _of_generated(usage: Mapping[str, Any]) -> Usage:

@@ -211,5 +211,5 @@ def _verdict(experiment: Experiment, found: Sequence[Step]) -> str:
     target = generation_file(last.stage, last.gen_id, "parsed.txt")
     return (
         f"A run does {jobs} of {len(found) * len(PHASES)} jobs and makes {calls}:\n"
-        f"  snakemake --cores 4 {target}"
+        f"  snakemake --cores 4 {target}{experiment.settings.sources.option}"
     )

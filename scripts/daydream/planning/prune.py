@@ -50,7 +50,7 @@ def prune(experiment: Experiment, *, confirm: bool) -> str:
     if not confirm:
         return (
             f"{text}\nNothing was moved. To put them aside, with their answers:\n"
-            f"  snakemake -c1 prune --config confirm=true"
+            f"  snakemake -c1 prune{experiment.settings.sources.option} --config confirm=true"
         )
     target = _put_aside(rows)
     return (

@@ -37,7 +37,7 @@ def restore(experiment: Experiment, *, gen_id: object, request: object) -> str:
     directory = Path(generation_file(generation.stage, gen_id, ""))
     entries = journaled(directory)
     if request is None:
-        return _listed(generation, directory, entries)
+        return _listed(experiment, generation, directory, entries)
     request = str(request)
     matching = [name for name in entries if name.startswith(request)]
     if len(matching) != 1:
@@ -56,7 +56,9 @@ def restore(experiment: Experiment, *, gen_id: object, request: object) -> str:
     return f"{gen_id}: the answer to {matching[0]} counts again; run snakemake to take it."
 
 
-def _listed(generation: Generation, directory: Path, entries: Sequence[str]) -> str:
+def _listed(
+    experiment: Experiment, generation: Generation, directory: Path, entries: Sequence[str]
+) -> str:
     """Return the answers of a generation's journal as a table, the oldest first."""
     if not entries:
         return f"{directory} has no answer in its journal."
@@ -86,7 +88,8 @@ def _listed(generation: Generation, directory: Path, entries: Sequence[str]) -> 
     return (
         f"{table(rows, left=(0, 1, 2, 3, 6))}\n\n"
         f"To let one count from now on:\n"
-        f"  snakemake -c1 restore --config gen_id={generation.gen_id} request={found[0][0][:SHOWN]}"
+        f"  snakemake -c1 restore{experiment.settings.sources.option} --config "
+        f"gen_id={generation.gen_id} request={found[0][0][:SHOWN]}"
     )
 
 

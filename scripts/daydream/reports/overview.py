@@ -134,7 +134,7 @@ def _failures(coverage: Rows) -> list[tuple[str, int]]:
 
 
 def _boards(leaderboard: Rows) -> list[Board]:
-    ranked = [row for row in leaderboard if row["adjusted_mean"]]
+    ranked = [row for row in leaderboard if row["panel_score"]]
     groups: dict[tuple[str, str], Rows] = {}
     for row in ranked:
         groups.setdefault((row["stage"], row["group"]), []).append(row)

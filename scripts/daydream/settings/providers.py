@@ -114,6 +114,12 @@ class Anthropic(Api):
         description="Its [batches](#batches), of up to 100,000 requests and 256 MB; `null`: they "
         "are not used.",
     )
+    cache_ttl: Literal["5m", "1h"] = Field(
+        default="5m",
+        description="How long the API keeps what stands before a "
+        "[cache point](../docs/providers.md#prompt-caching), from its last use on. Writing for an "
+        "hour costs 2 times the price of a prompt instead of 1.25 times.",
+    )
 
 
 class Gemini(Api):

@@ -109,6 +109,11 @@ class Settings(TargetOptions):
         default=False,
         description="`true`: leaves out what has failed before, and what comes after it.",
     )
+    panel: Literal["adjusted", "mean", "median"] = Field(
+        default="adjusted",
+        description="How the scores of several judges become one: the mean less each judge's bias, "
+        "the plain mean, or the median.",
+    )
     views: Mapping[Key, View] = Field(
         default_factory=dict,
         description="Named parts of the score table of all cohorts, each with its own conditions.",

@@ -7,6 +7,7 @@ and to keep the text typed after ``--config``, which Snakemake may have read as 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from daydream.errors import InputError, Problems
-from daydream.files import parse_json
+from daydream.files import parse_json, repeated_keys
 from daydream.tables import read_text
 
 COMMAND_LINE = "--config on the command line"
@@ -44,6 +45,12 @@ class Sources(tuple[Source, ...]):
     """All places in order; each overrides those before it: config.yaml, files, command line."""
 
     __slots__ = ()
+
+    @property
+    def option(self) -> str:
+        """The ``--configfile`` by which another command has the same files; empty without any."""
+        files = [shlex.quote(source.name) for source in self[1:-1]]
+        return " ".join([" --configfile", *files]) if files else ""
 
     def last(self, path: Sequence[object]) -> int:
         """Return the index of the last place that gives a setting; -1 if none does."""
@@ -84,6 +91,9 @@ def read_file(path: Path) -> Source:
         # A ValueError comes from an impossible date such as 2024-13-01.
         try:
             found = parse_json(text)
+            for key in repeated_keys(text):
+                said = f"found {key.name} twice, first on line {key.first}"
+                problems.add(name, said, "keep one of them", line=key.line)
         except ValueError:
             mark = getattr(error, "problem_mark", None)
             reason = getattr(error, "problem", None) or error

@@ -20,6 +20,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from daydream.calls.stop import SECOND
@@ -46,6 +47,13 @@ _STOPPED = f"[{StoppedError.code}]"
 _FINAL = ("Exiting because a job execution failed", "At least one job did not complete")
 # What it says of a target that is neither a file nor a rule.
 _UNKNOWN_TARGET = re.compile(r"(?:MissingRuleException:\s*)?No rule to produce (.+) \(if you")
+# What it says of files that `--report` is to show.
+_NO_RECORD = re.compile(r"Missing metadata for file (.+?)\. Maybe metadata")
+_UNMADE = (
+    "is not made yet; run the same command without --report, or name a target that is made, such "
+    "as: snakemake scores --report report.html"
+)
+_NOT_THERE = re.compile(r"File (\S+) marked for report but does not exist")
 # The exception for a script's process, which only says that it failed.
 _SCRIPT = re.compile(
     r"(?:RuleException:\s*)?CalledProcessError in file [^\n]*:\s*"
@@ -228,6 +236,18 @@ class OtherRuns(Forgiving):
         return True
 
 
+class UnmadeReports(Forgiving):
+    """Says of a report of files that are not made yet which command makes them, in one line."""
+
+    def passes(self, record: logging.LogRecord) -> bool:
+        """Replace the message that a file is not there, and drop those that it has no record."""
+        if found := _NO_RECORD.match(record.getMessage()):
+            return Path(found[1]).exists()
+        if found := _NOT_THERE.search(record.getMessage()):
+            record.args, record.msg = (), f"[report] {found[1]} {_UNMADE}"
+        return True
+
+
 class UnknownTargets(Forgiving):
     """Says of a target that nothing makes which one may have been meant."""
 
@@ -364,6 +384,7 @@ def attach(*, dry_run: bool, others: Sequence[str], lists_jobs: bool) -> Progres
             return known
     LOGGER.addFilter(JobErrors(told_by_parent=_is_inner_process(sys.argv)))
     LOGGER.addFilter(ConciseErrors())
+    LOGGER.addFilter(UnmadeReports())
     LOGGER.addFilter(UnknownTargets())
     if others:
         LOGGER.addFilter(OtherRuns(others))

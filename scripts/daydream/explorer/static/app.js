@@ -152,9 +152,8 @@ function scoreCell(node, share) {
     const state = index.states[outline.state(node)];
     return h(`span.none.is-${state}`, { title: outline.reason(node) }, state);
   }
-  const count = outline.count(node, choice.judge);
   const cell = h("span.score", {
-    title: outline.scored(node) ? "its score" : `the mean of ${plural(count, "score")}${below ? `; below: ${below}` : ""}`,
+    title: outline.scoreTitle(node, choice.judge) + (below && !outline.scored(node) ? `; below: ${below}` : ""),
   }, outline.scoreText(node, choice.judge));
   cell.style.setProperty("--share", share);
   return cell;

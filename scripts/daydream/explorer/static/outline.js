@@ -70,6 +70,43 @@ class Outline {
       }
     });
     this.judges = [...judges];
+    if (this.index.panel === "median") this.#takeMedians();
+  }
+
+  // Of a judged text, the median over its judges counts instead of each score; above it, the mean
+  // of these.
+  #takeMedians() {
+    const open = this.nodes.filter((node) => !this.scored(node));
+    open.forEach((node) => node.scores.delete(ALL));
+    open.forEach((node) => {
+      const means = this.#byJudge(node).sort((a, b) => a - b);
+      if (!means.length) return;
+      const [low, high] = [means[(means.length - 1) >> 1], means[means.length >> 1]];
+      for (let at = node; at; at = at.parent) {
+        if (this.scored(at)) continue;
+        const [sum, count] = at.scores.get(ALL) ?? [0, 0];
+        at.scores.set(ALL, [sum + (low + high) / 2, count + 1]);
+      }
+    });
+  }
+
+  // The mean share that each judge gave a text.
+  #byJudge(node) {
+    const given = new Map();
+    node.children.filter((child) => this.scored(child) && child.scores.has(ALL)).forEach((child) => {
+      const [sum, count] = given.get(this.judgeOf(child)) ?? [0, 0];
+      given.set(this.judgeOf(child), [sum + this.share(child), count + 1]);
+    });
+    return [...given.values()].map(([sum, count]) => sum / count);
+  }
+
+  // What the score beside a node is, as "the mean of 4 scores".
+  scoreTitle(node, judge = ALL) {
+    if (this.scored(node)) return "its score";
+    const count = this.count(node, judge).toLocaleString("en");
+    if (judge !== ALL || this.index.panel !== "median") return `the mean of ${count} score${count === "1" ? "" : "s"}`;
+    if (this.#byJudge(node).length && count === "1") return "the median over its judges";
+    return `the mean of ${count} text${count === "1" ? "" : "s"}, of each the median over its judges`;
   }
 
   scored(node) {
@@ -208,7 +245,7 @@ class Outline {
   // How many judges gave the scores at and below a node; null for a judgement itself.
   judgesOf(node) {
     if (this.scored(node)) return null;
-    return node.scores.size ? node.scores.size - 1 : 0;
+    return [...node.scores.keys()].filter((judge) => judge !== ALL).length;
   }
 
   // The number of the kind of failure for which it lacks its text or its score; null if it has both.

@@ -118,7 +118,7 @@ class Reader {
     });
     return h("section.judgements", { "aria-label": "Judgements" },
       h("h2", {}, `Judged ${judged.length === 1 ? "once" : `${judged.length} times`}: `,
-        `${outline.scoreText(node)} on average`),
+        `${outline.scoreText(node)} ${outline.index.panel === "median" ? "as median" : "on average"}`),
       h("ul", {}, items), rated);
   }
 

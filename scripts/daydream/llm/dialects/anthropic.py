@@ -14,7 +14,8 @@ SAME = ("max_tokens", "temperature", "top_p", "service_tier")
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 TIERS = ("auto", "standard_only")
 LEAST_BUDGET = 1024
-MARK: Mapping[str, object] = {"cache_control": {"type": "ephemeral"}}
+# What the API does if nothing is said.
+SHORT = "5m"
 # Keywords of a schema that the API's formats do not take. They are told in the description, and
 # the parser checks the answer against the whole schema.
 _TOLD = (
@@ -34,8 +35,8 @@ _LISTED = ("anyOf", "allOf", "oneOf")
 _SINGLE = ("items", "additionalProperties", "not")
 
 
-def body(question: Question) -> Body:
-    """Return the parts of a message's request."""
+def body(question: Question, cache_ttl: str) -> Body:
+    """Return the parts of a message's request; `cache_ttl` is how long a beginning is kept."""
     sampling = {name: question.sampling[name] for name in SAME if name in question.sampling}
     fields: dict[str, Any] = {}
     if question.system_prompt:
@@ -55,7 +56,9 @@ def body(question: Question) -> Body:
         fields |= _structured(question.schema, config)
     if config:
         fields["output_config"] = config
-    content = parts(question.prompt, question.points, MARK)
+    kept = {} if cache_ttl == SHORT else {"ttl": cache_ttl}
+    mark = {"cache_control": {"type": "ephemeral", **kept}}
+    content = parts(question.prompt, question.points, mark)
     messages = ({"role": "user", "content": content},)
     return messages, sampling, {**fields, **question.extra_body}
 

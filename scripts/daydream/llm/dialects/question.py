@@ -26,6 +26,7 @@ class Schema(NamedTuple):
 class Question:
     """A prompt and the settings of its call; `points` are the cache points' places in the prompt.
 
+    The first `opening` characters of the prompt are the same in every prompt of its template.
     `sampling` holds the sampling settings that are set, `extra_body` fields of the API.
     """
 
@@ -35,6 +36,7 @@ class Question:
     extra_body: Mapping[str, Any] = field(default_factory=dict)
     schema: Schema | None = None
     points: tuple[int, ...] = ()
+    opening: int = 0
 
     @property
     def mode(self) -> Structured:
