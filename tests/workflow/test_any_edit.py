@@ -23,7 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from support.workflow import edits
 from support.workflow.lab import TEXTS, TIMES, WORDS, Edit, Lab, Run, replay
 
-STEPS = int(os.environ.get("DAYDREAM_STEPS", "90"))
+STEPS = int(os.environ.get("DAYDREAM_STEPS", "45"))
 STEPS_A_SEED = 15
 SEEDS = range(-(-STEPS // STEPS_A_SEED))
 
