@@ -12,6 +12,7 @@ import pytest
 
 from daydream.analysis import FOLDERS
 from daydream.analysis.frames import csv_of, read_csv
+from daydream.analysis.influence import _tau
 from daydream.analysis.outputs import (
     TABLES,
     TEXT_TABLES,
@@ -510,3 +511,28 @@ def test_every_table_of_a_small_design_at_random(seed: int) -> None:
     found = tables(lose(rows, pd.Series(rng.random(len(rows)) < rng.choice([0, 0, 0.4]))))
     assert found.keys() == EVERY_TABLE.keys()
     assert not found["variance"].empty
+
+
+def test_a_single_text_says_nothing_about_agreement() -> None:
+    """Whatever its judges said of it."""
+    rows = simulated(np.random.default_rng(1), levels={**ONE, "evaluation_llm": 3})
+    rows["score"] = [5.0, 6.0, 8.0]
+    table = tables(rows)["judge_agreement"].set_index("measure")
+    assert table.loc[["alpha", "ac2"], "value"].isna().all()
+
+
+@pytest.mark.parametrize("combos", [1, 3])
+def test_no_design_is_told_from_what_says_nothing_of_texts(combos: int) -> None:
+    """One text per recipe of a single combo, or scores that are all equal: not a width of zero."""
+    levels = {**ONE, "combo_id": combos, "essay_template": 2, "evaluation_llm": 3}
+    rows = simulated(np.random.default_rng(1), levels=levels)
+    if combos > 1:
+        rows["score"] = 5.0
+    assert tables(rows)["allocation"].empty
+
+
+def test_rankings_with_ties_do_not_hang_on_rounding() -> None:
+    """Means that are equal but for their last digits are ties, as they are in the ranks."""
+    everyone = pd.Series([1.0, 2.0, 3.0, 4.0])
+    noisy = pd.Series([1.0, 2.0, 2.0 - 1e-15, 4.0])
+    assert _tau(everyone, noisy) == _tau(everyone, pd.Series([1.0, 2.0, 2.0, 4.0]))

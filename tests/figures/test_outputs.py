@@ -169,8 +169,8 @@ def test_one_score_has_no_interval_and_no_comparison(tmp_path: Path) -> None:
     text = drawings(tmp_path, one_score(), calls_of(one_score(), price=""))
     assert "1 evaluation of 1 text" in text["score_distributions"].replace("\n", " ")
     assert "No interval for 1 of 1 estimate" in text["score_distributions"]
-    assert "needs two judges of one text" in text["judge_agreement"]
-    assert "needs repeated scores of one text" in text["judge_agreement"]
+    assert "needs two texts with two judges, and scores that differ" in text["judge_agreement"]
+    assert "needs repeated scores of two texts" in text["judge_agreement"]
     assert "shares no text with another judge" in text["judge_agreement"]
     assert text["variance"].count("needs two levels") >= 11
     assert "No dimension has two levels to compare." in text["comparisons"]

@@ -55,7 +55,7 @@ def alpha(found: pd.DataFrame) -> tuple[float, Interval]:
     """Return Krippendorff's alpha for interval data of the values in `found`, and its interval.
 
     Columns: ``parent`` (the unit), ``combo_id`` (the cluster), ``value``; one row per
-    coder's value. NaN where no unit has two values, or all values are equal.
+    coder's value. NaN where fewer than two units have two values, or all values are equal.
 
     Krippendorff, Content Analysis, 2004, chapter 11. For interval data the disagreements are sums
     of squares, so alpha is a function of sums, and the jackknife leaves out combos. It equals
@@ -64,7 +64,7 @@ def alpha(found: pd.DataFrame) -> tuple[float, Interval]:
     """
     coders = found.groupby("parent")["value"].transform("size")
     paired = found[coders >= 2]
-    if paired.empty:
+    if paired["parent"].nunique() < 2:
         return NOTHING
     coders = coders[coders >= 2]
     value = paired["value"] - paired["value"].mean()
@@ -87,7 +87,8 @@ def _alphas(scores: Scores, found: pd.DataFrame) -> Iterator[dict[str, object]]:
     yield _record("alpha", found, alpha(found))
     # Judges with different scales are compared from 0 to 1, where all between would be rounded.
     whole = are_whole(scores.scored["value"])
-    ordinal = ac2(found, low=scores.low, high=scores.high) if whole else NOTHING
+    several = found["parent"].nunique() > 1
+    ordinal = ac2(found, low=scores.low, high=scores.high) if whole and several else NOTHING
     yield _record("ac2", found, ordinal)
     template = scores.stage.dimensions[0]
     kinds = scores.rows.drop_duplicates("judge").set_index("judge")[template]

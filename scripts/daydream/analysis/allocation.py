@@ -140,7 +140,9 @@ def comparisons_of(scores: Scores) -> list[Comparison]:
             levels = rows[dimension].nunique()
             names = [f"combo_id:{dimension}", *made, f"judge:{dimension}", "residual", "replicate"]
             parts = {name: found.get(name, np.nan) for name in names}
-            if levels < 2 or all(np.isnan(value) for value in parts.values()):
+            # What texts and combos contribute: of a single combo, that of texts is in the levels.
+            own = [parts[name] for name in (f"combo_id:{dimension}", *made)]
+            if levels < 2 or np.isnan(own).all() or not np.nansum([*parts.values()]) > 0:
                 continue
             # A component that the design cannot tell from another is in that other one.
             told = {name: 0.0 if np.isnan(value) else value for name, value in parts.items()}
@@ -172,7 +174,8 @@ def allocation(scores: Scores) -> pd.DataFrame:
     The judges are those at hand. `half_width` is half of the expected interval of the difference of
     two levels, `detectable` the difference that is found with a probability of 80 %. `written`
     texts, `evaluations` and `usd` are those of one pair of levels. Dimensions without two levels,
-    or without a component for what combos and texts contribute, have no rows.
+    or without a component for what combos and texts contribute, have no rows, and none has where
+    all scores are equal.
     """
     records = [row for comparison in comparisons_of(scores) for row in _designs(comparison)]
     table = pd.DataFrame(records, columns=COLUMNS)

@@ -28,7 +28,9 @@ def _tau(everyone: pd.Series[float], others: pd.Series[float]) -> float:
     both = pd.concat([everyone, others], axis=1).dropna()
     if len(both) < 3:
         return float("nan")
-    return float(stats.kendalltau(both.iloc[:, 0], both.iloc[:, 1]).statistic)
+    # As ranks are: equal means differ in their last digits, by the sums that they come from.
+    ranked = both.round(9)
+    return float(stats.kendalltau(ranked.iloc[:, 0], ranked.iloc[:, 1]).statistic)
 
 
 def _means(scores: Scores, found: pd.DataFrame) -> pd.Series[float]:

@@ -97,9 +97,9 @@ def _alphas(table: pd.DataFrame) -> pd.DataFrame:
         text=[plural(parents, "text") for parents in rows["parents"]],
         note=rows["measure"].map(
             {
-                "alpha": "needs two judges of one text",
-                "alpha_template": "needs two judges of one text",
-                "alpha_replicates": "needs repeated scores of one text",
+                "alpha": "needs two texts with two judges, and scores that differ",
+                "alpha_template": "needs two texts with two judges, and scores that differ",
+                "alpha_replicates": "needs repeated scores of two texts",
             }
         ),
         marked=True,
