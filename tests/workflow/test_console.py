@@ -170,3 +170,11 @@ def test_a_report_of_what_is_not_made_yet_is_one_line(project: Project) -> None:
     assert " is not made yet; run the same command without --report, or" in lines[-1]
     assert "Missing metadata" not in output
     project.run("scores", "--report", "report.html")
+
+
+def test_code_that_exits_is_a_failure_like_any_other(project: Project) -> None:
+    """An exit would end the thread of the job alone, and the run would wait for it forever."""
+    project.write("echo.py", "def complete(body):\n    exit(3)\n")
+    output = project.snakemake("drafts", code=1)
+    assert "[call] echo.py:2: SystemExit: '3'; fix the function of provider 'echo'" in output
+    assert "Traceback" not in output

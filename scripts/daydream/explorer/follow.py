@@ -26,11 +26,15 @@ def follow(
 ) -> str:
     """Make the pages of all cohorts until no run goes on, or nothing is missing; then delete them.
 
+    If none goes on when it begins, no page is made.
+
     `tell` is given where the pages are; what has become of them is returned.
 
     Raises:
         StoreError: the file system does not take a page.
     """
+    if not goes_on():
+        return "No run goes on here that could be followed: start one first, in another terminal."
     every, stop = experiment.settings.follow, experiment.stop.event
     pages = {cohort: live_page(cohort) for cohort in experiment.settings.cohorts}
     tell("\n".join(["Open in a browser:", *map(str, pages.values())]))

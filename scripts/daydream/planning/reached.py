@@ -19,13 +19,16 @@ PRUNED = Path("data/pruned")
 def reached(experiment: Experiment) -> set[tuple[str, str]]:
     """Return stage and gen_id of every generation of a cohort, configured or not.
 
-    Configured cohorts are compiled; of others counts the membership that is there.
+    Configured cohorts are compiled; of others counts the membership that is there. One that was
+    never made may reach what is in the store only if no other cohort does.
 
     Raises:
-        InputError: a cohort cannot be compiled, or has a spec but no membership to be read.
+        InputError: a cohort cannot be compiled, has a membership that cannot be read, or none that
+            could tell whether it reaches a generation that is there.
     """
     found = {(row.stage, row.gen_id) for row in experiment.generations.values()}
     problems = Problems("cohort")
+    unmade: list[str] = []
     others = sorted(path.name for path in COHORTS.iterdir()) if COHORTS.is_dir() else []
     for name in others:
         if name in experiment.settings.cohorts or not (COHORTS / name).is_dir():
@@ -34,8 +37,11 @@ def reached(experiment: Experiment) -> set[tuple[str, str]]:
         if path.exists():
             found |= _rows(path, problems)
         elif spec_dir(experiment.settings, name).is_dir():
+            unmade.append(name)
+    if unmade and not found.issuperset(stored()):
+        for name in unmade:
             problems.add(
-                path,
+                COHORTS / name / "membership.csv",
                 "is missing, so that nobody knows which generations the cohort reaches",
                 f"make it (snakemake -c1 membership --config cohorts=[{name}]), or delete its spec",
             )

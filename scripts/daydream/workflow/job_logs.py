@@ -52,6 +52,11 @@ def job_log(path: str) -> Iterator[None]:
         write_text(path, f"{error}\n")
         logged.add(str(error))
         raise
+    except SystemExit as error:
+        # It would end the thread of the job without a word, and the run would wait for it.
+        write_text(path, traceback.format_exc())
+        message = f"something has ended the job with exit code {error.code}"
+        raise RuntimeError(message) from error
     except Exception:
         write_text(path, traceback.format_exc())
         raise

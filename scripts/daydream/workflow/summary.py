@@ -106,7 +106,7 @@ def _by_stage(rows: Mapping[str, Generation], found: Mapping[str, Standing]) -> 
 
 _QUOTED = r"(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")(?!\w)"
 _NUMBERS = (
-    r"|\b[A-Za-z0-9]{1,16}_[0-9a-z]{16}\b|\b[0-9a-f]{12,64}\b"
+    r"|\b[A-Za-z0-9]{1,16}_[0-9a-z]{16}\b|\b(?=[a-f]*\d)[0-9a-f]{6,64}\b|\b[a-f]{12,64}\b"
     # Names that a server makes up for a request.
     r"|\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{16,}\b"
     r"|(?<![\w.])(?<!status )(?<!HTTP )(?<!answered )\d+(?:[.,:]\d+)*"

@@ -51,11 +51,17 @@ class FunctionProvider:
         clock = CallClock()
         try:
             answer = function(body)
-        except Exception as error:
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            # An exit, too: it would end this job's thread alone, and the run would wait for it.
             raise self._failed(error) from error
         duration_s = clock.duration_s
         if isinstance(answer, str):
             answer = _completion(request.model, answer)
+        elif not isinstance(answer, dict):
+            raise CallError(
+                f"{self._path}, {self._name}(): returned {one_line(answer)}; return the text "
+                "of the answer, or a chat completion as a dict"
+            )
         return Response(
             body=check_completion(answer, source=f"{self._path}, {self._name}()"),
             started_at=clock.started_at,
