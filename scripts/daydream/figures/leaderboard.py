@@ -90,7 +90,7 @@ def _finding(rows: pd.DataFrame, part: pd.DataFrame, groups: int) -> str:
     best = int((rows["rank_low"] == 1).sum())
     if best == 1:
         return f"The best recipe is {part['label'].iloc[0]}"
-    return f"Any of {best} of {plural(len(rows), 'recipe')} may be the best"
+    return f"{best} of {plural(len(rows), 'recipe')} may each be the best"
 
 
 def recipe_labels(scores: Scores, rows: pd.DataFrame) -> list[str]:
