@@ -76,10 +76,12 @@ MODE = (
     else "dry-run" if workflow.output_settings.dryrun else "run"
 )
 
+quiet = {*(workflow.output_settings.quiet or ())}
 progress = console.attach(
     dry_run=MODE == "dry-run",
     others=runlock.enter() if MODE == "run" else [],
-    lists_jobs="rich" not in workflow.output_settings.log_handler_settings,
+    lists_jobs="rich" not in workflow.output_settings.log_handler_settings
+    or not quiet.isdisjoint((Quietness.ALL, Quietness.RULES)),
 )
 
 
@@ -89,12 +91,14 @@ def heed_quiet():
     Snakemake's filter leaves out what it says of rules or progress. What this workflow says, such as
     failures and the summary, is neither, and stays; `all` leaves out everything.
     """
-    quiet = workflow.output_settings.quiet
     manager = getattr(workflow, "logger_manager", None)
     for handler in getattr(manager, "plugin_handlers", None) or () if quiet else ():
         if not any(isinstance(each, DefaultFilter) for each in handler.filters):
             handler.addFilter(manager._default_filter())
-    return bool({Quietness.ALL, Quietness.PROGRESS} & {*(quiet or ())})
+    if MODE == "dry-run" and quiet == {Quietness.RULES, Quietness.PROGRESS}:
+        # Snakemake ends such a dry run early, before anything says what it would cost.
+        workflow.output_settings.quiet.add(Quietness.REASON)
+    return not quiet.isdisjoint((Quietness.ALL, Quietness.PROGRESS))
 
 
 shows_progress = not heed_quiet()

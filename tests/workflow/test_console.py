@@ -178,3 +178,13 @@ def test_code_that_exits_is_a_failure_like_any_other(project: Project) -> None:
     output = project.snakemake("drafts", code=1)
     assert "[call] echo.py:2: SystemExit: '3'; fix the function of provider 'echo'" in output
     assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("quiet", [("-q",), ("-q", "rules"), ("-q", "all")])
+def test_a_quiet_dry_run_still_says_what_is_to_pay(
+    project: Project, quiet: tuple[str, ...]
+) -> None:
+    """Without a line for each job; Snakemake would end before anything is said of costs."""
+    output = project.snakemake("-n", *quiet, "--", "evaluations")
+    assert "gen_id=" not in output
+    assert "calls at most" in output
