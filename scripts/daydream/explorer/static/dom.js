@@ -30,7 +30,8 @@ function highlighted(text, pattern) {
 }
 
 function plural(count, noun) {
-  const forms = count === 1 ? noun : noun.replace(/([^aeiou])y$/, "$1ie") + "s";
+  const stem = noun.replace(/([^aeiou])y$/, "$1ie").replace(/(s|x|z|ch|sh)$/, "$1e");
+  const forms = count === 1 ? noun : `${stem}s`;
   return `${count.toLocaleString("en")} ${forms}`;
 }
 
