@@ -92,7 +92,8 @@ def heed_quiet():
     failures and the summary, is neither, and stays; `all` leaves out everything.
     """
     manager = getattr(workflow, "logger_manager", None)
-    for handler in getattr(manager, "plugin_handlers", None) or () if quiet else ():
+    handlers = getattr(manager, "plugin_handlers", None) or ()
+    for handler in handlers if quiet else ():
         if not any(isinstance(each, DefaultFilter) for each in handler.filters):
             handler.addFilter(manager._default_filter())
     if MODE == "dry-run" and quiet == {Quietness.RULES, Quietness.PROGRESS}:

@@ -18,7 +18,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from daydream.figures.outputs import page as figure_page
 from daydream.tables import read_records
 from support.background import until
-from support.explorer_cohort import PAGE, Cohort
+from support.explorer_cohort import Cohort
+from support.explorer_page import goto, without_errors
 from support.project import Project
 
 DEEP = "> a\n" + ">" * 20_000
@@ -40,19 +41,10 @@ def page(firefox: Browser, cohort: Cohort) -> Iterator[Page]:
     """Return the cohort's page, open; nothing is said on its console."""
     context = firefox.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
     page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text))
-    goto(page, cohort)
-    yield page
-    context.close()
-    assert errors == []
-
-
-def goto(page: Page, cohort: Cohort, hash_: str = "") -> None:
-    page.goto("about:blank")
-    page.goto(cohort.project.path(PAGE).as_uri() + hash_)
-    page.wait_for_selector("html[data-ready]", state="attached")
+    with without_errors(page):
+        goto(page, cohort)
+        yield page
+        context.close()
 
 
 def sheets(pdf: bytes) -> int:

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from daydream.explorer.follow import follow, live_page
 from support.background import until
 from support.explorer_cohort import PAGE, Cohort
+from support.explorer_page import without_errors
 from support.project import Project
 
 
@@ -58,13 +59,10 @@ def following(cohort: Cohort) -> Iterator[Following]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 500})
-    errors: list[str] = []
     page = context.new_page()
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text))
-    yield page
-    context.close()
-    assert errors == []
+    with without_errors(page):
+        yield page
+        context.close()
 
 
 def test_a_page_follows_a_run(cohort: Cohort, page: Page, following: Following) -> None:

@@ -18,6 +18,7 @@ from daydream.explorer.page import HERE
 from daydream.generations.row import Generation
 from daydream.tables import csv_text, guarded, read_records
 from support.explorer_cohort import PAGE, Cohort
+from support.explorer_page import address, goto, without_errors
 from support.project import Project
 
 HOSTILE = (
@@ -81,25 +82,12 @@ def page(browser: Browser, cohort: Cohort) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light")
     page = context.new_page()
     requests: list[str] = []
-    errors: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text))
-    goto(page, cohort)
-    yield page
-    context.close()
+    with without_errors(page):
+        goto(page, cohort)
+        yield page
+        context.close()
     assert {url.partition("#")[0] for url in requests} == {address(cohort)}
-    assert errors == []
-
-
-def address(cohort: Cohort) -> str:
-    return cohort.project.path(PAGE).as_uri()
-
-
-def goto(page: Page, cohort: Cohort, hash_: str = "") -> None:
-    page.goto("about:blank")
-    page.goto(address(cohort) + hash_)
-    page.wait_for_selector("html[data-ready]", state="attached")
 
 
 def rows(page: Page) -> list[str]:

@@ -9,7 +9,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from support.explorer_cohort import PAGE, Cohort
+from support.explorer_cohort import Cohort
+from support.explorer_page import goto, without_errors
 from support.project import Project
 
 # By the essay's number: what anna and, of some, ben say of it.
@@ -43,19 +44,10 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 def page(browser: Browser, cohort: Cohort) -> Iterator[Page]:
     """Return the cohort's page, open; nothing of it may break."""
     page = browser.new_page(viewport={"width": 1500, "height": 800})
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text))
-    goto(page, cohort)
-    yield page
-    page.close()
-    assert errors == []
-
-
-def goto(page: Page, cohort: Cohort, hash_: str = "") -> None:
-    page.goto("about:blank")
-    page.goto(cohort.project.path(PAGE).as_uri() + hash_)
-    page.wait_for_selector("html[data-ready]", state="attached")
+    with without_errors(page):
+        goto(page, cohort)
+        yield page
+        page.close()
 
 
 def heads(page: Page, part: str) -> list[str]:

@@ -12,7 +12,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from daydream.files import text_sha256
-from support.explorer_cohort import PAGE, Cohort
+from support.explorer_cohort import Cohort
+from support.explorer_page import goto, without_errors
 from support.project import Project
 
 TEXTS = ".rate-texts .text"
@@ -38,19 +39,10 @@ def page(browser: Browser, cohort: Cohort) -> Iterator[Page]:
     """Return the cohort's page, open; nothing of it may break, or ask for anything."""
     context = browser.new_context(accept_downloads=True)
     page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text))
-    goto(page, cohort)
-    yield page
-    context.close()
-    assert errors == []
-
-
-def goto(page: Page, cohort: Cohort, hash_: str = "") -> None:
-    page.goto("about:blank")
-    page.goto(cohort.project.path(PAGE).as_uri() + hash_)
-    page.wait_for_selector("html[data-ready]", state="attached")
+    with without_errors(page):
+        goto(page, cohort)
+        yield page
+        context.close()
 
 
 def begin(page: Page, *, kind: str = "single", size: int = 6, seed: str = "1") -> None:
