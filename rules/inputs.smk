@@ -280,16 +280,8 @@ def tables_of_ratings(wildcards):
     ]
 
 
-def embeddings_model():
-    """Return what the embeddings of texts depend on besides the texts; empty without any."""
-    settings = experiment.settings.embeddings
-    if settings is None:
-        return []
-    return [settings.provider, settings.model, str(settings.dimensions)]
-
-
 def embedded(value):
-    """Return an input or a parameter of what is made of embeddings; none where there are none."""
+    """Return an input of what is made of embeddings; none where there are none."""
     return {} if experiment.settings.embeddings is None else {"embeddings": value}
 
 

@@ -15,11 +15,11 @@ from daydream.reports.report import (
     RATINGS,
     SCORES,
     TEXTS,
-    make_report,
     ratings_of,
 )
 from daydream.reports.said import criteria
 from daydream.reports.scores import score_columns, write_scores
+from daydream.reports.sources import make_report
 from daydream.reports.texts import write_texts
 
 # A view of what there is not is refused before the first job.
@@ -84,9 +84,6 @@ rule embed_texts:
         f"data/cohorts/{{cohort}}/reports/{EMBEDDINGS}",
     log:
         "logs/embeddings/{cohort}.log",
-    params:
-        model=embeddings_model(),
-        partial=experiment.settings.partial,
     run:
         with job_log(log[0]):
             embed_texts(
@@ -116,7 +113,6 @@ rule tabulate_scores:
     conda:
         "../environment.yml"
     params:
-        **embedded(embeddings_model()),
         panel=experiment.settings.panel,
     script:
         "../scripts/tabulate_scores.py"
@@ -239,8 +235,6 @@ rule build_explorer:
         EXPLORER.path("{cohort}"),
     log:
         "logs/explorer/{cohort}.log",
-    params:
-        panel=experiment.settings.panel,
     run:
         with job_log(log[0]):
             make_report(

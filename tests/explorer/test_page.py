@@ -709,6 +709,16 @@ def test_keys(page: Page) -> None:
     expect(page.locator("#help")).to_be_visible()
 
 
+def test_the_help_opens_at_its_beginning(page: Page) -> None:
+    """Also on a phone, where it is longer than the screen; Escape closes it."""
+    page.set_viewport_size({"width": 390, "height": 400})
+    page.keyboard.press("?")
+    expect(page.get_by_role("heading", name="Keys")).to_be_in_viewport()
+    expect(page.get_by_role("button", name="Close")).not_to_be_in_viewport()
+    page.keyboard.press("Escape")
+    expect(page.locator("#help")).to_be_hidden()
+
+
 def test_a_filter_unfolds_what_it_finds(page: Page) -> None:
     """Evaluations are folded away at first; chosen as a stage, they are all in the tree."""
     assert not any(title.startswith("judge") for title in rows(page))

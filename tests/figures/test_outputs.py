@@ -24,6 +24,7 @@ from daydream.reports.calls import COLUMNS as CALLS
 from support.project import ROOT
 from support.simulation import LEVELS, simulated
 
+SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = (
     "a.b[0]['x']\"</script><script>document.title='taken'</script>",
     "datum['label'] + \\n {{ 7 * 7 }} <img src=x onerror=alert(1)> &amp; \u2028 end",
@@ -78,11 +79,12 @@ def drawings(
 
 
 def text_of(path: Path) -> str:
-    """Return the text of a drawing, whose elements must be those of a drawing."""
+    """Return the text that is drawn, of elements that must be those of a drawing."""
     root = ET.parse(path).getroot()
     names = {element.tag.rpartition("}")[2] for element in root.iter()}
     assert names.isdisjoint({"script", "foreignObject", "image", "a"})
-    return "\n".join(root.itertext())
+    drawn = [child for child in root if child.tag not in (f"{SVG}title", f"{SVG}desc")]
+    return "\n".join(text for child in drawn for text in child.itertext())
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +120,25 @@ def test_drawings_and_pictures_hold_names_as_text(hostile: Path) -> None:
         assert width > 800, name
         assert height > 200, name
     assert HOSTILE[0][-10:] in text_of(hostile / "score_distributions.svg")
+
+
+def test_a_drawing_names_itself(hostile: Path, browser: Browser) -> None:
+    """Who cannot see it hears its title and its notes; for everybody else it is as it was."""
+    page = browser.new_page()
+    for name in FIGURES:
+        page.goto((hostile / f"{name}.svg").as_uri())
+        title, notes = page.evaluate(
+            "[...document.querySelectorAll(':root > title, :root > desc')].map((e) => e.textContent)"
+        )
+        assert page.get_by_role("img", name=title, exact=True).count() == 1
+        drawn = "".join(page.locator("svg .role-title text").all_text_contents())
+        assert plain(f"{title} {notes}") in plain(drawn)
+    page.close()
+
+
+def plain(text: str) -> str:
+    """Return a text without blanks: the lines of a drawing do not have those between them."""
+    return "".join(text.split())
 
 
 def test_pages_open_in_a_browser_without_a_network(hostile: Path, browser: Browser) -> None:

@@ -9,7 +9,7 @@ from daydream.experiment.experiment import Experiment
 from daydream.files import text_sha256
 from daydream.generations.row import Generation
 from daydream.reports.ratings import write_ratings
-from daydream.reports.report import look
+from daydream.reports.sources import look
 from support.explorer_cohort import Cohort
 from support.project import Project
 

@@ -14,8 +14,8 @@ from daydream.experiment.provenance import FILES, of_parsed, of_prompt, of_raw
 from daydream.explorer import write_explorer
 from daydream.files import text_sha256, write_text
 from daydream.generations.row import Generation
-from daydream.reports.report import look
 from daydream.reports.scores import write_scores
+from daydream.reports.sources import look
 from daydream.settings import load_settings
 from daydream.store.layout import generation_file
 from daydream.store.records import RECORD, Made

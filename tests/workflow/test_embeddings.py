@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -131,6 +132,34 @@ def test_a_new_text_withdraws_the_embeddings_and_only_it_is_asked_for(
     assert set(server.billed.values()) == {1}
     # The drafts, their copies, and the two new essays.
     assert np.load(embedding.path(MATRIX)).shape == (6, 8)
+
+
+def test_another_model_needs_no_memory_of_snakemake(
+    embedding: Project, server: ProviderServer
+) -> None:
+    """The tables follow the model of today, also where `.snakemake` was deleted."""
+    server._answer = unlike
+    widen(embedding, 2)
+    embedding.run("--cores", "4", "tables")
+    before = server.billed.copy()
+    shutil.rmtree(embedding.path(".snakemake"))
+    widen(embedding, 2, model="emb-2")
+    embedding.run("--cores", "4", "tables")
+    assert server.billed - before == before
+
+
+def test_what_a_partial_run_left_out_needs_no_memory_of_snakemake(
+    embedding: Project, server: ProviderServer
+) -> None:
+    """It asks for no embeddings; the next full run does, also where `.snakemake` was deleted."""
+    server._answer = unlike
+    widen(embedding, 2)
+    embedding.run("--cores", "4", "evaluations")
+    embedding.run("--cores", "4", "tables", "--config", "partial=true")
+    assert np.isnan(np.load(embedding.path(MATRIX))).all()
+    shutil.rmtree(embedding.path(".snakemake"))
+    embedding.run("--cores", "4", "tables")
+    assert not np.isnan(np.load(embedding.path(MATRIX))).any()
 
 
 def test_two_cohorts_share_their_texts(embedding: Project, server: ProviderServer) -> None:

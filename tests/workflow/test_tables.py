@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 
 import pandas as pd
 
@@ -92,6 +93,25 @@ def test_the_rule_of_the_panel_is_stated_once(project: Project) -> None:
     assert calls[0] == calls[1]
     output = project.snakemake("tables", "--config", "panel=mode", code=1)
     assert "[config] --config on the command line, panel: found 'mode'" in output
+
+
+def test_another_rule_of_the_panel_needs_no_memory_of_snakemake(project: Project) -> None:
+    """No report keeps another rule than the one of today, also where `.snakemake` was deleted."""
+    project.spec["axes"]["evaluation_replicate"] = [1, 2]
+    project.save()
+    project.snakemake("tables", "explorer", "top", "--config", "panel=mean")
+    shutil.rmtree(project.path(".snakemake"))
+    project.snakemake("tables", "--config", "panel=median")
+    reports = "data/cohorts/c1/reports"
+    for table in ("leaderboard", "generation_scores"):
+        rows = pd.read_csv(project.path(f"{reports}/summary/{table}.csv"))
+        assert {*rows["panel"]} == {"median"}
+    assert not project.path(f"{reports}/explorer/index.html").exists()
+    assert not project.path("data/cohorts/c1/top.csv").exists()
+    calls = project.calls()
+    project.snakemake("explorer", "top", "--config", "panel=median")
+    assert project.calls() == calls
+    assert project.path("data/cohorts/c1/top.csv").exists()
 
 
 def test_every_table_has_a_caption(project: Project) -> None:

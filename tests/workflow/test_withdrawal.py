@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 from collections.abc import Callable
 
@@ -49,6 +50,22 @@ def edit_score(project: Project) -> list[str]:
     path = f"data/gens/evaluation/{row['gen_id']}/parsed.txt"
     project.write(path, "9\n" if float(project.read(path)) < 9 else "1\n")
     return []
+
+
+def add_model(project: Project) -> None:
+    """Add a model that no cohort uses."""
+    project.edit("data/1_raw/llm_models.csv", "\nm1,", "\nm9,echo-9,echo,Echo 9,general\nm1,")
+
+
+def add_level(project: Project) -> None:
+    """Make the design larger."""
+    project.spec["axes"]["evaluation_replicate"] = [1, 2]
+    project.save()
+
+
+def record_of(project: Project) -> str:
+    """Return the file that says what the scores were made of."""
+    return f"{COHORT}/reports/provenance/scores.json"
 
 
 def drop_level(project: Project) -> list[str]:
@@ -141,3 +158,25 @@ def test_reports_of_another_version_are_made_again(project: Project) -> None:
     assert project.read("calls.log") == calls
     assert project.read(table) != before
     assert "Nothing to be done" in run()
+
+
+@pytest.mark.parametrize(
+    ("edit", "settings", "reason"),
+    [
+        (edit_score, (), "what is in the store changed"),
+        (lambda project: None, ("--config", "panel=mean"), "panel changed"),
+        (lambda project: project.path(SCORES).unlink(), (), "it is missing"),
+        (lambda project: project.path(record_of(project)).unlink(), (), "is not recorded"),
+        (add_model, (), "data/1_raw/llm_models.csv changed"),
+        (add_level, (), "4 texts are to come, what is in the store changed"),
+    ],
+)
+def test_a_dry_run_says_why_a_report_is_made_again(
+    project: Project, edit: Callable[[Project], object], settings: tuple[str, ...], reason: str
+) -> None:
+    """Also where it is not a file that is newer."""
+    project.snakemake("scores")
+    edit(project)
+    output = project.run("-c2", "-n", "scores", *settings)
+    assert re.search(f"^aggregate_scores cohort=c1  # .*{re.escape(reason)}$", output, re.M), output
+    assert project.path(SCORES).exists() == (reason != "it is missing")

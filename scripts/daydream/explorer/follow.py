@@ -17,8 +17,9 @@ from tempfile import TemporaryDirectory
 from daydream.errors import StoreError
 from daydream.experiment.experiment import Experiment
 from daydream.explorer.page import write_explorer
-from daydream.reports.report import EXPLORER, look
+from daydream.reports.report import EXPLORER
 from daydream.reports.scores import write_scores
+from daydream.reports.sources import look
 
 
 def follow(

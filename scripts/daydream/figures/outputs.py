@@ -12,7 +12,7 @@ from typing import Any
 import altair as alt
 import jinja2
 import vl_convert
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from daydream.figures.agreement import judge_agreement
 from daydream.figures.allocation import allocation
@@ -139,10 +139,17 @@ def draw_figures(tables: Mapping[str, str], *, cohort: str, output: Sequence[str
 def _rendered(spec: dict[str, Any], drawing: str, path: Path) -> bytes:
     match path.suffix:
         case ".svg":
-            return drawing.encode()
+            return _named(drawing, spec).encode()
         case ".png":
             return bytes(vl_convert.svg_to_png(drawing, scale=RESOLUTION, ppi=72))
     return page(spec, title=path.stem.replace("_", " ")).encode()
+
+
+def _named(drawing: str, spec: Mapping[str, Any]) -> str:
+    """Return a drawing that says its title and notes as one image, to who cannot see it."""
+    root, rest = drawing.split(">", 1)
+    title, notes = (escape(" ".join(spec["title"][part])) for part in ("text", "subtitle"))
+    return f'{root} role="img"><title>{title}</title><desc>{notes}</desc>{rest}'
 
 
 def page(spec: Mapping[str, Any], *, title: str) -> str:

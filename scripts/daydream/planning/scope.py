@@ -17,7 +17,8 @@ from daydream.experiment.provenance import FILES, PHASES, RULES, Account, accoun
 from daydream.experiment.recipes import is_copy
 from daydream.generations.row import Generation
 from daydream.generations.shares import shards_of
-from daydream.reports.report import Report, covered, is_current, with_lineage
+from daydream.reports.report import REPORTS, Report, covered, with_lineage
+from daydream.reports.sources import Sources
 from daydream.settings import chain
 from daydream.store.layout import generation_file
 
@@ -49,6 +50,7 @@ class Scope:
         self._asks_for_all = asks_for_all
         self._named = list(named)
         self._prompts = prompts
+        self._sources_of: dict[str, Sources] = {}
         self.named = bool(self._named)
         settings = experiment.settings
         rows = experiment.selected
@@ -128,9 +130,12 @@ class Scope:
                         yield generation_file(row.stage, row.gen_id, file)
 
     def reason(self, rule: str, wildcards: Mapping[str, str]) -> str:
-        """Return why a job of a generation has to run; empty for any other job."""
+        """Return why a job of a generation or a report has to run; empty for any other job."""
         if rule.endswith("build_membership"):
             return "its rows are not those of the spec, or it is missing"
+        for report in REPORTS:
+            if rule.endswith(report.rule):
+                return self._sources(wildcards["cohort"]).reason(report)
         account = self.accounts.get(wildcards.get("gen_id", ""))
         phases = [phase for phase in PHASES if rule.endswith(RULES[phase])]
         if account is None or not phases:
@@ -154,8 +159,12 @@ class Scope:
 
     def is_current(self, report: Report, cohort: str) -> bool:
         """Tell whether a report was made of exactly what exists, and nothing is missing."""
-        partial = self.only_looks
-        return is_current(self._experiment, report, cohort, self.accounts, partial=partial)
+        return self._sources(cohort).is_current(report, partial=self.only_looks)
+
+    def _sources(self, cohort: str) -> Sources:
+        if cohort not in self._sources_of:
+            self._sources_of[cohort] = Sources(self._experiment, cohort, self.accounts)
+        return self._sources_of[cohort]
 
     @property
     def only_looks(self) -> bool:

@@ -8,7 +8,7 @@ is left if the run ends early.
 A ranking holds what the user has selected. So it is not deleted, but renamed, until `snakemake top`
 ranks again and takes over the selection.
 
-A report that has a record of its own (`reports.report`) is outdated if the record is not that of
+A report that has a record of its own (`reports.sources`) is outdated if the record is not that of
 today. What is made from such reports, such as a table, is outdated with any of them.
 """
 
@@ -34,8 +34,8 @@ from daydream.reports.report import (
     SCORES,
     TEXTS,
     Report,
-    is_current,
 )
+from daydream.reports.sources import Sources
 from daydream.store.layout import COHORTS
 
 Tell = Callable[[str], None]
@@ -82,11 +82,8 @@ def withdraw_outdated(experiment: Experiment, known: Mapping[str, Account], tell
     if experiment.settings.shard is not None:
         return
     for cohort in experiment.settings.cohorts:
-        outdated = [
-            report
-            for report in REPORTS
-            if not is_current(experiment, report, cohort, known, partial=True)
-        ]
+        sources = Sources(experiment, cohort, known)
+        outdated = [report for report in REPORTS if not sources.is_current(report, partial=True)]
         _remove(experiment, cohort, outdated, tell)
 
 

@@ -22,8 +22,9 @@ from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
 from daydream.generations.row import Generation
 from daydream.reports.ratings import ratings_told
-from daydream.reports.report import EXPLORER, RATINGS, SCORES, Report, is_current, with_lineage
+from daydream.reports.report import EXPLORER, RATINGS, SCORES, Report, with_lineage
 from daydream.reports.report import covered as covered_by
+from daydream.reports.sources import Sources
 from daydream.text import table
 from daydream.workflow.commandline import Commands
 from daydream.workflow.failures import Failure
@@ -337,8 +338,8 @@ def end_of_run(
         failed = {failure.gen_id for failure in failures}
         results = reports(
             cohorts,
-            is_of_today=lambda report, cohort: is_current(
-                experiment, report, cohort, known, partial=True
+            is_of_today=lambda report, cohort: Sources(experiment, cohort, known).is_current(
+                report, partial=True
             ),
             partial=[name for name in cohorts if _is_partial(experiment, name, known, failed)],
         )
@@ -365,4 +366,4 @@ def _is_partial(
     """Tell whether a cohort's scores are not of all that there should be."""
     if any(row.gen_id in failed for row in covered_by(experiment, cohort)):
         return True
-    return not is_current(experiment, SCORES, cohort, known)
+    return not Sources(experiment, cohort, known).is_current(SCORES)
