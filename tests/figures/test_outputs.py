@@ -128,7 +128,7 @@ def test_a_drawing_names_itself(hostile: Path, browser: Browser) -> None:
     for name in FIGURES:
         page.goto((hostile / f"{name}.svg").as_uri())
         title, notes = page.evaluate(
-            "[...document.querySelectorAll(':root > title, :root > desc')].map((e) => e.textContent)"
+            "[...document.querySelectorAll(':root > :is(title, desc)')].map((e) => e.textContent)"
         )
         assert page.get_by_role("img", name=title, exact=True).count() == 1
         drawn = "".join(page.locator("svg .role-title text").all_text_contents())
