@@ -1,6 +1,6 @@
 """What faults and limits of a provider cost: time against the bare `openai` SDK, and requests.
 
-    uv run python benchmarks/goodput.py [SECONDS]          (90)
+    uv run --group peers python benchmarks/goodput.py [SECONDS]          (90)
 
 Storm: 400 calls of 0.2 s, 32 at once, to a server that answers 30 % of the requests with a fault,
 at random: 429 with Retry-After 1, 500, a broken connection, a page in place of JSON, or an answer

@@ -1,6 +1,6 @@
 """What a generation costs beyond Snakemake: against a bare Snakefile of the same DAG.
 
-    uv run python benchmarks/overhead.py [--http] [GENERATIONS ...]          (300 1000 3000 10000)
+    uv run --group peers python benchmarks/overhead.py [--http] [SIZES ...]   (300 1000 3000 10000)
 
 Both run the same jobs with the same profile; the floor's jobs write a byte, ours render, ask a
 function that answers at once, journal, parse, and aggregate. Each pair is measured one after the
@@ -19,7 +19,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
-import openai
 from workload import Run, Server, experiment, floor, run, serve
 
 SIZES = (300, 1_000, 3_000, 10_000)
@@ -32,6 +31,8 @@ TARGETS = ("scores", "evaluations")
 def call_bare(server: Server) -> float:
     """Return the seconds that the bare SDK takes for the calls that a server has had."""
     bodies = [call["body"] for call in server.history()["calls"]]
+    import openai  # noqa: PLC0415 - of the group peers, and only needed with --http
+
     client = openai.OpenAI(base_url=f"http://127.0.0.1:{server.port}/v1", api_key="none")
     begin = time.perf_counter()
     with ThreadPoolExecutor(JOBS_AT_ONCE) as threads:

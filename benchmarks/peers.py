@@ -117,10 +117,10 @@ def compare(chains: int, latency: float, at_once: int, rounds: int) -> None:
                 calls = server.history()["calls"]
                 (place / "bodies.json").write_text(json.dumps([call["body"] for call in calls]))
                 found["inspect"].append(inspect(place / "inspect", chains, at_once, server))
-                made = len(server.history()["calls"]) - len(calls)
-                if not len(calls) == made == 3 * chains:
-                    sys.exit(f"{len(calls)} and {made} calls were made, not {3 * chains}")
                 found["client"].append(bare(place / "bodies.json", at_once, server))
+                made = len(server.history()["calls"])
+                if made != len(found) * 3 * chains:
+                    sys.exit(f"{made} calls were made, not {len(found)} times {3 * chains}")
             finally:
                 server.close()
     client_takes = statistics.median(found["client"])

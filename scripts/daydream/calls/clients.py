@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 # The packages that make the calls of a type of provider.
 _PACKAGES = {
-    "openai": "openai",
+    "openai": "httpx2",
     "anthropic": "httpx2",
     "gemini": "httpx2",
     "local": "xllamacpp",

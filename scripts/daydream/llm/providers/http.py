@@ -4,10 +4,10 @@ The answer is read from its bytes (`daydream.llm.reading`): typed objects of it 
 the rest of the call, and lose what they have no field for. Its time and size are bounded
 (`daydream.llm.bounded`), and the key is taken out before anything else is done with it.
 
-Anthropic and Gemini are called by plain HTTP, and not through their SDKs. The workflow retries,
-limits, bounds and reads calls itself, and sends the body that it has hashed and kept. Of an SDK it
-would use the address and two headers, for a dependency each with a retry loop, a client and types
-of its own.
+Providers are called by plain HTTP, and not through their SDKs. The workflow retries, limits, bounds
+and reads calls itself, and sends the body that it has hashed and kept. Of an SDK it would use the
+address and two headers, for a dependency each with a retry loop, a client and types of its own.
+OpenAI's took 0.6 s to import, and twice the processor time of the HTTP library for each call.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class HttpProvider:
         """
         self._key()
         if connection_variables():
-            # Only then can a client not be made, and the SDK is not imported for nothing.
+            # Only then can a client not be made, and the library is not imported for nothing.
             self.connect()
         url = urlsplit(self._base_url or "")
         if not url.hostname or proxy_variable(self._base_url or ""):
@@ -208,7 +208,6 @@ class HttpProvider:
 
     def _key(self) -> str:
         if self._api_key_env is None:
-            # The SDK wants one; a server that needs none ignores it.
             return NO_KEY
         key = os.environ.get(self._api_key_env, "").strip()
         if not key:

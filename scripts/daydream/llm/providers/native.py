@@ -1,4 +1,4 @@
-"""Providers with an API of their own, called by plain HTTP.
+"""Providers, called by plain HTTP.
 
 A class says where the API is, how it takes the key, and where it answers a request. Everything else
 is the same: one client, shared by all threads, sends the body as it is kept.

@@ -9,17 +9,13 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from daydream.files import parse_json, replacing
 from daydream.llm.batches import MOST_LISTED, RemoteBatch, not_a_batch
-from daydream.llm.failures import CallFailedError
-from daydream.llm.providers.openai import OpenAIProvider
+from daydream.llm.providers.native import JSON, NativeProvider, as_json
 from daydream.llm.request import error_message, one_line
 
-if TYPE_CHECKING:
-    import httpx2
-
+PATH: Final = "/batches"
 ENDPOINT: Final = "/v1/chat/completions"
 WINDOW: Final = "24h"
 # The name of the note in a batch's metadata that says which batch of ours it is.
@@ -38,34 +34,37 @@ def request_line(custom_id: str, body: Mapping[str, object]) -> str:
 class OpenAIBatches:
     """The batches of an `OpenAIProvider`, called with its key and connection."""
 
-    def __init__(self, provider: OpenAIProvider) -> None:
+    def __init__(self, provider: NativeProvider) -> None:
         self._provider = provider
 
     def upload(self, path: Path) -> str:
         """Send a file of requests, and return its id."""
-        client = self._provider.connect()
-        with self._failures("the file of a batch"), path.open("rb") as file:
-            answer = client.files.with_raw_response.create(file=file, purpose="batch")
-            return _text(_json(answer.http_response), "id")
+        what = "the file of a batch"
+        with path.open("rb") as file:
+            parts = {"data": {"purpose": "batch"}, "files": {"file": (path.name, file)}}
+            sent = self._provider.ask("POST", "/files", what=what, **parts)
+        with self._read(what):
+            return _text(sent, "id")
 
     def create(self, name: str, file: str) -> RemoteBatch:
         """Begin the batch of a file."""
-        client = self._provider.connect()
-        with self._failures("a batch"):
-            answer = client.batches.with_raw_response.create(
-                completion_window=WINDOW,
-                endpoint=ENDPOINT,
-                input_file_id=file,
-                metadata={NOTE: name},
-            )
-            return _batch(_json(answer.http_response))
+        content = as_json(
+            {
+                "completion_window": WINDOW,
+                "endpoint": ENDPOINT,
+                "input_file_id": file,
+                "metadata": {NOTE: name},
+            }
+        )
+        return self._asked("POST", PATH, what="a batch", content=content, headers=JSON)
 
     def recent(self) -> Iterator[RemoteBatch]:
         """Yield the batches of the account, the latest first."""
+        what = "the list of batches"
         after: dict[str, object] = {}
         for _ in range(MOST_LISTED // PAGE):
-            with self._failures("the list of batches"):
-                page = self._get("/batches", {"limit": PAGE, **after})
+            page = self._provider.ask("GET", PATH, what=what, params={"limit": PAGE, **after})
+            with self._read(what):
                 found = [_batch(each) for each in page.get("data") or [] if isinstance(each, dict)]
             yield from found
             if not found or not page.get("has_more"):
@@ -74,67 +73,40 @@ class OpenAIBatches:
 
     def look(self, remote_id: str) -> RemoteBatch:
         """Return a batch as it is now."""
-        with self._failures(f"batch {remote_id}"):
-            return _batch(self._get(f"/batches/{remote_id}", {}))
+        return self._asked("GET", f"{PATH}/{remote_id}", what=f"batch {remote_id}")
 
     def download(self, file: str, path: Path) -> None:
         """Write a file of answers to `path`, durably."""
-        client = self._provider.connect()
-        with (
-            self._failures(f"the answers {file}"),
-            client.files.with_streaming_response.content(file) as answer,
-            replacing(path, durable=True) as target,
-        ):
-            for chunk in answer.http_response.iter_bytes():
-                target.write(chunk)
+        self._provider.download(f"/files/{file}/content", path, what=f"the answers {file}")
 
     def cancel(self, remote_id: str) -> RemoteBatch:
         """Ask the provider to end a batch."""
-        client = self._provider.connect()
-        with self._failures(f"batch {remote_id}"):
-            answer = client.batches.with_raw_response.cancel(remote_id)
-            return _batch(_json(answer.http_response))
+        return self._asked("POST", f"{PATH}/{remote_id}/cancel", what=f"batch {remote_id}")
 
     def holds(self, _remote: RemoteBatch, _names: Collection[str]) -> bool | None:
         """Tell that no batch is ours by its requests: ours have a name."""
         return False
 
-    def _get(self, path: str, params: Mapping[str, object]) -> dict[str, Any]:
-        import httpx2  # noqa: PLC0415 - the SDK's HTTP library, slow to import
-
-        client = self._provider.connect()
-        return _json(client.get(path, cast_to=httpx2.Response, options={"params": params}))
+    def _asked(
+        self,
+        method: str,
+        path: str,
+        *,
+        what: str,
+        **options: Any,  # noqa: ANN401
+    ) -> RemoteBatch:
+        answer = self._provider.ask(method, path, what=what, **options)
+        with self._read(what):
+            return _batch(answer)
 
     @contextmanager
-    def _failures(self, what: str) -> Iterator[None]:
-        """Turn errors of the SDK into `CallFailedError`s that name `what` was asked for."""
-        import httpx2  # noqa: PLC0415 - as above
-        import openai  # noqa: PLC0415
-
-        asked = f"{self._provider}, {what}"
+    def _read(self, what: str) -> Iterator[None]:
+        """Name `what` was asked for if the answer is not what it should be."""
         try:
             yield
-        except openai.APIStatusError as error:
-            raise self._provider.refused(error, asked) from error
-        except openai.APIConnectionError as error:
-            raise self._provider.unreachable(error, asked, None) from error
-        except httpx2.HTTPError as error:
-            raise CallFailedError(
-                f"{asked}: the answer broke off ({one_line(error)}); run snakemake again",
-                again=True,
-            ) from error
         except ValueError as error:
+            asked = f"{self._provider}, {what}"
             raise not_a_batch(asked, self._provider.shown(error)) from error
-
-
-def _json(answer: httpx2.Response) -> dict[str, Any]:
-    try:
-        value = parse_json(answer.content)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise ValueError(answer.content[:200].decode(errors="replace"))  # noqa: TRY004 - what is handled above
-    return value
 
 
 def _batch(value: Mapping[str, Any]) -> RemoteBatch:
