@@ -537,10 +537,18 @@ def log_info_of_others(log_info):
     def log(self, *more, **options):
         if logs_less() and makes_text(self):
             progress.begin(self.jobid, self.rule.name, self.wildcards_dict["gen_id"])
-        else:
+        elif not lists_none():
             log_info(self, *more, **options)
 
     return log
+
+
+@cache
+def lists_none():
+    """Tell whether this is a dry run that lists no jobs."""
+    hides = {Quietness.ALL, Quietness.RULES}
+    tuned = experiment.settings.tuning and not workflow.output_settings.verbose
+    return MODE == "dry-run" and tuned and not quiet.isdisjoint(hides)
 
 
 @cache
