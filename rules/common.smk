@@ -26,7 +26,12 @@ from daydream.settings import CONFIG, load_settings, read_file
 from daydream.store.spill import take_in
 from daydream.workflow.commandline import commands, parent_command
 from daydream.workflow.job_logs import job_log
-from daydream.workflow.subrun import inner_arguments, inner_command, run_inner
+from daydream.workflow.subrun import (
+    ShardError,
+    inner_arguments,
+    inner_command,
+    run_inner,
+)
 from daydream.workflow.summary import end_of_run
 from daydream.workflow.workload import Workload
 
@@ -387,5 +392,7 @@ def run_beside(what, *, log, targets, **settings):
     try:
         cores = workflow.resource_settings.cores or 1
         run_inner(inner_run(cores, targets=targets, **settings), log=log)
+    except ShardError:
+        console.tell(f"That has failed, too; {log} says why.")
     except DaydreamError as error:
         console.tell(str(error))

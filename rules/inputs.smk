@@ -5,8 +5,9 @@ from inspect import signature
 
 from snakemake.common import overwrite_function_params
 
+from daydream.errors import StoreError
 from daydream.experiment import recipes
-from daydream.files import holds
+from daydream.files import holds, lacks_room
 from daydream.planning.scope import Scope
 from daydream.reports.withdrawal import Withdrawal
 from daydream.store.layout import generation_file
@@ -113,8 +114,13 @@ def job_of(wildcards, log):
     """Log a job that makes a text; the reports that the text belongs to are taken away first."""
     with job_log(log):
         row = generation(wildcards)
-        withdrawal.before(row)
-        yield row
+        try:
+            withdrawal.before(row)
+            yield row
+        except StoreError as error:
+            if lacks_room(error):
+                experiment.stop.request(str(error.args[0]))
+            raise
 
 
 @cache

@@ -53,7 +53,7 @@ if workflow.is_main_process:
     # Before what takes time, such as the other imports.
     end_before_jobs()
 
-from daydream.workflow import console, repeats, runlock, subrun
+from daydream.workflow import console, log_files, repeats, runlock, subrun
 
 
 def name_here(rule):
@@ -257,6 +257,7 @@ def start_run(experiment):
     if logs_less():
         console.log_less(progress)
     if manager := getattr(workflow, "logger_manager", None):
+        log_files.say_once(manager.logfile_handlers, console.tell)
         repeats.shorten(console.LOGGER, manager.logfile_handlers, console.tell)
     subrun.watch_parent(
         lambda: experiment.stop.request("the run that started this one has ended")
@@ -511,6 +512,32 @@ def log_of_failures(handle_log):
     return handle
 
 
+def date_after_inputs(_):
+    """Snakemake fails a job whose input is dated in the future, as by a clock of another machine.
+
+    What counts of a text is its content. Of what Snakemake dates, an output takes the time of the
+    input: then it is not outdated in the next run.
+    """
+
+    async def check(self, job, expanded_output):
+        if makes_text(job):
+            return
+        inputs = [file for file in job.input if not file.is_ancient]
+        newest = max([await time_of(file) for file in inputs], default=0)
+        for file in expanded_output:
+            if 0 < await time_of(file) < newest:
+                file.touch(times=(newest, newest))
+
+    return check
+
+
+async def time_of(file):
+    """Return when a file was last changed, as it is now; 0 if there is none."""
+    if not await file.exists_local():
+        return 0
+    return (await file.mtime_uncached(skip_storage=True)).local()
+
+
 @cache
 def has_pipes():
     """Tell whether any rule of the whole workflow has a pipe or a service as its output."""
@@ -613,6 +640,7 @@ replace_seen(
 replace_seen(Snakemake, _safely_store_params=("e08b6d9fa56a", store_without_pandas))
 
 replace(Batch, get_batch=refuse_batches)
+replace(DAG, check_output_mtime=date_after_inputs)
 replace(PersistenceBase, lock=lock_for_writers)
 replace(Workflow, log_missing_metadata_info=lack_no_records)
 replace(PythonScript, execute_script=run_undisturbed)

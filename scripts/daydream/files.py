@@ -6,6 +6,7 @@ answer is written `durable`: the file and its directory reach the disk before th
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -26,6 +27,8 @@ CHUNK = 1 << 14
 HOST = re.sub(r"[^A-Za-z0-9]+", "-", socket.gethostname())[:32] or "host"
 TEMPORARY = re.compile(r"\.(?P<host>[A-Za-z0-9-]+)\.(?P<pid>\d+)-\d+\.tmp$")
 PART = ".part"
+# What the system says if nothing more can be written.
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 # A text of JSON, which is a key if a colon follows, and what begins or ends an object or a list.
 _JSON_MARKS = re.compile(r'(?:(?P<key>"(?:[^"\\]|\\.)*")\s*:)|"(?:[^"\\]|\\.)*"|[{}\[\]]')
 
@@ -116,6 +119,12 @@ def held(path: Path) -> Iterator[TextIO]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield file
+
+
+def lacks_room(error: StoreError) -> bool:
+    """Tell whether nothing more can be written, as the disk is full or may not be written."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in NO_ROOM
 
 
 class ReservedFile:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+from daydream.files import HOST
 from support.background import Run, until
 from support.project import Project
 from support.provider_server import ProviderServer
@@ -72,3 +73,20 @@ def test_those_who_follow_do_not_keep_each_other(project: Project) -> None:
         for follower in followers:
             said = follower.wait()
             assert follower.process.returncode == 0, said
+
+
+def test_who_follows_does_not_hide_that_a_run_was_killed(project: Project) -> None:
+    """The next run removes what it had left."""
+    with ProviderServer(latency=3) as server:
+        project.serve(server.url)
+        killed = Run(project, "--cores", "4", "explorer")
+        until(lambda: server.history)
+        follower = Run(project, "--cores", "1", "follow", "--config", "follow=0.5")
+        until(project.path(LIVE).exists)
+        killed.signal(signal.SIGKILL)
+        killed.process.wait()
+        project.write(f"data/gens/draft/d_1/parsed.txt.{HOST}.{killed.process.pid}-2.tmp", "half")
+        assert follower.wait()
+        server.latency = 0
+        project.snakemake("--cores", "4")
+        assert not list(project.path("data").rglob("*.tmp"))

@@ -6,7 +6,9 @@ The small project has 2 drafts, 4 essays (2 of them copies) and 4 evaluations: 8
 from __future__ import annotations
 
 import json
+import os
 import re
+import time
 
 import pytest
 
@@ -78,6 +80,30 @@ def test_a_second_run_has_nothing_to_do(project: Project) -> None:
     project.snakemake()
     assert project.calls() == CALLS
     assert NOTHING in project.snakemake()
+
+
+@pytest.mark.parametrize("tuning", [True, False])
+def test_files_of_a_clock_that_is_ahead(project: Project, tuning: bool) -> None:
+    """Times of files do not count: neither those of inputs, nor those of texts from elsewhere."""
+    project.config["tuning"] = tuning
+    project.save()
+    date_tomorrow(project, "data/1_raw")
+    project.snakemake()
+    assert project.calls() == CALLS
+    date_tomorrow(project, "data")
+    assert NOTHING in project.snakemake()
+    project.edit("data/1_raw/templates/evaluation/judge.txt", "SCORE?", "SCORE, please?")
+    project.snakemake()
+    assert project.calls() == CALLS + 4
+    assert len([row for row in project.scores() if row["score"]]) == 4
+    assert NOTHING in project.snakemake()
+
+
+def date_tomorrow(project: Project, directory: str) -> None:
+    """Date all files of a directory in the future, as if another machine had written them."""
+    tomorrow = time.time() + 86_400
+    for path in project.path(directory).rglob("*"):
+        os.utime(path, (tomorrow, tomorrow))
 
 
 def test_a_dry_run_shows_every_job(project: Project) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -290,22 +291,44 @@ def scripts(leader: int) -> list[int]:
 
 
 @contextmanager
-def small_store(project: Project, size: str) -> Iterator[Path]:
-    """Mount a file system of that size as the store."""
-    store = project.path("data/gens")
-    store.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(store)], check=True)
+def small_disk(place: Path, size: str) -> Iterator[Path]:
+    """Mount a file system of that size."""
+    place.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)], check=True)
     try:
-        yield store
+        yield place
     finally:
-        subprocess.run(["umount", "-l", str(store)], check=True)
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@root
+@pytest.mark.parametrize("left", [500_000, 800_000, 1_200_000])
+def test_a_disk_that_is_full_for_logs_too(tmp_path: Path, left: int) -> None:
+    """The run stops and says how to go on, without a traceback of what it could not log."""
+    with ProviderServer() as server, small_disk(tmp_path / "disk", "64m") as disk:
+        project = Project(disk)
+        widen(project, 60)
+        project.serve(server.url)
+        size = shutil.disk_usage(disk).used + left
+        subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
+        output = project.snakemake("--cores", "16", code=1)
+        assert "Traceback" not in output
+        assert "Logging error" not in output
+        assert output.count("\n") < 150, output
+        assert re.search(r"^Stopping: .*No space left on device", output, re.M)
+        assert "To go on; what was paid for is kept:" in output
+        asked = len(server.history)
+        subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+        project.snakemake("--cores", "16")
+        assert asked < len(server.history) == 180
+        assert max(requests(server).values()) == 1
 
 
 @root
 def test_a_full_disk(project: Project) -> None:
     """A clear stop before a call that could not be kept; then nothing was lost or paid again."""
     widen(project, 40)
-    with ProviderServer() as server, small_store(project, "2m") as store:
+    with ProviderServer() as server, small_disk(project.path("data/gens"), "2m") as store:
         project.serve(server.url)
         output = project.snakemake("--cores", "16", code=1)
         assert "No space left on device" in output
@@ -325,7 +348,7 @@ def test_a_full_disk(project: Project) -> None:
 def test_a_read_only_store(project: Project) -> None:
     """It is said, and nothing is asked."""
     widen(project, 4)
-    with ProviderServer() as server, small_store(project, "64m") as store:
+    with ProviderServer() as server, small_disk(project.path("data/gens"), "64m") as store:
         project.serve(server.url)
         project.snakemake("drafts")
         asked = len(server.history)

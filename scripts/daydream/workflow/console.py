@@ -26,11 +26,10 @@ from typing import Any
 from daydream.calls.stop import SECOND
 from daydream.errors import StoppedError, StoreError, nearest
 from daydream.experiment.provenance import FILES
-from daydream.files import read_text
 from daydream.store.layout import GENS
 from daydream.text import clipped
 from daydream.workflow.failures import Failure
-from daydream.workflow.job_logs import logged
+from daydream.workflow.job_logs import logged, read_log
 from daydream.workflow.progress import Progress
 
 # How many characters a reason may have.
@@ -166,7 +165,7 @@ def _own_log(paths: Sequence[str]) -> str:
     """Return the error in a failed job's log, if it is one of the library's."""
     for path in paths:
         try:
-            lines = read_text(path).splitlines()
+            lines = read_log(path).splitlines()
         except StoreError:
             continue
         if lines and lines[-1].startswith(_SHARD):
@@ -181,7 +180,7 @@ def _own_log(paths: Sequence[str]) -> str:
 def _whole_log(fields: Mapping[str, Any]) -> str:
     """Return what the log of a failed job says, whoever wrote it."""
     with suppress(StoreError):
-        return "\n".join(read_text(path) for path in fields.get("log") or [])
+        return "\n".join(read_log(path) for path in fields.get("log") or [])
     return ""
 
 

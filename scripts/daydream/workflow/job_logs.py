@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from daydream.errors import DaydreamError
-from daydream.files import write_text
+from daydream.errors import DaydreamError, StoreError
+from daydream.files import read_text, write_text
 
 
 class _Logged:
@@ -39,6 +39,26 @@ class _Logged:
 logged = _Logged()
 """Those of this process."""
 
+# What could not be written to a job's log, by its path, as where the disk is full.
+_unwritten: dict[str, str] = {}
+
+
+def read_log(path: str) -> str:
+    """Return what a job's log says, or would say if this process could have written it.
+
+    Raises:
+        StoreError: there is none.
+    """
+    return _unwritten.get(path) or read_text(path)
+
+
+def _write_log(path: str, text: str) -> None:
+    try:
+        write_text(path, text)
+    except StoreError:
+        # The job's own error is the one to tell.
+        _unwritten[path] = text
+
 
 @contextmanager
 def job_log(path: str) -> Iterator[None]:
@@ -49,16 +69,16 @@ def job_log(path: str) -> Iterator[None]:
     try:
         yield
     except DaydreamError as error:
-        write_text(path, f"{error}\n")
+        _write_log(path, f"{error}\n")
         logged.add(str(error))
         raise
     except SystemExit as error:
         # It would end the thread of the job without a word, and the run would wait for it.
-        write_text(path, traceback.format_exc())
+        _write_log(path, traceback.format_exc())
         message = f"something has ended the job with exit code {error.code}"
         raise RuntimeError(message) from error
     except Exception:
-        write_text(path, traceback.format_exc())
+        _write_log(path, traceback.format_exc())
         raise
     with suppress(FileNotFoundError):
         # What an earlier attempt said does not hold any more.

@@ -39,8 +39,11 @@ def enter() -> list[str]:
         return _found
     try:
         with _alone():
-            known = sorted(RUNS.glob("*.lock"))
-            others = [text for path in known if (text := _alive(path))]
+            holders = {path: _holder(path) for path in sorted(RUNS.glob("*.lock"))}
+            others = [holder for holder in holders.values() if holder]
+            for path, holder in holders.items():
+                if not holder:
+                    path.unlink(missing_ok=True)
             own = os.open(_own(), os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
             fcntl.flock(own, fcntl.LOCK_EX)
             _held.append(own)
@@ -48,7 +51,7 @@ def enter() -> list[str]:
             if not others:
                 for path in SNAKEMAKE_LOCKS.glob("*.lock"):
                     path.unlink(missing_ok=True)
-        if len(known) > len(others):
+        if len(holders) > len(others):
             # A run that ends by itself removes its announcement, so one was killed.
             remove_leftovers()
     except OSError:
@@ -69,7 +72,7 @@ def others() -> list[str]:
     try:
         with _alone():
             known = sorted({*RUNS.glob("*.lock")} - {_own()})
-            return [text for path in known if (text := _alive(path))]
+            return [text for path in known if (text := _holder(path))]
     except OSError:
         return []
 
@@ -96,8 +99,11 @@ def _own() -> Path:
     return RUNS / f"{socket.gethostname()}-{os.getpid()}.lock"
 
 
-def _alive(path: Path) -> str:
-    """Return who holds a lock. A lock that nobody holds is removed, and the text is empty."""
+def _holder(path: Path) -> str:
+    """Return who holds a lock; empty if nobody does.
+
+    What only looks leaves a lock that nobody holds: the next run knows by it that one was killed.
+    """
     try:
         file = os.open(path, os.O_RDWR)
     except FileNotFoundError:
@@ -111,5 +117,4 @@ def _alive(path: Path) -> str:
         return f"process {pid} on {host}, since {since:%Y-%m-%d %H:%M:%S}"
     finally:
         os.close(file)
-    path.unlink(missing_ok=True)
     return ""

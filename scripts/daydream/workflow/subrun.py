@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from daydream.errors import DaydreamError
+from daydream.errors import DaydreamError, StoreError
 from daydream.files import held
 
 _SETTINGS = "DAYDREAM_INNER_SETTINGS"
@@ -86,16 +86,23 @@ def run_inner(inner: Inner, *, log: str) -> None:
 
     Raises:
         ShardError: the command failed.
+        StoreError: its log cannot be written.
     """
-    with held(Path(log).with_suffix(".lock")) as lock, Path(log).open("wb") as file:
-        code = _run(inner, output=file, kept=lock.fileno())
-        if code != 0:
+    try:
+        with held(Path(log).with_suffix(".lock")) as lock, Path(log).open("wb") as file:
+            code = _run(inner, output=file, kept=lock.fileno())
+            if code == 0:
+                return
             error = ShardError(
                 f"{Path(log).stem}: ended with code {code}; what it made is kept: run the same "
                 f"command again to go on"
             )
             file.write(f"{error}\n".encode())
-            raise error
+    except OSError as failure:
+        raise StoreError(
+            f"{log}: cannot be written ({failure.strerror}); fix that and run snakemake again"
+        ) from failure
+    raise error
 
 
 def _run(inner: Inner, *, output: BinaryIO, kept: int) -> int:
