@@ -363,13 +363,11 @@ def go_on_in_batches():
 
 def report_failures():
     """Make the reports that this run was asked for of what there is, as it cannot make the rest."""
-    done_already = own_scope().only_looks
-    if done_already or not experiment.settings.report_failures:
-        return
-    if experiment.stop.by_signal:
+    if not experiment.settings.report_failures or experiment.stop.by_signal:
         return
     files = [file for file in open_outputs() if is_report_file(file)]
-    if not files:
+    # Asked last: a command that makes no report may have failed because there is no scope.
+    if not files or own_scope().only_looks:
         return
     progress.make("the reports of what there is")
     run_beside(
