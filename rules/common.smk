@@ -27,7 +27,7 @@ from daydream.store.spill import take_in
 from daydream.workflow.commandline import commands, parent_command
 from daydream.workflow.job_logs import job_log
 from daydream.workflow.subrun import inner_arguments, inner_command, run_inner
-from daydream.workflow.summary import end_of_run
+from daydream.workflow.summary import causes, end_of_run
 from daydream.workflow.workload import Workload
 
 if storage := workflow.storage_settings.default_storage_provider:
@@ -89,7 +89,9 @@ try:
     if key not in experiments:
         experiments[key] = Experiment(settings, mode=MODE)
         if MODE == "dry-run":
-            console.at_end_of_dry_run(lambda: tell_the_plan())
+            console.before(
+                "This was a dry-run", "Nothing to be done", say=lambda: tell_the_plan()
+            )
     experiment = experiments[key]
 except DaydreamError as error:
     raise WorkflowError(str(error)) from None
@@ -123,6 +125,7 @@ def tell_the_plan():
             console.tell(embeddings)
         if experiment.settings.shard is None:
             console.tell("\n".join(ratings_told(experiment, found.accounts)))
+        console.tell(causes(rows, found.accounts))
         if forecasts:
             tell_obstacles(found, answered_rows())
 

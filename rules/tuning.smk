@@ -53,7 +53,7 @@ if workflow.is_main_process:
     # Before what takes time, such as the other imports.
     end_before_jobs()
 
-from daydream.workflow import console, repeats, runlock, subrun
+from daydream.workflow import console, dry_runs, repeats, runlock, subrun
 
 
 def name_here(rule):
@@ -77,12 +77,10 @@ MODE = (
 )
 
 quiet = {*(workflow.output_settings.quiet or ())}
-progress = console.attach(
-    dry_run=MODE == "dry-run",
-    others=runlock.enter() if MODE == "run" else [],
-    lists_jobs="rich" not in workflow.output_settings.log_handler_settings
-    or not quiet.isdisjoint((Quietness.ALL, Quietness.RULES)),
-)
+progress = console.attach(others=runlock.enter() if MODE == "run" else [])
+if MODE == "dry-run" and "rich" in workflow.output_settings.log_handler_settings:
+    if quiet.isdisjoint((Quietness.ALL, Quietness.RULES)):
+        dry_runs.list_jobs()
 
 
 def heed_quiet():

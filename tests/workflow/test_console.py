@@ -45,6 +45,21 @@ def test_each_failure_is_told_once(project: Project, profile: tuple[str, ...]) -
     assert "Error in rule" not in output
 
 
+def test_a_dry_run_lists_the_first_failures_of_a_cause(project: Project) -> None:
+    """As a run does: the others, and what comes after them, are counted; new texts are listed."""
+    widen(project, 20)
+    project.write("echo.py", FAILS)
+    project.snakemake("drafts", "--config", "where={combo_id: pair}", code=1)
+    output = project.snakemake("-n", "essays")
+    listed = re.findall(r"^generate_raw stage=(\w+) .*# (.*)", output, re.MULTILINE)
+    drafts = [reason for stage, reason in listed if stage == "draft"]
+    assert len([reason for reason in drafts if "not today" in reason]) == 3
+    assert len([reason for reason in drafts if "missing" in reason]) == 20
+    assert len([stage for stage, _ in listed if stage == "essay"]) == 3 + 20
+    assert "generate_raw …  # more like these: its draft … failed" in output
+    assert "20 × [call] echo.py:3: RuntimeError: 'not today'" in output
+
+
 @pytest.mark.parametrize("profile", [(), PLAIN], ids=["rich", "plain"])
 def test_what_is_no_error_of_the_library_is_not_hidden(
     project: Project, profile: tuple[str, ...]

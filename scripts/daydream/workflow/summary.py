@@ -85,7 +85,7 @@ def run_summary(
     found = standings(rows, accounts, failures)
     parts = [
         _by_stage(rows, found),
-        _causes(rows, accounts, failures),
+        causes(rows, accounts, failures),
         "\n".join([*_facts(spent, batches, stopped, changed), *ratings, *_shown_results(results)]),
         "\n".join(_how_to_go_on(found, failures, stopped, results, commands)),
     ]
@@ -161,8 +161,10 @@ def _shown(lines: Sequence[str]) -> str:
     )
 
 
-def _causes(
-    rows: Mapping[str, Generation], accounts: Mapping[str, Account], failures: Sequence[Failure]
+def causes(
+    rows: Mapping[str, Generation],
+    accounts: Mapping[str, Account],
+    failures: Sequence[Failure] = (),
 ) -> str:
     """Return the failures of this run and of earlier ones, the most frequent cause first.
 
