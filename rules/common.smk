@@ -21,7 +21,7 @@ from daydream.planning.preflight import (
 )
 from daydream.reports.ratings import ratings_told
 from daydream.reports.report import is_report_file
-from daydream.reports.withdrawal import withdraw_outdated
+from daydream.reports.withdrawal import outdated_reports, withdraw_outdated
 from daydream.settings import CONFIG, load_settings, read_file
 from daydream.store.spill import take_in
 from daydream.workflow.commandline import commands, parent_command
@@ -92,6 +92,7 @@ try:
             console.before(
                 "This was a dry-run", "Nothing to be done", say=lambda: tell_the_plan()
             )
+        console.before("Report created", say=lambda: tell_outdated_reports())
     experiment = experiments[key]
 except DaydreamError as error:
     raise WorkflowError(str(error)) from None
@@ -128,6 +129,22 @@ def tell_the_plan():
         console.tell(causes(rows, found.accounts))
         if forecasts:
             tell_obstacles(found, answered_rows())
+
+
+def tell_outdated_reports():
+    """Say of a report that Snakemake makes if what it shows is not of today's inputs."""
+    shown, known = {*open_outputs()}, own_scope().accounts
+    cohorts = [
+        cohort
+        for cohort in experiment.settings.cohorts
+        for report in outdated_reports(experiment, cohort, known)
+        if report.path(cohort) in shown
+    ]
+    if cohorts:
+        console.tell(
+            f"[report] what it shows of {', '.join(dict.fromkeys(cohorts))} is not of today's texts and "
+            "settings: run the same command without --report, and then this one again"
+        )
 
 
 def tell_obstacles(found, rows):

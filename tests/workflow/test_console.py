@@ -187,6 +187,20 @@ def test_a_report_of_what_is_not_made_yet_is_one_line(project: Project) -> None:
     project.run("scores", "--report", "report.html")
 
 
+def test_a_report_of_other_texts_than_todays_says_so(project: Project) -> None:
+    """In one line, with what to do; a report of failed texts is one of today's."""
+    report = ("scores", "--report", "report.html")
+    project.snakemake()
+    assert "[report]" not in project.run(*report)
+    project.edit("data/1_raw/templates/essay/grow.txt", "Grow", "Raise")
+    (line,) = re.findall(r"^\[report\] .*$", project.run(*report), re.MULTILINE)
+    assert "what it shows of c1 is not of today's texts" in line
+    assert "run the same command without --report" in line
+    project.write("echo.py", FAILS)
+    project.snakemake(code=1)
+    assert "[report]" not in project.run(*report)
+
+
 def test_code_that_exits_is_a_failure_like_any_other(project: Project) -> None:
     """An exit would end the thread of the job alone, and the run would wait for it forever."""
     project.write("echo.py", "def complete(body):\n    exit(3)\n")
