@@ -313,17 +313,18 @@ def end_of_run(
     why a run within this one was ended before its end. `worked`: a job that makes part of a
     generation or of a report was begun.
     """
+    stopped = experiment.stop.reason or stopped
+    if experiment.settings.shard is not None:
+        # A shard is a part of a run, which says of the whole what there is and what it took: in the
+        # ledger, calls of other shards are still in flight.
+        return run_summary({}, {}, failures=failures, spent=Spent(), stopped=stopped)
     try:
         spent = experiment.calls.ledger.spent()
     except DaydreamError:
         # What keeps the ledger from being read is among the failures.
         spent = Spent()
-    stopped = experiment.stop.reason or stopped
     if not (worked or failures or stopped or spent):
         return ""
-    if experiment.settings.shard is not None:
-        # A shard is a part of a run, which says the same of the whole.
-        return run_summary({}, {}, failures=failures, spent=spent, stopped=stopped)
     rows: Mapping[str, Generation] = {}
     known: Mapping[str, Account] = {}
     cohorts = experiment.settings.cohorts
