@@ -77,7 +77,11 @@ MODE = (
 )
 
 quiet = {*(workflow.output_settings.quiet or ())}
-progress = console.attach(others=runlock.enter() if MODE == "run" else [])
+# What may only read is not announced as a run before its lock is asked for; targets are not known yet.
+readers = set(map(name_here, READERS))
+if MODE == "run" and readers.isdisjoint(sys.argv):
+    runlock.enter()
+progress = console.attach(runlock.others)
 if MODE == "dry-run" and "rich" in workflow.output_settings.log_handler_settings:
     if quiet.isdisjoint((Quietness.ALL, Quietness.RULES)):
         dry_runs.list_jobs()
@@ -375,7 +379,6 @@ def refuse_batches(divide):
 
 def lock_for_writers(lock):
     """A run that makes no text waits for no other, keeps none waiting, and is none to follow."""
-    readers = set(map(name_here, READERS))
 
     @contextmanager
     def lock_unless_reading(self):
@@ -385,6 +388,8 @@ def lock_for_writers(lock):
         looks = only_reads or (experiment.settings.partial and own_scope().only_looks)
         if looks:
             runlock.leave()
+        elif MODE == "run":
+            runlock.enter()
         with nullcontext() if looks else lock(self):
             yield
 

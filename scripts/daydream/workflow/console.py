@@ -216,16 +216,17 @@ class ConciseErrors(Forgiving):
 class OtherRuns(Forgiving):
     """Says which run has locked the files, which Snakemake can only guess."""
 
-    def __init__(self, others: Sequence[str]) -> None:
+    def __init__(self, others: Callable[[], Sequence[str]]) -> None:
         super().__init__()
         self._others = others
 
     def passes(self, record: logging.LogRecord) -> bool:
         """Replace the message that the directory cannot be locked; never drop it."""
-        if record.levelno >= logging.ERROR and "cannot be locked" in str(record.msg):
+        is_refusal = record.levelno >= logging.ERROR and "cannot be locked" in str(record.msg)
+        if is_refusal and (others := self._others()):
             record.args = ()
             record.msg = (
-                f"[run] another run makes the same files here ({'; '.join(self._others)}); wait "
+                f"[run] another run makes the same files here ({'; '.join(others)}); wait "
                 f"for it, or stop it with Ctrl-C or kill"
             )
         return True
@@ -340,10 +341,10 @@ def _logs_less() -> bool:
     return any(isinstance(each, EventsOfJobs) for each in LOGGER.filters)
 
 
-def attach(*, others: Sequence[str]) -> Progress:
-    """Shorten the messages of Snakemake's logger.
+def attach(others: Callable[[], Sequence[str]]) -> Progress:
+    """Shorten the messages of Snakemake's logger; `others` returns the other live runs here.
 
-    `others` are the other live runs here. The returned `Progress` sees everything that is logged.
+    The returned `Progress` sees everything that is logged.
     """
     for known in LOGGER.handlers:
         if isinstance(known, Progress):
@@ -353,8 +354,7 @@ def attach(*, others: Sequence[str]) -> Progress:
     LOGGER.addFilter(ConciseErrors())
     LOGGER.addFilter(UnmadeReports())
     LOGGER.addFilter(UnknownTargets())
-    if others:
-        LOGGER.addFilter(OtherRuns(others))
+    LOGGER.addFilter(OtherRuns(others))
     progress = Progress(tell)
     LOGGER.addHandler(progress)
     return progress

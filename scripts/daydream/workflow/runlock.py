@@ -1,9 +1,9 @@
 """Which runs are alive in a working directory, and what killed ones have left locked.
 
 Each run holds a lock (flock) on its own file, `.snakemake/runs/<host>-<pid>.lock`, but for one that
-turns out only to look (`leave`). The system releases it when the process ends, however it ends. So
-a run that finds no other live run may remove the locks that a killed one has left. Snakemake alone
-would ask the user to do that.
+only looks. The system releases it when the process ends, however it ends. So a run that finds no
+other live run may remove the locks that a killed one has left. Snakemake alone would ask the user
+to do that.
 """
 
 from __future__ import annotations
@@ -22,39 +22,36 @@ from daydream.store.leftovers import remove_leftovers
 RUNS = Path(".snakemake/runs")
 SNAKEMAKE_LOCKS = Path(".snakemake/locks")
 
-# The lock of this process, and the other runs that it found when it took the lock.
+# The lock of this process.
 _held: list[int] = []
-_found: list[str] = []
 
 
-def enter() -> list[str]:
-    """Announce this run, remove what killed ones have left, and describe each live one.
+def enter() -> None:
+    """Announce this run, and remove what killed ones have left; nothing if it is announced.
 
     Killed runs leave Snakemake's locks and unfinished files behind.
 
     The announcement ends with the process. If the directory cannot be written, there is nothing to
-    lock, and the list is empty. A second call in a process returns what the first one found.
+    lock.
     """
     if _held:
-        return _found
+        return
     try:
         with _alone():
             known = sorted(RUNS.glob("*.lock"))
-            others = [text for path in known if (text := _alive(path))]
+            dead = [path for path in known if not _alive(path)]
             own = os.open(_own(), os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
             fcntl.flock(own, fcntl.LOCK_EX)
             _held.append(own)
             atexit.register(_end, os.getpid())
-            if not others:
-                for path in SNAKEMAKE_LOCKS.glob("*.lock"):
-                    path.unlink(missing_ok=True)
-        if len(known) > len(others):
+            locked = [] if len(known) > len(dead) else SNAKEMAKE_LOCKS.glob("*.lock")
+            for path in (*dead, *locked):
+                path.unlink(missing_ok=True)
+        if dead:
             # A run that ends by itself removes its announcement, so one was killed.
             remove_leftovers()
     except OSError:
-        return []
-    _found.extend(others)
-    return others
+        return
 
 
 def leave() -> None:
@@ -97,7 +94,7 @@ def _own() -> Path:
 
 
 def _alive(path: Path) -> str:
-    """Return who holds a lock. A lock that nobody holds is removed, and the text is empty."""
+    """Return who holds a lock; empty if nobody does."""
     try:
         file = os.open(path, os.O_RDWR)
     except FileNotFoundError:
@@ -111,5 +108,4 @@ def _alive(path: Path) -> str:
         return f"process {pid} on {host}, since {since:%Y-%m-%d %H:%M:%S}"
     finally:
         os.close(file)
-    path.unlink(missing_ok=True)
     return ""
