@@ -100,6 +100,9 @@ def _overview(rows: Mapping[str, Rows]) -> dict[str, object]:
         "scored": sum(1 for row in scores if row["score"]),
         "failures": _failures(rows["coverage"]),
         "boards": _boards(rows["leaderboard"]),
+        "shares_texts": any(
+            row["measure"] == "bias" and row["value"] for row in rows["judge_agreement"]
+        ),
         "agreements": [_agreement(row) for row in rows["judge_agreement"] if _is_alpha(row)],
         "answers": len(answered),
         "tokens": sum(_count(row, "prompt_tokens", "completion_tokens") for row in answered),
@@ -151,10 +154,10 @@ def _boards(leaderboard: Rows) -> list[Board]:
 
 
 def _recipes(rows: Rows) -> list[str]:
-    """Return a name for each row's recipe: what differs between recipes."""
+    """Return a name for each row's recipe: what differs between recipes, all of one alone."""
     columns = [*rows[0]]
     recipe = columns[columns.index("rank") + 1 : columns.index("parents")]
-    varying = [name for name in recipe if len({row[name] for row in rows}) > 1] or recipe[:1]
+    varying = [name for name in recipe if len({row[name] for row in rows}) > 1] or recipe
     return [" · ".join(row[name] for name in varying) for row in rows]
 
 
