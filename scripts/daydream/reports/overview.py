@@ -63,13 +63,14 @@ class Shown(NamedTuple):
 def write_overview(cohort: str, files: Mapping[str, Any], output: Sequence[str]) -> None:
     """Write the overview of a cohort, and the page of its tables, to the paths in `output`.
 
-    `files` has the paths of `MADE_OF` by name, and lists of the tables to show.
+    `files` has lists of the tables to show, and by name those of `MADE_OF` that are not in them.
 
     Raises:
         StoreError: the file system does not take a page.
     """
     overview, tables = output
-    rows = {name: read_records(files[name])[1] for name in MADE_OF}
+    known = {**{Path(path).stem: path for path in files["tables"]}, **files}
+    rows = {name: read_records(known[name])[1] for name in MADE_OF}
     _write(overview, "overview.html.j2", cohort=cohort, **_overview(rows))
     paths = [Path(path) for name in SHOWN for path in files[name]]
     shown = [_shown(path, Path(tables).parent) for path in paths]
