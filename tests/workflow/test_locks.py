@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import socket
+from pathlib import Path
+
 import pytest
 
+from daydream.files import is_locked
+from daydream.workflow import runlock
 from support.background import Run, until
 from support.project import Project
 from support.provider_server import ProviderServer
@@ -95,3 +101,18 @@ def test_an_import_is_not_held_up_by_another_cohort(project: Project) -> None:
     project.save()
     output = project.snakemake("import_store", "--config", "source=src", "cohort=old", code=1)
     assert "src/gens" in output
+
+
+def test_a_run_may_have_the_name_of_a_killed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a container each run may be the same process of the same host."""
+    monkeypatch.chdir(tmp_path)
+    own = runlock.RUNS / f"{socket.gethostname()}-{os.getpid()}.lock"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    runlock.enter()
+    assert is_locked(own)
+    assert not runlock.others()
+    runlock.leave()
+    assert not own.exists()

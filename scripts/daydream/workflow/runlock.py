@@ -13,10 +13,11 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
+from daydream.files import is_locked
 from daydream.store.leftovers import remove_leftovers
 
 RUNS = Path(".snakemake/runs")
@@ -36,22 +37,22 @@ def enter() -> None:
     """
     if _held:
         return
-    try:
+    with suppress(OSError):
         with _alone():
             known = sorted(RUNS.glob("*.lock"))
-            dead = [path for path in known if not _alive(path)]
+            dead = [path for path in known if not is_locked(path)]
+            # First, as the name of one may be that of this run.
+            for path in dead:
+                path.unlink(missing_ok=True)
             own = os.open(_own(), os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
             fcntl.flock(own, fcntl.LOCK_EX)
             _held.append(own)
             atexit.register(_end, os.getpid())
-            locked = [] if len(known) > len(dead) else SNAKEMAKE_LOCKS.glob("*.lock")
-            for path in (*dead, *locked):
+            for path in SNAKEMAKE_LOCKS.glob("*.lock") if known == dead else ():
                 path.unlink(missing_ok=True)
         if dead:
             # A run that ends by itself removes its announcement, so one was killed.
             remove_leftovers()
-    except OSError:
-        return
 
 
 def leave() -> None:
@@ -66,7 +67,7 @@ def others() -> list[str]:
     try:
         with _alone():
             known = sorted({*RUNS.glob("*.lock")} - {_own()})
-            return [text for path in known if (text := _alive(path))]
+            return [_holder(path) for path in known if is_locked(path)]
     except OSError:
         return []
 
@@ -93,19 +94,7 @@ def _own() -> Path:
     return RUNS / f"{socket.gethostname()}-{os.getpid()}.lock"
 
 
-def _alive(path: Path) -> str:
-    """Return who holds a lock; empty if nobody does."""
-    try:
-        file = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
-        # Its run has just ended.
-        return ""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        host, _, pid = path.stem.rpartition("-")
-        since = datetime.fromtimestamp(path.stat().st_mtime).astimezone()
-        return f"process {pid} on {host}, since {since:%Y-%m-%d %H:%M:%S}"
-    finally:
-        os.close(file)
-    return ""
+def _holder(path: Path) -> str:
+    host, _, pid = path.stem.rpartition("-")
+    since = datetime.fromtimestamp(path.stat().st_mtime).astimezone()
+    return f"process {pid} on {host}, since {since:%Y-%m-%d %H:%M:%S}"
