@@ -21,7 +21,7 @@ from daydream.planning.preflight import (
 )
 from daydream.reports.ratings import ratings_told
 from daydream.reports.report import is_report_file
-from daydream.reports.withdrawal import withdraw_outdated
+from daydream.reports.withdrawal import outdated_reports, withdraw_outdated
 from daydream.settings import CONFIG, load_settings, read_file
 from daydream.store.spill import take_in
 from daydream.workflow.commandline import commands, parent_command
@@ -32,7 +32,7 @@ from daydream.workflow.subrun import (
     inner_command,
     run_inner,
 )
-from daydream.workflow.summary import end_of_run
+from daydream.workflow.summary import causes, end_of_run
 from daydream.workflow.workload import Workload
 
 if storage := workflow.storage_settings.default_storage_provider:
@@ -94,7 +94,10 @@ try:
     if key not in experiments:
         experiments[key] = Experiment(settings, mode=MODE)
         if MODE == "dry-run":
-            console.at_end_of_dry_run(lambda: tell_the_plan())
+            console.before(
+                "This was a dry-run", "Nothing to be done", say=lambda: tell_the_plan()
+            )
+        console.before("Report created", say=lambda: tell_outdated_reports())
     experiment = experiments[key]
 except DaydreamError as error:
     raise WorkflowError(str(error)) from None
@@ -128,8 +131,25 @@ def tell_the_plan():
             console.tell(embeddings)
         if experiment.settings.shard is None:
             console.tell("\n".join(ratings_told(experiment, found.accounts)))
+        console.tell(causes(rows, found.accounts))
         if forecasts:
             tell_obstacles(found, answered_rows())
+
+
+def tell_outdated_reports():
+    """Say of a report that Snakemake makes if what it shows is not of today's inputs."""
+    shown, known = {*open_outputs()}, own_scope().accounts
+    cohorts = [
+        cohort
+        for cohort in experiment.settings.cohorts
+        for report in outdated_reports(experiment, cohort, known)
+        if report.path(cohort) in shown
+    ]
+    if cohorts:
+        console.tell(
+            f"[report] what it shows of {', '.join(dict.fromkeys(cohorts))} is not of today's texts and "
+            "settings: run the same command without --report, and then this one again"
+        )
 
 
 def tell_obstacles(found, rows):
@@ -368,13 +388,11 @@ def go_on_in_batches():
 
 def report_failures():
     """Make the reports that this run was asked for of what there is, as it cannot make the rest."""
-    done_already = own_scope().only_looks
-    if done_already or not experiment.settings.report_failures:
-        return
-    if experiment.stop.by_signal:
+    if not experiment.settings.report_failures or experiment.stop.by_signal:
         return
     files = [file for file in open_outputs() if is_report_file(file)]
-    if not files:
+    # Asked last: a command that makes no report may have failed because there is no scope.
+    if not files or own_scope().only_looks:
         return
     progress.make("the reports of what there is")
     run_beside(

@@ -33,7 +33,8 @@ def scope():
         if MODE != "dry-run":
             wait_for_membership(cohort)
     if MODE == "dry-run":
-        console.give_reasons(own_scope().reason)
+        found = own_scope()
+        dry_runs.give_reasons(found.reason, found.is_after_failure)
     expanded.add(key)
     return own_scope()
 

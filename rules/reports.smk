@@ -272,9 +272,6 @@ rule build_overview:
         tables=rules.tabulate_scores.output,
         criteria=tables_of_criteria,
         ratings=tables_of_ratings,
-        coverage=rules.tabulate_scores.output.coverage,
-        leaderboard=rules.tabulate_scores.output.leaderboard,
-        judge_agreement=rules.tabulate_scores.output.judge_agreement,
     output:
         overview=reported_page("overview"),
         tables=reported_page("tables"),

@@ -53,7 +53,7 @@ if workflow.is_main_process:
     # Before what takes time, such as the other imports.
     end_before_jobs()
 
-from daydream.workflow import console, log_files, repeats, runlock, subrun
+from daydream.workflow import console, dry_runs, log_files, repeats, runlock, subrun
 
 
 def name_here(rule):
@@ -77,12 +77,14 @@ MODE = (
 )
 
 quiet = {*(workflow.output_settings.quiet or ())}
-progress = console.attach(
-    dry_run=MODE == "dry-run",
-    others=runlock.enter() if MODE == "run" else [],
-    lists_jobs="rich" not in workflow.output_settings.log_handler_settings
-    or not quiet.isdisjoint((Quietness.ALL, Quietness.RULES)),
-)
+# What may only read is not announced as a run before its lock is asked for; targets are not known yet.
+readers = set(map(name_here, READERS))
+if MODE == "run" and readers.isdisjoint(sys.argv):
+    runlock.enter()
+progress = console.attach(runlock.others)
+if MODE == "dry-run" and "rich" in workflow.output_settings.log_handler_settings:
+    if quiet.isdisjoint((Quietness.ALL, Quietness.RULES)):
+        dry_runs.list_jobs()
 
 
 def heed_quiet():
@@ -378,7 +380,6 @@ def refuse_batches(divide):
 
 def lock_for_writers(lock):
     """A run that makes no text waits for no other, keeps none waiting, and is none to follow."""
-    readers = set(map(name_here, READERS))
 
     @contextmanager
     def lock_unless_reading(self):
@@ -388,6 +389,8 @@ def lock_for_writers(lock):
         looks = only_reads or (experiment.settings.partial and own_scope().only_looks)
         if looks:
             runlock.leave()
+        elif MODE == "run":
+            runlock.enter()
         with nullcontext() if looks else lock(self):
             yield
 

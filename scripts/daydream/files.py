@@ -182,8 +182,13 @@ class ReservedFile:
 
 def is_reserved(path: Path) -> bool:
     """Tell whether a thread or process has reserved a file, and has not written it yet."""
+    return is_locked(f"{path}{PART}")
+
+
+def is_locked(path: Path | str) -> bool:
+    """Tell whether a thread or process holds the lock of a file; nobody does if it is not there."""
     try:
-        file = os.open(f"{path}{PART}", os.O_RDONLY | os.O_CLOEXEC)
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:

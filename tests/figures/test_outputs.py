@@ -195,6 +195,8 @@ def test_one_score_has_no_interval_and_no_comparison(tmp_path: Path) -> None:
     assert "shares no text with another judge" in text["judge_agreement"]
     assert text["variance"].count("needs two levels") >= 11
     assert "No dimension has two levels to compare." in text["comparisons"]
+    assert "There is one recipe" in text["leaderboard"]
+    assert "dt0 · dm0 · et0 · em0" in text["leaderboard"]
     assert "Nothing is missing: 1 evaluation planned and scored." in text["failures"]
     assert "The price of all answers is unknown" in text["calls"]
     assert "Cost, USD" not in text["calls"]

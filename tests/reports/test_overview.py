@@ -30,10 +30,16 @@ def call(gen_id: str, mode: str, cost: str) -> dict[str, object]:
     return {**names, "mode": mode, **tokens, "cost_usd": cost, "slice": ""}
 
 
+def agreement(measure: str, value: object, **interval: float) -> dict[str, object]:
+    bounds = {"ci_low": "", "ci_high": "", **interval}
+    return {"stage": "judging", "measure": measure, "value": value, **bounds, "parents": 40}
+
+
 def test_an_overview_says_what_the_tables_say(tmp_path: Path) -> None:
     """Counts, groups with and without intervals, agreement, failures and cost; names are texts."""
     calls = [call("d1", "llm", "0.5"), call("d2", "llm", ""), call("d3", "", "")]
-    alpha = {"ci_low": 0.61, "ci_high": 0.91, "parents": 40}
+    alpha = agreement("alpha", 0.83, ci_low=0.61, ci_high=0.91)
+    biases = [agreement("bias", 0.5), agreement("bias", -0.5)]
     board = [
         recipe(1, "a", 7, ci_low=6.5, ci_high=7.5, rank_low=1, rank_high=2, p_best=0.75),
         recipe(1, HOSTILE, 5),
@@ -50,9 +56,7 @@ def test_an_overview_says_what_the_tables_say(tmp_path: Path) -> None:
         "calls": table(tmp_path, "calls", *calls),
         "coverage": table(tmp_path, "coverage", {"kind": "parse", "missing": 2}),
         "leaderboard": leaderboard,
-        "judge_agreement": table(
-            tmp_path, "agreement", {"stage": "judging", "measure": "alpha", "value": 0.83, **alpha}
-        ),
+        "judge_agreement": table(tmp_path, "agreement", alpha, *biases),
         "tables": [leaderboard],
         "criteria": [table(tmp_path / "criteria", "leaderboard", *[{"n": 1, "slice": ""}] * 600)],
         "ratings": [],
@@ -66,6 +70,8 @@ def test_an_overview_says_what_the_tables_say(tmp_path: Path) -> None:
         "2 of 3 evaluations have no score",
         "Group 1 of 2",
         "7.00 (6.50 to 7.50)",
+        '<th scope="row">c · m1</th>',
+        "Means are adjusted for judges and combos, on the scale",
         "<td>1–2</td> <td>75%</td>",
         "is 0.83 (0.61 to 0.91) over 40 texts: reliable",
         "parse: 2 evaluations (66.7%)",

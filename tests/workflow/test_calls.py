@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 
 from daydream.reports.calls import COLUMNS
-from support.project import Project
+from support.project import ROOT, Project
 
 TABLE = "data/cohorts/c1/reports/parsing/calls.csv"
 
@@ -80,3 +81,18 @@ def test_a_damaged_record_is_one_line(project: Project) -> None:
     output = project.snakemake(TABLE, "--config", "partial=true", code=1)
     assert "metadata.json: is not JSON" in output
     assert "Traceback" not in output
+
+
+def test_a_function_tells_what_its_calls_cost(project: Project) -> None:
+    """As the documentation has it; of a text alone the price is unknown."""
+    assert "price unknown" in project.snakemake("drafts")
+    text = (ROOT / "config/README.md").read_text()
+    (shown,) = re.findall(r"```python\n(def complete\(body\):\n.*?)```", text, re.DOTALL)
+    project.write("echo.py", shown)
+    project.edit("data/1_raw/templates/draft/plain.txt", "Join", "Now join")
+    assert "This run: 2 calls, 400 tokens, 0.0008 USD" in project.snakemake("drafts")
+    project.write("echo.py", shown.replace(', "cost": 0.0004', ""))
+    project.edit("data/1_raw/llm_models.csv", "specialization", "usd_per_mtok_in,usd_per_mtok_out")
+    project.edit("data/1_raw/llm_models.csv", "general", "10,100")
+    project.edit("data/1_raw/templates/draft/plain.txt", "Now join", "Then join")
+    assert "This run: 2 calls, 400 tokens, 0.0184 USD" in project.snakemake("drafts")

@@ -45,6 +45,21 @@ def test_each_failure_is_told_once(project: Project, profile: tuple[str, ...]) -
     assert "Error in rule" not in output
 
 
+def test_a_dry_run_lists_the_first_failures_of_a_cause(project: Project) -> None:
+    """As a run does: the others, and what comes after them, are counted; new texts are listed."""
+    widen(project, 20)
+    project.write("echo.py", FAILS)
+    project.snakemake("drafts", "--config", "where={combo_id: pair}", code=1)
+    output = project.snakemake("-n", "essays")
+    listed = re.findall(r"^generate_raw stage=(\w+) .*# (.*)", output, re.MULTILINE)
+    drafts = [reason for stage, reason in listed if stage == "draft"]
+    assert len([reason for reason in drafts if "not today" in reason]) == 3
+    assert len([reason for reason in drafts if "missing" in reason]) == 20
+    assert len([stage for stage, _ in listed if stage == "essay"]) == 3 + 20
+    assert "generate_raw …  # more like these: its draft … failed" in output
+    assert "20 × [call] echo.py:3: RuntimeError: 'not today'" in output
+
+
 @pytest.mark.parametrize("profile", [(), PLAIN], ids=["rich", "plain"])
 def test_what_is_no_error_of_the_library_is_not_hidden(
     project: Project, profile: tuple[str, ...]
@@ -170,6 +185,20 @@ def test_a_report_of_what_is_not_made_yet_is_one_line(project: Project) -> None:
     assert " is not made yet; run the same command without --report, or" in lines[-1]
     assert "Missing metadata" not in output
     project.run("scores", "--report", "report.html")
+
+
+def test_a_report_of_other_texts_than_todays_says_so(project: Project) -> None:
+    """In one line, with what to do; a report of failed texts is one of today's."""
+    report = ("scores", "--report", "report.html")
+    project.snakemake()
+    assert "[report]" not in project.run(*report)
+    project.edit("data/1_raw/templates/essay/grow.txt", "Grow", "Raise")
+    (line,) = re.findall(r"^\[report\] .*$", project.run(*report), re.MULTILINE)
+    assert "what it shows of c1 is not of today's texts" in line
+    assert "run the same command without --report" in line
+    project.write("echo.py", FAILS)
+    project.snakemake(code=1)
+    assert "[report]" not in project.run(*report)
 
 
 def test_code_that_exits_is_a_failure_like_any_other(project: Project) -> None:

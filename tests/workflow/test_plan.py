@@ -208,3 +208,12 @@ def test_plan_and_explain_expect_the_same_price_after_an_edit(project: Project) 
     (judged, *_) = (row for row in project.membership() if row["stage"] == "evaluation")
     output = project.snakemake("explain", "--config", f"gen_id={judged['gen_id']}")
     assert "1 call, about 0.0020 USD" in output
+
+
+@pytest.mark.parametrize("command", ["plan", "restore"])
+def test_a_condition_that_nothing_matches_is_said_once(project: Project, command: str) -> None:
+    """Not again at the end, by what would make reports of the rest of a run."""
+    where = "where={draft_template: other}"
+    output = project.snakemake(command, "--config", where, code=1)
+    assert output.count("found 'other', which no generation has there") == 1
+    assert "Traceback" not in output

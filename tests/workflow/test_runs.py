@@ -214,6 +214,7 @@ def test_a_failed_answer_leaves_the_others_and_is_retried_alone(project: Project
     assert len(failed) == 4
     reasons = re.findall("^parse_response .*  # (.*)$", project.snakemake("-n"), re.MULTILINE)
     assert len(reasons) == 4
+    assert reasons.pop().startswith("more like these: [parse] no score")
     assert all(reason.startswith("[parse]") and len(reason) <= 120 for reason in reasons)
     assert not list(project.path("data/gens/evaluation").glob("*/parsed.txt"))
     project.snakemake("--config", "partial=true")

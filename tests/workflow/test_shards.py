@@ -29,6 +29,10 @@ def test_a_run_in_shards(project: Project) -> None:
     project.write("fixed", "")
     output = project.snakemake("all", "--config", "shards=2")
     assert "run shard 1" in " ".join(output.split())
+    # What was spent is told once: the ledger of a shard has the open calls of the others.
+    assert "This run: 4 calls" in output
+    for log in project.path("logs/shards").glob("*.log"):
+        assert "This run" not in log.read_text()
     assert before < project.calls() == 8
     assert "Nothing to be done" in project.snakemake("all", "--config", "shards=2")
     assert "Nothing to be done" in project.snakemake()

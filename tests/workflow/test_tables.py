@@ -42,7 +42,8 @@ def test_the_tables_of_a_run_and_their_report(project: Project) -> None:
         assert caption[:40] in page, name
     best = pd.read_csv(project.path("data/cohorts/c1/reports/summary/leaderboard.csv")).iloc[0]
     overview = project.read("data/cohorts/c1/reports/overview.html")
-    for said in ("Cohort c1", "A slice, not the whole cohort:", f"{best['panel_score']:.2f}"):
+    score, adjusted = f"{best['panel_score']:.2f}", "Means are adjusted for combos, on the scale"
+    for said in ("Cohort c1", "A slice, not the whole cohort:", score, adjusted):
         assert said in overview
         assert said in page, "the report begins with the overview"
     assert 'href=\\"data/cohorts/c1/reports/explorer/index.html' in page

@@ -117,7 +117,7 @@ def generate_raw(
     else:
         answer = find_answer(experiment, generation, text, directory, ask=experiment.calls.ask)
         answer_text = text_of(experiment, generation, answer)
-        known |= {"mode": "llm", **call_record(experiment, generation, answer)}
+        known |= call_record(experiment, generation, answer)
     of = of_raw(experiment, generation, prompt=text_sha256(text), parent=parent)
     record_made(directory, "raw", Made(of, text_sha256(answer_text)))
     write_text(raw, answer_text)

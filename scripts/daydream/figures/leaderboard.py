@@ -84,6 +84,8 @@ def _finding(rows: pd.DataFrame, part: pd.DataFrame, groups: int) -> str:
     """Return what the figure says, in words."""
     if groups > 1:
         return f"Recipes in {groups} groups that cannot be compared with each other"
+    if len(rows) == 1:
+        return "There is one recipe, and none to compare it with"
     known = rows["rank_low"].notna()
     if not known.any():
         return "Recipes by score; nothing tells their differences from chance"
@@ -94,8 +96,8 @@ def _finding(rows: pd.DataFrame, part: pd.DataFrame, groups: int) -> str:
 
 
 def recipe_labels(scores: Scores, rows: pd.DataFrame) -> list[str]:
-    """Return a name for each row's recipe: what differs between recipes."""
-    varying = [name for name in scores.recipe if rows[name].nunique() > 1] or scores.recipe[:1]
+    """Return a name for each row's recipe: what differs between recipes, all of one alone."""
+    varying = [name for name in scores.recipe if rows[name].nunique() > 1] or scores.recipe
     return [" · ".join(cells) for cells in rows[varying].itertuples(index=False, name=None)]
 
 

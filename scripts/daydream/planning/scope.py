@@ -25,6 +25,7 @@ from daydream.store.layout import generation_file
 # From so many generations on, Snakemake plans only those that are not complete: planning the others
 # takes it some milliseconds each, more than all else that a run with little to do does.
 LARGE = 1_000
+_FAILED = ("failed", "blocked")
 
 
 class Scope:
@@ -63,9 +64,9 @@ class Scope:
         ]
         self._all = with_lineage(experiment, [*rows.values(), *beside])
         if settings.skip_failed:
-            ends = ("failed", "blocked")
-            kept = {name: row for name, row in rows.items() if self.accounts[name].kind not in ends}
-            self.rows = kept
+            self.rows = {
+                name: row for name, row in rows.items() if self.accounts[name].kind not in _FAILED
+            }
 
     @cached_property
     def accounts(self) -> dict[str, Account]:
@@ -142,6 +143,11 @@ class Scope:
             return ""
         state = account[PHASES.index(phases[0])]
         return ", ".join(state.reasons)
+
+    def is_after_failure(self, wildcards: Mapping[str, str]) -> bool:
+        """Tell whether a job is of a generation that failed before, or comes after one."""
+        account = self.accounts.get(wildcards.get("gen_id", ""))
+        return account is not None and account.kind in _FAILED
 
     def targets(self, stage: str | None = None) -> list[str]:
         """Return the files that stand for all requested generations of a stage, or of all."""

@@ -63,13 +63,14 @@ class Shown(NamedTuple):
 def write_overview(cohort: str, files: Mapping[str, Any], output: Sequence[str]) -> None:
     """Write the overview of a cohort, and the page of its tables, to the paths in `output`.
 
-    `files` has the paths of `MADE_OF` by name, and lists of the tables to show.
+    `files` has lists of the tables to show, and by name those of `MADE_OF` that are not in them.
 
     Raises:
         StoreError: the file system does not take a page.
     """
     overview, tables = output
-    rows = {name: read_records(files[name])[1] for name in MADE_OF}
+    known = {**{Path(path).stem: path for path in files["tables"]}, **files}
+    rows = {name: read_records(known[name])[1] for name in MADE_OF}
     _write(overview, "overview.html.j2", cohort=cohort, **_overview(rows))
     paths = [Path(path) for name in SHOWN for path in files[name]]
     shown = [_shown(path, Path(tables).parent) for path in paths]
@@ -100,6 +101,9 @@ def _overview(rows: Mapping[str, Rows]) -> dict[str, object]:
         "scored": sum(1 for row in scores if row["score"]),
         "failures": _failures(rows["coverage"]),
         "boards": _boards(rows["leaderboard"]),
+        "shares_texts": any(
+            row["measure"] == "bias" and row["value"] for row in rows["judge_agreement"]
+        ),
         "agreements": [_agreement(row) for row in rows["judge_agreement"] if _is_alpha(row)],
         "answers": len(answered),
         "tokens": sum(_count(row, "prompt_tokens", "completion_tokens") for row in answered),
@@ -151,10 +155,10 @@ def _boards(leaderboard: Rows) -> list[Board]:
 
 
 def _recipes(rows: Rows) -> list[str]:
-    """Return a name for each row's recipe: what differs between recipes."""
+    """Return a name for each row's recipe: what differs between recipes, all of one alone."""
     columns = [*rows[0]]
     recipe = columns[columns.index("rank") + 1 : columns.index("parents")]
-    varying = [name for name in recipe if len({row[name] for row in rows}) > 1] or recipe[:1]
+    varying = [name for name in recipe if len({row[name] for row in rows}) > 1] or recipe
     return [" · ".join(row[name] for name in varying) for row in rows]
 
 

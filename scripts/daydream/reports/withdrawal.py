@@ -82,9 +82,15 @@ def withdraw_outdated(experiment: Experiment, known: Mapping[str, Account], tell
     if experiment.settings.shard is not None:
         return
     for cohort in experiment.settings.cohorts:
-        sources = Sources(experiment, cohort, known)
-        outdated = [report for report in REPORTS if not sources.is_current(report, partial=True)]
-        _remove(experiment, cohort, outdated, tell)
+        _remove(experiment, cohort, outdated_reports(experiment, cohort, known), tell)
+
+
+def outdated_reports(
+    experiment: Experiment, cohort: str, known: Mapping[str, Account]
+) -> list[Report]:
+    """Return the reports of a cohort that are not of exactly what exists, also those not made."""
+    sources = Sources(experiment, cohort, known)
+    return [report for report in REPORTS if not sources.is_current(report, partial=True)]
 
 
 def _remove(experiment: Experiment, cohort: str, outdated: Collection[Report], tell: Tell) -> None:

@@ -7,13 +7,12 @@ alone shows whether a process is still writing it.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from daydream.files import HOST, PART, TEMPORARY
+from daydream.files import HOST, PART, TEMPORARY, is_locked
 
 # After this time, an unfinished file of another machine counts as left behind.
 FOREIGN_S = 24 * 3600
@@ -39,32 +38,17 @@ def remove_leftovers() -> int:
 
 
 def _is_dead(path: Path) -> bool:
-    if path.name.endswith(PART):
-        return _is_unlocked(path)
-    found = TEMPORARY.search(path.name)
-    if found is None:
-        # This is not one of our names.
-        return False
     try:
+        if path.name.endswith(PART):
+            return not is_locked(path)
+        found = TEMPORARY.search(path.name)
+        if found is None:
+            # This is not one of our names.
+            return False
         age = time.time() - path.stat().st_mtime
     except OSError:
         return False
     return age > FOREIGN_S if found["host"] != HOST else not _is_alive(int(found["pid"]))
-
-
-def _is_unlocked(path: Path) -> bool:
-    try:
-        file = os.open(path, os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    else:
-        return True
-    finally:
-        os.close(file)
 
 
 def _is_alive(pid: int) -> bool:

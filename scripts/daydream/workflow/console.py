@@ -6,8 +6,6 @@ own lines (`[code] ...`) are shown.
 
 Snakemake reports a failed job three times: its exception, the job, and its log. Here this becomes
 the one line in the log. Any error that is not the library's is printed unchanged.
-
-In a dry run, each job is one line with its reason. The logger plugin `rich` leaves out the reasons.
 """
 
 from __future__ import annotations
@@ -27,13 +25,10 @@ from daydream.calls.stop import SECOND
 from daydream.errors import StoppedError, StoreError, nearest
 from daydream.experiment.provenance import FILES
 from daydream.store.layout import GENS
-from daydream.text import clipped
 from daydream.workflow.failures import Failure
 from daydream.workflow.job_logs import logged, read_log
 from daydream.workflow.progress import Progress
 
-# How many characters a reason may have.
-REASON = 120
 LOGGER = logging.getLogger("snakemake.logging")
 _OWN_LINE = re.compile(r"^\s*(?:\w+Error: )?(\[[a-z]+\] .*)$", re.MULTILINE)
 _GENERATION = re.compile(rf"{GENS}/([^/]+)/([^/]+)/")
@@ -220,16 +215,17 @@ class ConciseErrors(Forgiving):
 class OtherRuns(Forgiving):
     """Says which run has locked the files, which Snakemake can only guess."""
 
-    def __init__(self, others: Sequence[str]) -> None:
+    def __init__(self, others: Callable[[], Sequence[str]]) -> None:
         super().__init__()
         self._others = others
 
     def passes(self, record: logging.LogRecord) -> bool:
         """Replace the message that the directory cannot be locked; never drop it."""
-        if record.levelno >= logging.ERROR and "cannot be locked" in str(record.msg):
+        is_refusal = record.levelno >= logging.ERROR and "cannot be locked" in str(record.msg)
+        if is_refusal and (others := self._others()):
             record.args = ()
             record.msg = (
-                f"[run] another run makes the same files here ({'; '.join(self._others)}); wait "
+                f"[run] another run makes the same files here ({'; '.join(others)}); wait "
                 f"for it, or stop it with Ctrl-C or kill"
             )
         return True
@@ -273,54 +269,26 @@ class UnknownTargets(Forgiving):
         return nearest(target, self.files_of() if "/" in target else self.names_of())
 
 
-class DryRunJobs(Forgiving):
-    """Prints each job of a dry run as one line: rule, wildcards, reason.
+class Before(Forgiving):
+    """Prints something once, just before Snakemake says something."""
 
-    `reason_of` may give a better reason than Snakemake for a rule and its wildcards.
-    """
-
-    def __init__(self) -> None:
+    def __init__(self, *texts: str, say: Callable[[], None]) -> None:
         super().__init__()
-        self.reason_of: Callable[[str, Mapping[str, str]], str] = lambda _rule, _wildcards: ""
-
-    def passes(self, record: logging.LogRecord) -> bool:
-        """Print the job that a record announces; never drop the record."""
-        if getattr(record, "event", None) == "job_info":
-            fields = vars(record)
-            wildcards = " ".join(f"{name}={value}" for name, value in fields["wildcards"].items())
-            known = self.reason_of(fields["rule_name"], dict(fields["wildcards"].items()))
-            reason = clipped(" ".join((known or str(fields["reason"])).split()), REASON)
-            print(f"{fields['rule_name']} {wildcards}  # {reason}", file=sys.stderr)
-        return True
-
-
-class EndOfDryRun(Forgiving):
-    """Prints something once, just before Snakemake says that this was a dry run."""
-
-    def __init__(self, say: Callable[[], None]) -> None:
-        super().__init__()
+        self._texts = texts
         self._say = say
         self._said = False
 
     def passes(self, record: logging.LogRecord) -> bool:
         """Never drop the record."""
-        text = str(record.msg)
-        if not self._said and ("This was a dry-run" in text or "Nothing to be done" in text):
+        if not self._said and any(text in str(record.msg) for text in self._texts):
             self._said = True
             self._say()
         return True
 
 
-def at_end_of_dry_run(say: Callable[[], None]) -> None:
-    """Print something at the end of a dry run."""
-    LOGGER.addFilter(EndOfDryRun(say))
-
-
-def give_reasons(reason_of: Callable[[str, Mapping[str, str]], str]) -> None:
-    """Let a dry run show the reasons that `reason_of` gives."""
-    for each in LOGGER.filters:
-        if isinstance(each, DryRunJobs):
-            each.reason_of = reason_of
+def before(*texts: str, say: Callable[[], None]) -> None:
+    """Print something once, just before Snakemake says one of these texts."""
+    LOGGER.addFilter(Before(*texts, say=say))
 
 
 def know_targets(
@@ -372,10 +340,10 @@ def _logs_less() -> bool:
     return any(isinstance(each, EventsOfJobs) for each in LOGGER.filters)
 
 
-def attach(*, dry_run: bool, others: Sequence[str], lists_jobs: bool) -> Progress:
-    """Shorten the messages of Snakemake's logger; list a dry run's jobs unless it `lists_jobs`.
+def attach(others: Callable[[], Sequence[str]]) -> Progress:
+    """Shorten the messages of Snakemake's logger; `others` returns the other live runs here.
 
-    `others` are the other live runs here. The returned `Progress` sees everything that is logged.
+    The returned `Progress` sees everything that is logged.
     """
     for known in LOGGER.handlers:
         if isinstance(known, Progress):
@@ -385,10 +353,7 @@ def attach(*, dry_run: bool, others: Sequence[str], lists_jobs: bool) -> Progres
     LOGGER.addFilter(ConciseErrors())
     LOGGER.addFilter(UnmadeReports())
     LOGGER.addFilter(UnknownTargets())
-    if others:
-        LOGGER.addFilter(OtherRuns(others))
-    if dry_run and not lists_jobs:
-        LOGGER.addFilter(DryRunJobs())
+    LOGGER.addFilter(OtherRuns(others))
     progress = Progress(tell)
     LOGGER.addHandler(progress)
     return progress

@@ -18,31 +18,41 @@ from daydream.workflow.summary import cause
 SHOWN = 3
 
 
+class FirstOfEach:
+    """Counts failures by cause; `say` is given a cause when there are more than are shown."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._seen: Counter[str] = Counter()
+
+    def has(self, failure: Failure) -> bool:
+        """Count a failure, and tell whether it is one of the first of its cause."""
+        found = cause(failure)
+        self._seen[found] += 1
+        if self._seen[found] == SHOWN + 1:
+            self._say(found)
+        return self._seen[found] <= SHOWN
+
+
 class Repeats(logging.Filter):
     """Drops failures of a cause of which enough have been shown, and tells so once."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         super().__init__()
-        self._tell = tell
-        self._seen: Counter[str] = Counter()
+        self._first = FirstOfEach(
+            lambda found: tell(
+                f"More failures like this are only counted here; .snakemake/log has all: {found}"
+            )
+        )
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether a record is to be shown."""
         fields = vars(record)
         if "is_shown" not in fields:  # decided for another handler
-            fields["is_shown"] = self._is_shown(fields.get("failures", ()))
+            failures: Sequence[Failure] = fields.get("failures", ())
+            is_one = len(failures) == 1 and failures[0].gen_id
+            fields["is_shown"] = not is_one or self._first.has(failures[0])
         return bool(fields["is_shown"])
-
-    def _is_shown(self, failures: Sequence[Failure]) -> bool:
-        if len(failures) != 1 or not failures[0].gen_id:
-            return True
-        found = cause(failures[0])
-        self._seen[found] += 1
-        if self._seen[found] == SHOWN + 1:
-            self._tell(
-                f"More failures like this are only counted here; .snakemake/log has all: {found}"
-            )
-        return self._seen[found] <= SHOWN
 
 
 def shorten(

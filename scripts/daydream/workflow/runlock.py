@@ -1,9 +1,9 @@
 """Which runs are alive in a working directory, and what killed ones have left locked.
 
 Each run holds a lock (flock) on its own file, `.snakemake/runs/<host>-<pid>.lock`, but for one that
-turns out only to look (`leave`). The system releases it when the process ends, however it ends. So
-a run that finds no other live run may remove the locks that a killed one has left. Snakemake alone
-would ask the user to do that.
+only looks. The system releases it when the process ends, however it ends. So a run that finds no
+other live run may remove the locks that a killed one has left. Snakemake alone would ask the user
+to do that.
 """
 
 from __future__ import annotations
@@ -13,51 +13,46 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
+from daydream.files import is_locked
 from daydream.store.leftovers import remove_leftovers
 
 RUNS = Path(".snakemake/runs")
 SNAKEMAKE_LOCKS = Path(".snakemake/locks")
 
-# The lock of this process, and the other runs that it found when it took the lock.
+# The lock of this process.
 _held: list[int] = []
-_found: list[str] = []
 
 
-def enter() -> list[str]:
-    """Announce this run, remove what killed ones have left, and describe each live one.
+def enter() -> None:
+    """Announce this run, and remove what killed ones have left; nothing if it is announced.
 
     Killed runs leave Snakemake's locks and unfinished files behind.
 
     The announcement ends with the process. If the directory cannot be written, there is nothing to
-    lock, and the list is empty. A second call in a process returns what the first one found.
+    lock.
     """
     if _held:
-        return _found
-    try:
+        return
+    with suppress(OSError):
         with _alone():
-            holders = {path: _holder(path) for path in sorted(RUNS.glob("*.lock"))}
-            others = [holder for holder in holders.values() if holder]
-            for path, holder in holders.items():
-                if not holder:
-                    path.unlink(missing_ok=True)
+            known = sorted(RUNS.glob("*.lock"))
+            dead = [path for path in known if not is_locked(path)]
+            # First, as the name of one may be that of this run.
+            for path in dead:
+                path.unlink(missing_ok=True)
             own = os.open(_own(), os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
             fcntl.flock(own, fcntl.LOCK_EX)
             _held.append(own)
             atexit.register(_end, os.getpid())
-            if not others:
-                for path in SNAKEMAKE_LOCKS.glob("*.lock"):
-                    path.unlink(missing_ok=True)
-        if len(holders) > len(others):
+            for path in SNAKEMAKE_LOCKS.glob("*.lock") if known == dead else ():
+                path.unlink(missing_ok=True)
+        if dead:
             # A run that ends by itself removes its announcement, so one was killed.
             remove_leftovers()
-    except OSError:
-        return []
-    _found.extend(others)
-    return others
 
 
 def leave() -> None:
@@ -72,7 +67,7 @@ def others() -> list[str]:
     try:
         with _alone():
             known = sorted({*RUNS.glob("*.lock")} - {_own()})
-            return [text for path in known if (text := _holder(path))]
+            return [_holder(path) for path in known if is_locked(path)]
     except OSError:
         return []
 
@@ -100,21 +95,6 @@ def _own() -> Path:
 
 
 def _holder(path: Path) -> str:
-    """Return who holds a lock; empty if nobody does.
-
-    What only looks leaves a lock that nobody holds: the next run knows by it that one was killed.
-    """
-    try:
-        file = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
-        # Its run has just ended.
-        return ""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        host, _, pid = path.stem.rpartition("-")
-        since = datetime.fromtimestamp(path.stat().st_mtime).astimezone()
-        return f"process {pid} on {host}, since {since:%Y-%m-%d %H:%M:%S}"
-    finally:
-        os.close(file)
-    return ""
+    host, _, pid = path.stem.rpartition("-")
+    since = datetime.fromtimestamp(path.stat().st_mtime).astimezone()
+    return f"process {pid} on {host}, since {since:%Y-%m-%d %H:%M:%S}"

@@ -85,7 +85,7 @@ def run_summary(
     found = standings(rows, accounts, failures)
     parts = [
         _by_stage(rows, found),
-        _causes(rows, accounts, failures),
+        causes(rows, accounts, failures),
         "\n".join([*_facts(spent, batches, stopped, changed), *ratings, *_shown_results(results)]),
         "\n".join(_how_to_go_on(found, failures, stopped, results, commands)),
     ]
@@ -161,8 +161,10 @@ def _shown(lines: Sequence[str]) -> str:
     )
 
 
-def _causes(
-    rows: Mapping[str, Generation], accounts: Mapping[str, Account], failures: Sequence[Failure]
+def causes(
+    rows: Mapping[str, Generation],
+    accounts: Mapping[str, Account],
+    failures: Sequence[Failure] = (),
 ) -> str:
     """Return the failures of this run and of earlier ones, the most frequent cause first.
 
@@ -311,17 +313,18 @@ def end_of_run(
     why a run within this one was ended before its end. `worked`: a job that makes part of a
     generation or of a report was begun.
     """
+    stopped = experiment.stop.reason or stopped
+    if experiment.settings.shard is not None:
+        # A shard is a part of a run, which says of the whole what there is and what it took: in the
+        # ledger, calls of other shards are still in flight.
+        return run_summary({}, {}, failures=failures, spent=Spent(), stopped=stopped)
     try:
         spent = experiment.calls.ledger.spent()
     except DaydreamError:
         # What keeps the ledger from being read is among the failures.
         spent = Spent()
-    stopped = experiment.stop.reason or stopped
     if not (worked or failures or stopped or spent):
         return ""
-    if experiment.settings.shard is not None:
-        # A shard is a part of a run, which says the same of the whole.
-        return run_summary({}, {}, failures=failures, spent=spent, stopped=stopped)
     rows: Mapping[str, Generation] = {}
     known: Mapping[str, Account] = {}
     cohorts = experiment.settings.cohorts

@@ -46,7 +46,7 @@ def write_generation(experiment: Experiment, entry: Entry, parsed: Mapping[str, 
                     response = _response(entry.directory, found["raw.txt"])
                     record_response(file, request, response, client="import")
         answer = Answer(request, response, reused=True, refused=())
-        metadata |= {"mode": "llm", **call_record(experiment, generation, answer)}
+        metadata |= call_record(experiment, generation, answer)
     target.mkdir(parents=True, exist_ok=True)
     _record(experiment, entry, found, parsed)
     lacking = [target / name for name in OUTPUTS if not (target / name).exists()]
