@@ -41,6 +41,11 @@ if storage := workflow.storage_settings.default_storage_provider:
         "it keeps its journal and its ledger in files below the working directory; leave the option "
         "out, and use a file system that all machines share"
     )
+if not os.access(".snakemake", os.W_OK) and os.path.exists(".snakemake"):
+    raise WorkflowError(
+        f"[run] {Path.cwd()} cannot be written, and Snakemake keeps notes there even of what only "
+        "looks; make it writable, or work in a copy"
+    )
 if workflow.modifier.modify_path("data/gens/x") != "data/gens/x":
     raise WorkflowError(
         "[module] found a prefix, which this workflow cannot use: its files stand where its library "

@@ -272,6 +272,10 @@ def test_each_line_names_the_place_where_the_value_was_given(load: Load) -> None
         ("default_provider=eco", "default_provider: found 'eco', which is not a provider; name on"),
         ("providers={echo: {type: grpc}}", "providers.echo.type: found 'grpc'; give one of openai"),
         ("providers={x: {path: y}}", "providers.x: lacks type; give one of openai, anthropic"),
+        (
+            "stages={draft: {on_truncation: grow}}",
+            "stages.draft.max_tokens_limit: found none, though on_truncation is 'grow'; write the",
+        ),
         ("providers={x: y}", "providers.x: found 'y'; give a mapping such as {a: b}"),
         ("pools={a b: {}}", "pools: found 'a b'; give a name of letters, digits, "),
         ("views={v: {}}", "views.v: found {}; give `where`, `exclude` or both"),

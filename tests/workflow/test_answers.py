@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 
 import pytest
 
@@ -137,6 +138,23 @@ def test_refresh_and_restore(project: Project) -> None:
     assert "Traceback" not in output
 
 
+def test_answers_to_another_prompt_are_no_choice(project: Project) -> None:
+    """They are listed as such, and the command that is named works."""
+    project.snakemake("drafts")
+    gen_id = project.membership()[0]["gen_id"]
+    listing = ("restore", "--config", f"gen_id={gen_id}")
+    project.edit("data/1_raw/templates/draft/plain.txt", "Join", "Link")
+    project.snakemake("drafts")
+    output = project.snakemake(*listing)
+    (old,) = re.findall(r"^([0-9a-f]{12})  other prompt", output, re.M)
+    (now,) = re.findall(r"^([0-9a-f]{12})  counts", output, re.M)
+    assert f"gen_id={gen_id} request={now}" in output
+    assert old not in output.rpartition("To let one count")[2]
+    project.edit("data/1_raw/templates/draft/plain.txt", "Link", "Join")
+    project.snakemake("drafts")
+    assert f"request={old}" in project.snakemake(*listing)
+
+
 def test_the_journal_keeps_the_whole_call(project: Project) -> None:
     """Request, response, headers, times, and what made the call; never the key."""
     with ProviderServer() as server:
@@ -144,7 +162,7 @@ def test_the_journal_keeps_the_whole_call(project: Project) -> None:
         project.snakemake("drafts", *ONE)
     (path,) = project.path("data/gens/draft").glob("*/responses/*.json")
     entry = json.loads(path.read_text())
-    assert entry["client"].startswith("openai ")
+    assert entry["client"].startswith("httpx2 ")
     assert entry["request"] == server.history[0].body
     assert entry["response"]["choices"][0]["message"]["content"]
     assert entry["started_at"] and entry["duration_s"] >= 0

@@ -14,7 +14,8 @@ def test_a_score_outside_the_scale_counts_as_missing(project: Project, value: st
     gen_id = project.membership()[-1]["gen_id"]
     path = f"data/gens/evaluation/{gen_id}/parsed.txt"
     project.write(path, f"{value}\n")
-    project.snakemake()
+    output = project.snakemake()
+    assert "aggregated_scores.csv (1 of its rows without a score: see their `error`)" in output
     rows = {row["gen_id"]: row for row in project.scores()}
     row = rows.pop(gen_id)
     assert row["score"] == ""

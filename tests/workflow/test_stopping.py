@@ -302,7 +302,7 @@ def small_disk(place: Path, size: str) -> Iterator[Path]:
 
 
 @root
-@pytest.mark.parametrize("left", [500_000, 800_000, 1_200_000])
+@pytest.mark.parametrize("left", [800_000, 1_000_000, 1_400_000])
 def test_a_disk_that_is_full_for_logs_too(tmp_path: Path, left: int) -> None:
     """The run stops and says how to go on, without a traceback of what it could not log."""
     with ProviderServer() as server, small_disk(tmp_path / "disk", "64m") as disk:
@@ -342,6 +342,19 @@ def test_a_full_disk(project: Project) -> None:
         project.snakemake("--cores", "16")
         assert len(server.history) == 120
         assert max(requests(server).values()) == 1
+
+
+@root
+def test_a_project_that_cannot_be_written(tmp_path: Path) -> None:
+    """One line, also of what only looks."""
+    with small_disk(tmp_path / "disk", "64m") as disk:
+        project = Project(disk)
+        project.snakemake("drafts")
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        for command in (["drafts"], ["-n", "scores"], ["plan"], ["check"]):
+            output = project.run("--cores", "1", *command, code=1)
+            assert f"[run] {disk} cannot be written" in output
+            assert "Traceback" not in output
 
 
 @root

@@ -21,6 +21,9 @@ from daydream.reports.report import EXPLORER
 from daydream.reports.scores import write_scores
 from daydream.reports.sources import look
 
+# What makes the page of what there is, complete or not, without a call.
+PAGE = "snakemake -c1 explorer --config partial=true"
+
 
 def follow(
     experiment: Experiment, goes_on: Callable[[], object], tell: Callable[[str], None]
@@ -58,7 +61,7 @@ def follow(
     finally:
         for path in pages.values():
             path.unlink(missing_ok=True)
-    return "The run is over, or nothing is missing; its page is explorer/index.html."
+    return "The run is over, or nothing is missing. To see all that there is: " + PAGE
 
 
 def live_page(cohort: str) -> Path:

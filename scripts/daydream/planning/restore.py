@@ -72,12 +72,16 @@ def _listed(
         ),
         key=lambda each: each[2].started_at,
     )
+    prompt = directory / "prompt.txt"
+    current = build_request(experiment, generation, read_text(prompt)) if prompt.exists() else None
+    usable = [sha256 for sha256, request, _ in found if current and request.asked == current.asked]
     rows = [["request", "", "asked", "model", "sample", "max_tokens", "answer"]]
     for sha256, request, response in found:
+        other = "" if sha256 in usable else "other prompt"
         rows.append(
             [
                 sha256[:SHOWN],
-                "counts" if sha256 == counted else "",
+                "counts" if sha256 == counted else other,
                 response.started_at[:19],
                 request.model,
                 str(request.sample),
@@ -85,11 +89,14 @@ def _listed(
                 _beginning(response),
             ]
         )
+    listed = table(rows, left=(0, 1, 2, 3, 6))
+    if not usable:
+        return f"{listed}\n\nNone answers the prompt of today, so none can be let count."
     return (
-        f"{table(rows, left=(0, 1, 2, 3, 6))}\n\n"
+        f"{listed}\n\n"
         f"To let one count from now on:\n"
         f"  snakemake -c1 restore{experiment.settings.sources.option} --config "
-        f"gen_id={generation.gen_id} request={found[0][0][:SHOWN]}"
+        f"gen_id={generation.gen_id} request={usable[0][:SHOWN]}"
     )
 
 

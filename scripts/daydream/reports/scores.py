@@ -23,6 +23,7 @@ The last three are there only if a judge of the table can have them.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -149,7 +150,7 @@ def _outcome(
         if accounts[lineage[-1].gen_id].parsed.edited:
             remedy = "edited by hand: correct it, or delete the file"
         else:
-            remedy = "correct the template's parser or scale"
+            remedy = "delete it: its answer is parsed again"
         return {"error": f"{error.args[0]}; {remedy}"}
 
 
@@ -208,3 +209,9 @@ def write_scores(
         row = score_row(experiment, generation, accounts)
         rows.append({**row, **judged[parent], SLICE: experiment.slice})
     write_text(path, csv_text(header, ([row.get(name) for name in header] for row in rows)))
+
+
+def count_without_score(path: Path) -> int:
+    """Return how many rows of a table of scores have none."""
+    with path.open(encoding="utf-8", newline="") as table:
+        return sum(not row["score"] for row in csv.DictReader(table))

@@ -126,7 +126,7 @@ class Stage(Section):
         description="`grow`: asks again with twice the `max_tokens` if an answer is truncated.",
     )
     max_tokens_limit: Count | None = Field(
-        default=None, description="With `grow`: the most that `max_tokens` may become."
+        default=None, description="The most that `max_tokens` may become, which `grow` needs."
     )
     sampling: Sampling = Field(
         default_factory=Sampling, description="The sampling settings of its calls."
@@ -181,6 +181,12 @@ def contradictions(stages: Mapping[str, Any]) -> Iterator[Finding]:
                 ("stages", name, "parent"),
                 f"found {parent!r}, which is not a stage",
                 nearest(parent, others),
+            )
+        if stage.get("on_truncation") == "grow" and stage.get("max_tokens_limit") is None:
+            yield Finding(
+                ("stages", name, "max_tokens_limit"),
+                "found none, though on_truncation is 'grow'",
+                "write the most that max_tokens may become, such as four times sampling.max_tokens",
             )
     yield from _unclear_beginnings(parents)
     yield from _taken_targets({name: _text(stage.get("target")) for name, stage in given.items()})

@@ -8,6 +8,7 @@ generation.
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +24,8 @@ TEXTS = {"prompt": "prompt.txt", "raw": "raw.txt", "parsed": "parsed.txt"}
 METADATA = "metadata.json"
 # The digests of earlier versions stay where they are.
 KNOWN = frozenset({*OUTPUTS, RECORD, RESPONSES, "prompt.json", "parsed.json"})
+# So many seconds a run may take from raw.txt to metadata.json.
+SOON_S = 0.5
 _ENTRY = re.compile(r"[0-9a-f]{64}\.json")
 
 
@@ -84,9 +87,16 @@ class _Look:
         self._find_edited()
         if METADATA in self._names:
             self._look_at_metadata()
-        elif "raw" in self._texts:
+        elif "raw" in self._texts and not self._has_metadata_soon():
             remedy = "delete raw.txt: both are made again from the journal"
             self._fault(METADATA, "is missing", remedy)
+
+    def _has_metadata_soon(self) -> bool:
+        """Tell whether a run has written it since the names were read: it comes after raw.txt."""
+        path = self._directory / METADATA
+        if not path.exists():
+            time.sleep(SOON_S)
+        return path.exists()
 
     def _fault(self, name: str, found: str, remedy: str) -> None:
         self.verdict.faults.append(Fault(str(self._directory / name), found, remedy))

@@ -24,6 +24,7 @@ from daydream.generations.row import Generation
 from daydream.reports.ratings import ratings_told
 from daydream.reports.report import EXPLORER, RATINGS, SCORES, Report, with_lineage
 from daydream.reports.report import covered as covered_by
+from daydream.reports.scores import count_without_score
 from daydream.reports.sources import Sources
 from daydream.text import table
 from daydream.workflow.commandline import Commands
@@ -290,12 +291,17 @@ def reports(
     for cohort in cohorts:
         root = Path("data/cohorts", cohort, "reports")
         current = {report: is_of_today(report, cohort) for report in (SCORES, RATINGS, EXPLORER)}
-        found += [
-            f"{root}/{name}{_PARTIAL if cohort in partial else ''}"
-            for name, file, report in _RESULTS
-            if current[report] and (root / name / file).exists()
-        ]
+        for name, file, report in _RESULTS:
+            if current[report] and (root / name / file).exists():
+                table = root / name if name == SCORES.file else None
+                found.append(f"{root}/{name}{_PARTIAL if cohort in partial else _lacks(table)}")
     return found
+
+
+def _lacks(table: Path | None) -> str:
+    """Say of a whole table of scores how many texts hold none, as after edits by hand."""
+    count = 0 if table is None else count_without_score(table)
+    return f" ({count:,} of its rows without a score: see their `error`)" if count else ""
 
 
 def end_of_run(
