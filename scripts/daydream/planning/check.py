@@ -82,7 +82,11 @@ def _ledger_faults(verdicts: Verdicts) -> Iterator[Fault]:
     for number, value, entry in read_lines(LEDGER):
         place = f"{LEDGER}, line {number}"
         if entry is None:
-            yield Fault(place, "is not an entry of the ledger", "restore the ledger from a copy")
+            yield Fault(
+                place,
+                "is not an entry of the ledger",
+                "restore the ledger from a copy, or delete the line if there is none",
+            )
         elif entry.event == "begin" and "embeddings" not in value:
             names = ("stage", "gen_id", "request_sha256")
             begun[entry.call] = _Asked(*(str(value.get(name)) for name in names))
