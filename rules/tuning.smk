@@ -267,7 +267,9 @@ def start_run(experiment):
     progress.start(
         experiment.calls.ledger.spent,
         expected_answers,
-        tells=shows_progress and not (sys.stderr.isatty() and draws()),
+        tells=shows_progress
+        and not only_looked()
+        and not (sys.stderr.isatty() and draws()),
     )
     # Where there is a limit of jobs per second, each round of the scheduler begins another a second
     # later, and that one too: after some minutes it does nothing else, with a thousand threads that
