@@ -273,6 +273,26 @@ def test_each_line_names_the_place_where_the_value_was_given(load: Load) -> None
         ("providers={echo: {type: grpc}}", "providers.echo.type: found 'grpc'; give one of openai"),
         ("providers={x: {path: y}}", "providers.x: lacks type; give one of openai, anthropic"),
         (
+            "providers={x: {type: openai, base_url: 'ftp://h/v1'}}",
+            "providers.x.base_url: found 'ftp://h/v1'; give an address such as https://api.example",
+        ),
+        (
+            "providers={x: {type: openai, base_url: 'http://me:secret@h/v1'}}",
+            "providers.x.base_url: found '…@…'; leave out what stands before the @, and name a key",
+        ),
+        (
+            "providers={x: {type: openai, base_url: 'http://h/v1?a=b'}}",
+            "providers.x.base_url: found 'http://h/v1?a=b'; leave out what begins with ? or #",
+        ),
+        (
+            "providers={x: {type: gemini, base_url: 'h/v1'}}",
+            "providers.x.base_url: found 'h/v1'; give an address such as https://api.example.com",
+        ),
+        (
+            "providers={x: {type: openai, base_url: 'http://h/v1/chat/completions/'}}",
+            "providers.x.base_url: found 'http://h/v1/chat/completions/'; leave out /chat/compl",
+        ),
+        (
             "stages={draft: {on_truncation: grow}}",
             "stages.draft.max_tokens_limit: found none, though on_truncation is 'grow'; write the",
         ),

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 import httpcore2
 import httpx2
 
+from daydream.files import parse_json
+
 if TYPE_CHECKING:
     import ssl
 
 # How many redirects within the same server are followed.
-MOST_REDIRECTS = 5
+MOST_REDIRECTS = 2
 # An answer with log probabilities has some megabytes.
 MOST_BYTES = 64 * 2**20
 
@@ -94,6 +96,16 @@ class _Backend(httpcore2.NetworkBackend):
         return _Stream(stream)
 
 
+def _is_whole(content: bytes | bytearray) -> bool:
+    """Tell whether these are all bytes of a JSON object."""
+    if not content.rstrip().endswith(b"}"):
+        return False
+    try:
+        return isinstance(parse_json(bytes(content)), dict)
+    except ValueError:
+        return False
+
+
 def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port
 
@@ -144,16 +156,20 @@ class BoundedClient(httpx2.Client):
             response = super().send(target, stream=True, **options)
         if stream:
             return response
+        content = bytearray()
         try:
-            content = bytearray()
             for chunk in response.iter_bytes():
                 content += chunk
                 if len(content) > MOST_BYTES:
                     raise TooLongError(f"more than {MOST_BYTES // 2**20} MiB")
+        except httpx2.TransportError:
+            # An answer that is there was paid for, however its connection ends.
+            if not (response.is_success and _is_whole(content)):
+                raise
         finally:
             response.close()
-        # The content is decompressed already.
-        headers = [(k, v) for k, v in response.headers.multi_items() if k != "content-encoding"]
+        # As bytes, which need not be ASCII. The content is decompressed already.
+        headers = [(k, v) for k, v in response.headers.raw if k.lower() != b"content-encoding"]
         return httpx2.Response(
             response.status_code,
             headers=headers,

@@ -23,6 +23,8 @@ _STOPPED = frozenset(
         "cancelled",
         "content_filter",
         "error",
+        # DeepSeek.
+        "insufficient_system_resource",
     }
 )
 _CALLS = frozenset({"tool_calls", "function_call"})

@@ -109,7 +109,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     """
     for name, unit in SECONDS.items():
         try:
-            seconds = float(headers[name]) / unit
+            # Some write the unit, too.
+            seconds = float(headers[name].removesuffix("s")) / unit
         except (KeyError, ValueError):
             continue
         if math.isfinite(seconds):

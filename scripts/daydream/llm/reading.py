@@ -51,7 +51,7 @@ def read_answer(content: bytes, content_type: str = "") -> Reading:
     become U+FFFD. A stream of events is joined into one completion. A completion that is the only
     item of a list is taken out of it. A number that JSON or Python cannot hold becomes a text.
     """
-    text, exact = _text(content, content_type)
+    text, exact = decoded(content, content_type)
     if _depth(text) > DEEPEST:
         return _unreadable(text, f"JSON that is nested more than {DEEPEST} deep")
     try:
@@ -68,7 +68,7 @@ def read_answer(content: bytes, content_type: str = "") -> Reading:
     return _completion(body, verbatim=exact and body is value)
 
 
-def _text(content: bytes, content_type: str) -> tuple[str, bool]:
+def decoded(content: bytes, content_type: str) -> tuple[str, bool]:
     """Return the text, and whether all bytes were valid UTF-8."""
     header = Message()
     header["content-type"] = content_type

@@ -191,6 +191,10 @@ class RawAnswer:
     content_type: str
 
 
+# What a protocol calls the reason of an answer that was cut; gateways pass on others' words.
+CUT = frozenset({"length", "max_tokens", "MAX_TOKENS"})
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Response:
     """One answer: the chat completion or other answer `body`, and the call that brought it.
@@ -261,7 +265,7 @@ class Response:
     @property
     def truncated(self) -> bool:
         """Whether the answer was cut by max_tokens or by the model's context."""
-        return self.finish_reason == "length"
+        return self.finish_reason in CUT
 
     @property
     def counted(self) -> Usage:

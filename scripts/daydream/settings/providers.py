@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from daydream.settings.batch import BatchApi
 from daydream.settings.fields import (
@@ -15,6 +16,7 @@ from daydream.settings.fields import (
     Share,
     Text,
     Words,
+    invalid,
     read_whole,
 )
 
@@ -56,6 +58,31 @@ class Remote(Asked):
     )
 
 
+def _read_url(value: str) -> str:
+    """Return the address of an API, to which paths can be added."""
+    try:
+        url = urlsplit(value)
+        known = url.scheme in ("http", "https") and bool(url.hostname)
+        with_user = "@" in url.netloc
+        _ = url.port
+    except ValueError:
+        known = with_user = False
+    if not known:
+        raise invalid("give an address such as https://api.example.com/v1")
+    if with_user:
+        # It would be sent instead of the key, and shown in messages.
+        remedy = "leave out what stands before the @, and name a key in api_key_env"
+        raise invalid(remedy, found="…@…")
+    if "?" in value or "#" in value:
+        raise invalid("leave out what begins with ? or #: paths are added at the end")
+    if url.path.rstrip("/").endswith("/chat/completions"):
+        raise invalid("leave out /chat/completions: it is added")
+    return value
+
+
+Url = Annotated[Text, AfterValidator(_read_url)]
+
+
 def _address(whose: str) -> Any:  # noqa: ANN401 - what pydantic's `Field` returns
     return Field(default=None, description=f"The address of the API; `null` means {whose}.")
 
@@ -79,7 +106,7 @@ def _flex() -> Any:  # noqa: ANN401 - likewise
 class Api(Remote):
     """The settings of every provider that has an account of the user's."""
 
-    base_url: Text | None = _address("the provider's own")
+    base_url: Url | None = _address("the provider's own")
     api_key_env: Text | None = _key(None)
     batch: BatchApi | None = Field(
         default_factory=BatchApi,
@@ -91,7 +118,7 @@ class OpenAI(Api):
     """Any server that offers OpenAI's chat completions API."""
 
     type: Literal["openai"] = "openai"
-    base_url: Text | None = _address("OpenAI's")
+    base_url: Url | None = _address("OpenAI's")
     api_key_env: Text | None = _key("OPENAI_API_KEY")
     flex_price: Share = _flex()
     cache_points: Literal["none", "cache_control", "breakpoint"] = Field(
@@ -107,7 +134,7 @@ class Anthropic(Api):
     """Anthropic's Messages API."""
 
     type: Literal["anthropic"] = "anthropic"
-    base_url: Text | None = _address("Anthropic's")
+    base_url: Url | None = _address("Anthropic's")
     api_key_env: Text | None = _key("ANTHROPIC_API_KEY")
     batch: BatchApi | None = Field(
         default_factory=lambda: BatchApi(requests=100_000, bytes=256_000_000),
@@ -126,7 +153,7 @@ class Gemini(Api):
     """Google's Gemini API."""
 
     type: Literal["gemini"] = "gemini"
-    base_url: Text | None = _address("Google's")
+    base_url: Url | None = _address("Google's")
     api_key_env: Text | None = _key("GEMINI_API_KEY")
     flex_price: Share = _flex()
 

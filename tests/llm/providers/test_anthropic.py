@@ -235,8 +235,8 @@ def test_no_server_no_key_no_url(provider: Provider, monkeypatch: pytest.MonkeyP
     nowhere = open_provider("c", Anthropic(base_url="http://127.0.0.1:1/v1"), base_dir=Path())
     with pytest.raises(CallError, match="check base_url"):
         nowhere.complete(request())
-    wrong = open_provider("c", Anthropic(base_url="http://x:y/v1"), base_dir=Path())
-    with pytest.raises(CallError, match="found the base_url 'http://x:y/v1'"):
+    wrong = open_provider("c", Anthropic(base_url="http://☃..x/v1"), base_dir=Path())
+    with pytest.raises(CallError, match=r"found the base_url 'http://☃..x/v1'"):
         wrong.complete(request())
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     bare = open_provider("c", Anthropic(), base_dir=Path())

@@ -8,10 +8,12 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ import pytest
 from daydream.errors import CallError
 from daydream.llm import Provider, Request, open_provider
 from daydream.llm.providers.openai import OpenAIProvider
+from daydream.llm.providers.openai_batches import OpenAIBatches
+from daydream.llm.reading import read_answer
 from daydream.settings import OpenAI
 from support.project import ROOT
 from support.provider_server import (
@@ -275,8 +279,8 @@ def test_no_server_is_one_line(connect: Open) -> None:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
         assert "Connection refused'); check base_url" in refusal(connect(base_url=url))
-    assert "check base_url" in refusal(connect(base_url="localhost/v1"))
-    assert "found the base_url 'http://x:y/v1'" in refusal(connect(base_url="http://x:y/v1"))
+    url = "http://☃..x/v1"
+    assert f"found the base_url '{url}'" in refusal(connect(base_url=url))
 
 
 def test_a_wrong_path_names_base_url(server: ProviderServer, connect: Open) -> None:
@@ -351,6 +355,117 @@ def test_a_key_that_a_server_repeats_is_kept_nowhere(
         assert KEY not in held
         assert base64.b64encode(KEY.encode()).decode().rstrip("=") not in held
         assert "[key]" in held
+
+
+def in_json(text: str, escape: Callable[[str], str]) -> bytes:
+    """Return a completion whose text is written with escapes of JSON."""
+    return json.dumps(completion("TEXT")).replace("TEXT", "".join(map(escape, text))).encode()
+
+
+def in_events(*pieces: str) -> bytes:
+    """Return a stream whose deltas are these."""
+    chunks = [{"choices": [{"index": 0, "delta": {"content": piece}}]} for piece in pieces]
+    return (
+        "".join(f"data: {json.dumps(each)}\n\n" for each in chunks).encode() + b"data: [DONE]\n\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (in_json(KEY, lambda each: f"\\u{ord(each):04x}"), "application/json"),
+        (in_json(KEY, lambda each: each if each.isalnum() else f"\\u{ord(each):04X}"), "text/json"),
+        (json.dumps(completion(KEY)).encode("utf-16"), "application/json; charset=utf-16"),
+        (in_events(KEY[:7], KEY[7:]), "text/event-stream"),
+    ],
+    ids=["escaped", "partly escaped", "UTF-16", "in two events"],
+)
+def test_a_key_in_disguise(
+    server: ProviderServer, connect: Open, body: bytes, content_type: str
+) -> None:
+    """The answer is kept without it, also where its bytes have to be kept."""
+    server.script(Reply(body=body, headers={"content-type": content_type}))
+    got = connect().complete(request())
+    assert got.text == "[key]"
+    assert got.raw is None or body != got.raw.content
+    again = read_answer(got.raw.content, got.raw.content_type).body if got.raw else got.body
+    assert KEY not in json.dumps(again)
+
+
+def test_a_key_in_a_file_of_answers(connect: Open, tmp_path: Path) -> None:
+    """Rows that are longer than what comes at once, too; all else stays byte for byte."""
+    rows = [in_json(f"{'x' * 100_000} {KEY}", lambda each: each), b"", in_json("é", str)]
+
+    class Files(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"\n".join(rows))
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Files) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        provider = connect(base_url=f"http://127.0.0.1:{server.server_port}/v1")
+        OpenAIBatches(provider).download("file-1", tmp_path / "output.jsonl")
+        server.shutdown()
+    expected = b"\n".join(rows).replace(KEY.encode(), b"[key]")
+    assert (tmp_path / "output.jsonl").read_bytes() == expected
+
+
+def test_a_key_in_pieces_of_a_text(server: ProviderServer, connect: Open) -> None:
+    """Its answer cannot be kept."""
+    parts = [{"type": "text", "text": piece} for piece in (KEY[:7], KEY[7:])]
+    message = {"message": {"role": "assistant", "content": parts}, "finish_reason": "stop"}
+    server.script(Reply(body={"choices": [message]}))
+    text = refusal(connect())
+    assert "answered with the key itself, in pieces" in text
+    assert KEY not in text
+    assert len(server.history) == 1
+
+
+@pytest.mark.parametrize("header", ["x-served-by", "x-request-id", "content-type"])
+def test_a_header_need_not_be_ascii(server: ProviderServer, connect: Open, header: str) -> None:
+    """The answer that it came with was paid for."""
+    server.script(Reply(body=completion("well"), headers={header: "application/json; by=Café"}))
+    assert connect().complete(request()).text
+    assert len(server.history) == 1
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_an_answer_that_is_whole_counts(connect: Open, silent: bool) -> None:
+    """However its connection ends: closed before what was announced, or silent."""
+    asked = []
+
+    def serve(listener: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                asked.append(connection.recv(65_536))
+                body = json.dumps(completion("whole")).encode()
+                head = f"HTTP/1.1 200 OK\r\ncontent-length: {len(body) + 500}\r\n\r\n"
+                connection.sendall(head.encode() + body)
+                if silent:
+                    connection.recv(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=[listener], daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        provider = connect(base_url=url, read_timeout=1)
+        assert provider.complete(request()).text == "whole"
+        assert len(asked) == 1
+
+
+@pytest.mark.parametrize("reason", ["max_tokens", "MAX_TOKENS"])
+def test_gateways_say_in_other_words_that_an_answer_was_cut(
+    server: ProviderServer, connect: Open, reason: str
+) -> None:
+    server.script(Reply(body=completion("half", finish_reason=reason)))
+    assert connect().complete(request()).truncated
 
 
 # Proxies

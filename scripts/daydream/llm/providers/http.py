@@ -12,10 +12,12 @@ OpenAI's took 0.6 s to import, and twice the processor time of the HTTP library 
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -29,7 +31,7 @@ from daydream.llm.failures import (
     retry_after,
 )
 from daydream.llm.proxies import connection_variables, proxy_variable
-from daydream.llm.reading import read_answer
+from daydream.llm.reading import decoded, read_answer
 from daydream.llm.redaction import Redaction
 from daydream.llm.request import (
     CallClock,
@@ -238,7 +240,7 @@ class HttpProvider:
                 status=answer.status_code,
                 again=True,
             )
-        return Response(
+        response = Response(
             body=reading.body,
             headers={
                 name: self._redaction.header(value)
@@ -248,8 +250,33 @@ class HttpProvider:
             started_at=clock.started_at,
             duration_s=duration_s,
             raw=None if reading.verbatim else RawAnswer(content, content_type),
-            problem=reading.problem,
+            problem=self._redaction.text(reading.problem),
         )
+        return self._without_key(response, request)
+
+    def _without_key(self, response: Response, request: Request) -> Response:
+        """Return an answer, or its reading alone if its bytes hold the key in another encoding.
+
+        Raises:
+            CallFailedError: its text holds the key, which its bytes have in pieces.
+        """
+        if response.raw is not None:
+            said, _ = decoded(response.raw.content, response.raw.content_type)
+            read = json.dumps(response.body, ensure_ascii=False).encode()
+            if self._redaction.is_in(said.encode(errors="replace") + read):
+                body = json.loads(self._redaction.content(read))
+                response = replace(response, body=body, raw=None)
+        try:
+            text = response.text
+        except CallError:
+            return response
+        if self._redaction.is_in(text.encode()):
+            raise CallFailedError(
+                f"{request}: answered with the key itself, in pieces; check base_url, and replace "
+                "the key",
+                again=False,
+            )
+        return response
 
     def failure(
         self,
@@ -275,7 +302,9 @@ class HttpProvider:
         message = one_line(self._redaction.text(error_message(body)))
         if location := headers.get("location"):
             message = f"a redirect to {one_line(self._redaction.text(location))}"
-            remedy = "write that origin into base_url if it may have the prompts"
+            remedy = "write the address that answers into base_url"
+            if _host(location) not in ("", _host(self._base_url or "")):
+                remedy = "write that origin into base_url if it may have the prompts"
         told = retry_after(headers)
         asked = wait if told is None else told
         return CallFailedError(
@@ -311,3 +340,11 @@ class HttpProvider:
             again=True,
             sent=kind not in UNSENT,
         )
+
+
+def _host(url: str) -> str:
+    """Return the host and port of a URL; empty if it is a path, or no URL."""
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return ""

@@ -7,7 +7,7 @@ is the same: one client, shared by all threads, sends the body as it is kept.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,8 +77,8 @@ class NativeProvider(HttpProvider):
             if answer.status_code != 200:
                 self._check(answer, answer.read())
             with replacing(path, durable=True) as target:
-                for chunk in answer.iter_bytes():
-                    target.write(chunk)
+                for line in _lines(answer.iter_bytes()):
+                    target.write(self._redaction.content(line))
 
     def ask(self, method: str, path: str, *, what: str, **options: Any) -> dict[str, Any]:  # noqa: ANN401
         """Return the JSON object that a path of the API answers; `what` names it in errors.
@@ -161,6 +161,18 @@ class NativeProvider(HttpProvider):
             late = within is not None and clock.duration_s >= within
             url = self._base_url or ""
             raise self.unreached(error, asked, within if late else None, url=url) from error
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the lines of a file that comes in chunks, each with its end."""
+    rest: list[bytes] = []
+    for chunk in chunks:
+        *whole, last = chunk.split(b"\n")
+        for line in whole:
+            yield b"".join([*rest, line, b"\n"])
+            rest = []
+        rest.append(last)
+    yield b"".join(rest)
 
 
 class _Refused(Exception):  # noqa: N818 - it becomes a CallFailedError
