@@ -146,6 +146,14 @@ def deeper(text: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _is_of_demo(report: Path) -> bool:
+    """Tell whether a report of Snakemake's is there, and of the demo alone."""
+    if not report.exists():
+        return False
+    cohorts = re.findall(r"data/cohorts/([\w.-]+)/", report.read_text(encoding="utf-8"))
+    return set(cohorts) == {"demo"}
+
+
 def copy_demo(pages: Path) -> bool:
     """Copy the demo's results and a page that shows them, and tell whether there are any."""
     files = [file for pattern in SHOWN for file in REPORTS.glob(pattern) if file.is_file()]
@@ -154,7 +162,7 @@ def copy_demo(pages: Path) -> bool:
     if here:
         text = (ROOT / "docs/site/demo.md").read_text(encoding="utf-8")
         # Snakemake's report has links to these files, so it stands where it stands in the project.
-        if (ROOT / "report.html").exists():
+        if _is_of_demo(ROOT / "report.html"):
             files.append(ROOT / "report.html")
         else:
             text = re.sub(r".*\(\.\./report\.html\).*\n", "", text)
