@@ -52,5 +52,18 @@ def test_a_judge_is_not_blamed_for_a_text_that_it_was_never_asked_about(finished
     assert "failed essay: 1 evaluation (" in page
 
 
+def test_the_overview_counts_what_the_summary_counts(finished: Project) -> None:
+    """Complete texts, and not answers: a rejected one is an answer, and costs."""
+    complete = re.findall(r"^ *(draft|essay|evaluation) +(\d+) ", finished.output, re.MULTILINE)
+    assert dict(complete) == {"draft": "2", "essay": "3", "evaluation": "2"}
+    page = overview(finished)
+    for stage, texts in (("draft", "2"), ("essay", "3 of 4"), ("evaluation", "2 of 4")):
+        assert f'<th scope="row">{stage}</th> <td>{texts}</td>' in page
+    states = [row["state"] for row in table(finished, "parsing/calls.csv")]
+    assert sorted(states) == sorted(["complete"] * 7 + ["failed"] * 2 + ["blocked"])
+    assert "7 answers of models" in page
+    assert "Rejected answers are included, replaced ones are not." in page
+
+
 def overview(project: Project) -> str:
     return " ".join(project.read(f"{REPORTS}/overview.html").split())

@@ -139,7 +139,7 @@ def build_index(
             stage,
             place.get(row.parent_gen_id, -1),
             [combos.number(row.combo_id), *levels],
-            STATES.index("complete" if account.complete else account.kind),
+            STATES.index(account.standing),
             score,
             scale,
         )
