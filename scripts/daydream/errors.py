@@ -16,13 +16,13 @@ from dataclasses import dataclass
 ANSWER_KEPT = ", which is kept in "
 # Begins what an error about a refused answer says last: that there are others to take instead.
 OTHER_ANSWERS = "; its journal has "
-# `[code] …` of an error of the library, or what `daydream.reports.scores` says is missing or stale.
-KIND = r"^\[(?P<code>[a-z]+)\]|^(?P<lack>(?:missing|stale) [^: ]*)"
+# `[code] …` of an error of the library, or which stage `daydream.reports.scores` says is at fault.
+KIND = r"^\[(?P<code>[a-z]+)\]|^(?P<lack>(?:missing|stale|failed) [^: ]*)"
 NO_NUMBER = "no number"
 
 
 def failure_kind(error: str) -> str:
-    """Return the kind of an error: its code, what is missing or stale, or ``no number``."""
+    """Return the kind of an error: its code, the stage at fault, or ``no number``."""
     found = re.match(KIND, error)
     return (found["code"] or found["lack"]) if found else NO_NUMBER
 

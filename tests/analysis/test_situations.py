@@ -231,6 +231,45 @@ def test_adjusted_means_equal_a_regression() -> None:
     assert table[templates.columns].tolist() == pytest.approx(expected.tolist())
 
 
+def tied_writers(seed: int = 1, models: int = 2) -> Scores:
+    """Return scores of writers who make both stages, where the third essay template copies."""
+    levels = {
+        **ONE,
+        "combo_id": 7,
+        "draft_template": 2,
+        "draft_llm": models,
+        "essay_template": 3,
+        "essay_llm": models,
+        "evaluation_llm": 2,
+    }
+    sd = {"combo_id": 1, "draft": 0.6, "essay": 0.5, "residual": 0.7}
+    frame = simulated(np.random.default_rng(seed), levels=levels, sd=sd)
+    frame = frame[frame["draft_llm"].str[-1] == frame["essay_llm"].str[-1]].reset_index(drop=True)
+    copies = frame["essay_template"] == "et2"
+    return scored(frame.assign(essay_mode=np.where(copies, "copy", "llm")))
+
+
+def test_what_cannot_be_compared_is_promised_no_width() -> None:
+    """Models tied over two stages: essay models share no cell; drafts' do in copies alone."""
+    scores = tied_writers()
+    pairs = comparisons(scores).set_index("dimension")
+    assert pairs.loc["essay_llm", "cells"] == 0
+    present = allocation(scores).query("at_hand == 'yes'").set_index("dimension")
+    assert list(present.index) == ["draft_template", "draft_llm", "essay_template"]
+    for dimension, texts in (("draft_llm", 2), ("draft_template", 6)):
+        row = present.loc[dimension]
+        assert (row["combos"], row["texts"], row["judges"]) == (7, texts, 2), dimension
+        assert pairs.loc[dimension, "cells"] == 7 * texts * 2
+    ends = pairs.loc["draft_llm", ["ci_low", "ci_high"]].astype(float)
+    foretold = present.loc["draft_llm", "half_width"]
+    assert foretold == pytest.approx((ends["ci_high"] - ends["ci_low"]) / 2, rel=0.6)
+
+
+def test_a_copy_is_no_level_to_compare_a_model_with() -> None:
+    """One model and copies are one level."""
+    assert "essay_llm" not in set(allocation(tied_writers(models=1))["dimension"])
+
+
 def test_the_widths_of_a_larger_design_are_foretold() -> None:
     """From 12 combos with one text per level, for 24 combos with four: as wide as they turn out."""
 

@@ -1045,12 +1045,12 @@ def test_a_part_says_what_is_missing_and_why(browser: Browser, project: Project)
     expect(page.locator("#pane .reason")).to_have_text(
         f"Blocked: its essay {unparsed.gen_id} failed"
     )
-    expect(page.locator("aside .error")).to_have_text(error)
+    expect(page.locator("aside .error")).to_have_text(f"failed essay {unparsed.gen_id}: {error}")
     page.close()
 
 
 def test_a_filter_by_reason_of_failure(browser: Browser, project: Project) -> None:
-    """The kinds of the table `coverage`, with counts; what an ancestor lacks is its reason too."""
+    """The kinds of the table `coverage`, with counts; a failed ancestor is named as such."""
     cohort, *_ = with_failures(project)
     third = cohort.of("draft")[2]
     unscored = next(row for row in cohort.of("evaluation") if cohort.root(row) == third)
@@ -1063,16 +1063,22 @@ def test_a_filter_by_reason_of_failure(browser: Browser, project: Project) -> No
     goto(page, cohort, "#?view=list")
     page.keyboard.press("f")
     facet = page.locator("[data-facet=reason]")
-    expect(facet.locator("label")).to_have_count(4)
+    expect(facet.locator("label")).to_have_count(5)
     counts = dict(text.split("\n") for text in facet.locator("label").all_inner_texts())
-    assert counts == {"stale essay": "6", "parse": "3", "missing essay": "3", "no number": "1"}
+    assert counts == {
+        "stale essay": "6",
+        "missing essay": "3",
+        "failed essay": "2",
+        "parse": "1",
+        "no number": "1",
+    }
     facet.locator("label", has_text="parse").click()
-    expect(page.locator("#status")).to_contain_text("3 of 28 generations")
-    assert rows(page) == ["grow", "judge · #1", "judge · #2"]
+    expect(page.locator("#status")).to_contain_text("1 of 28 generations")
+    assert rows(page) == ["grow"]
     expect(page.locator("#active")).to_have_text(": reason")
     assert hash_of(page) == "?view=list&reason=parse"
-    goto(page, cohort, "#?view=table&reason=missing+essay&reason=parse")
-    expect(page.locator("#table tr[data-number]")).to_have_count(6)
+    goto(page, cohort, "#?view=table&reason=failed+essay&reason=parse")
+    expect(page.locator("#table tr[data-number]")).to_have_count(3)
     page.get_by_text("Clear filters").click()
     expect(page.locator("#status")).to_have_text("28 generations")
     page.close()

@@ -24,10 +24,10 @@ def recipe(group: int, template: str, mean: float, **interval: float) -> dict[st
     return {"stage": "judging", **names, "panel_score": mean, **estimates, **interval, **scale}
 
 
-def call(gen_id: str, mode: str, cost: str) -> dict[str, object]:
+def call(gen_id: str, mode: str, cost: str, state: str = "complete") -> dict[str, object]:
     tokens = {"prompt_tokens": 100, "completion_tokens": 23}
     names = {"gen_id": gen_id, "stage": "draft", "template_id": HOSTILE, "llm_model_id": "m1"}
-    return {**names, "mode": mode, **tokens, "cost_usd": cost, "slice": ""}
+    return {**names, "mode": mode, "state": state, **tokens, "cost_usd": cost, "slice": ""}
 
 
 def agreement(measure: str, value: object, **interval: float) -> dict[str, object]:
@@ -37,7 +37,7 @@ def agreement(measure: str, value: object, **interval: float) -> dict[str, objec
 
 def test_an_overview_says_what_the_tables_say(tmp_path: Path) -> None:
     """Counts, groups with and without intervals, agreement, failures and cost; names are texts."""
-    calls = [call("d1", "llm", "0.5"), call("d2", "llm", ""), call("d3", "", "")]
+    calls = [call("d1", "llm", "0.5"), call("d2", "llm", ""), call("d3", "", "", "missing")]
     alpha = agreement("alpha", 0.83, ci_low=0.61, ci_high=0.91)
     biases = [agreement("bias", 0.5), agreement("bias", -0.5)]
     board = [

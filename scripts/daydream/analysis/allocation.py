@@ -8,7 +8,9 @@ two levels of a dimension has the variance
       + 2 · judge / judges, if other judges than those at hand are to be spoken of
 
 with the components of `Components`. Two levels start from the same text, so what was made before
-the dimension's stage does not count. `texts` are those per level and combo.
+the dimension's stage does not count. `texts` are those per level and combo, each taken to vary on
+its own, also where several come from one draft; `judges` are those of each text. What is at hand
+is what the levels that can be compared (`comparisons`) share.
 
 What a difference must be to be found four times in five follows from the same standard error
 (Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988).
@@ -18,14 +20,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import combinations, product
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from daydream.analysis.comparisons import Compared, compared
 from daydream.analysis.jackknife import LEVEL, MIN_COMBOS
+from daydream.analysis.panels import ADJUSTED
 from daydream.analysis.scores import Scores
 from daydream.analysis.variance import variance
 
@@ -122,7 +126,7 @@ class Comparison:
 
 
 def comparisons_of(scores: Scores) -> list[Comparison]:
-    """Return the dimensions of the recipes that have two levels and any component, in order."""
+    """Return the dimensions of the recipes that can be compared and have a component, in order."""
     table = variance(scores)
     found = dict(zip(table["component"], table["variance"].astype(float), strict=True))
     rows = scores.scored
@@ -131,18 +135,20 @@ def comparisons_of(scores: Scores) -> list[Comparison]:
         text=float(texts["parent_usd"].mean()),
         judgement=float(pd.to_numeric(rows["usd"], errors="coerce").mean()),
     )
-    combos, judges = rows["combo_id"].nunique(), rows["judge"].nunique()
-    cells = len(rows[["parent", "judge"]].drop_duplicates())
+    # Components are of single judges, whatever the rule of the panel.
+    dimensions = {each.dimension: each for each in compared(replace(scores, panel=ADJUSTED))}
     known = []
     for index, stage in enumerate(scores.stages[:-1]):
         made = [later.name for later in scores.stages[index:-1]]
         for dimension in stage.dimensions:
-            levels = rows[dimension].nunique()
             names = [f"combo_id:{dimension}", *made, f"judge:{dimension}", "residual", "replicate"]
             parts = {name: found.get(name, np.nan) for name in names}
             # What texts and combos contribute: of a single combo, that of texts is in the levels.
             own = [parts[name] for name in (f"combo_id:{dimension}", *made)]
-            if levels < 2 or np.isnan(own).all() or not np.nansum([*parts.values()]) > 0:
+            if np.isnan(own).all() or not np.nansum([*parts.values()]) > 0:
+                continue
+            at_hand = _shared(dimensions[dimension])
+            if at_hand is None:
                 continue
             # A component that the design cannot tell from another is in that other one.
             told = {name: 0.0 if np.isnan(value) else value for name, value in parts.items()}
@@ -157,15 +163,33 @@ def comparisons_of(scores: Scores) -> list[Comparison]:
                         replicate=told["replicate"],
                     ),
                     costs=costs,
-                    at_hand=Design(
-                        combos=combos,
-                        texts=max(1, round(len(texts) / (combos * levels))),
-                        judges=judges,
-                        replicates=max(1, round(len(rows) / cells)),
-                    ),
+                    at_hand=at_hand,
                 )
             )
     return known
+
+
+def _shared(what: Compared) -> Design | None:
+    """Return what two levels share, as a mean over the pairs that do; None if none do."""
+    dimension = what.dimension
+    cells = what.rows.assign(cell=what.rows.groupby(what.matched, sort=False).ngroup())
+    there = cells.groupby(["cell", dimension]).size().unstack(dimension)
+    there = there.reindex(columns=what.levels).notna()
+    designs = []
+    for level, other in combinations(what.levels, 2):
+        both = there.index[there[level] & there[other]]
+        if both.empty:
+            continue
+        shared = cells[cells["cell"].isin(both) & cells[dimension].isin([level, other])]
+        # A copied text stands once beside each model.
+        shared = shared.drop_duplicates("gen_id")
+        combos, texts = shared["combo_id"].nunique(), shared["parent"].nunique()
+        judged = len(shared[["parent", "judge"]].drop_duplicates())
+        designs.append((combos, texts / (2 * combos), judged / texts, len(shared) / judged))
+    if not designs:
+        return None
+    combos, texts, judges, replicates = np.mean(designs, axis=0)
+    return Design(round(combos), *(max(1, round(mean)) for mean in (texts, judges, replicates)))
 
 
 def allocation(scores: Scores) -> pd.DataFrame:
@@ -173,9 +197,9 @@ def allocation(scores: Scores) -> pd.DataFrame:
 
     The judges are those at hand. `half_width` is half of the expected interval of the difference of
     two levels, `detectable` the difference that is found with a probability of 80 %. `written`
-    texts, `evaluations` and `usd` are those of one pair of levels. Dimensions without two levels,
-    or without a component for what combos and texts contribute, have no rows, and none has where
-    all scores are equal.
+    texts, `evaluations` and `usd` are those of one pair of levels. Dimensions of which no two
+    levels share a cell, or without a component for what combos and texts contribute, have no rows,
+    and none has where all scores are equal.
     """
     records = [row for comparison in comparisons_of(scores) for row in _designs(comparison)]
     table = pd.DataFrame(records, columns=COLUMNS)

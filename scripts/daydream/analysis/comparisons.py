@@ -15,6 +15,8 @@ started from one text, or from one combo and the other dimensions of the first s
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -32,6 +34,22 @@ COLUMNS = [
 ]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Compared:
+    """A dimension whose levels are compared: `rows` that are alike in `matched` are a cell.
+
+    `lineage` are the columns that say what the levels in a cell descend from, `panel` the rule by
+    which judges are one, empty where they are compared themselves.
+    """
+
+    dimension: str
+    levels: list[str]
+    rows: pd.DataFrame
+    matched: list[str]
+    lineage: list[str]
+    panel: str
+
+
 def comparisons(scores: Scores) -> pd.DataFrame:
     """Return a row per pair of levels of each dimension; `difference` is the first less the other.
 
@@ -40,7 +58,14 @@ def comparisons(scores: Scores) -> pd.DataFrame:
     Scandinavian Journal of Statistics 6, 1979). `these_low` and `these_high` are for the combos at
     hand. What a stage copied is the work of none of its models, so it is not compared.
     """
-    records: list[dict[str, object]] = []
+    records = [row for each in compared(scores) for row in _pairs(each)]
+    table = pd.DataFrame(records, columns=COLUMNS)
+    table["p_holm"] = holm(list(table["p_value"]))
+    return table.assign(score_min=scores.low, score_max=scores.high)
+
+
+def compared(scores: Scores) -> Iterator[Compared]:
+    """Return every dimension with its levels, copies left out, and what they are compared on."""
     by_panel = _by_panel(scores)
     for index, stage in enumerate(scores.stages):
         judges = stage is scores.stage
@@ -58,11 +83,14 @@ def comparisons(scores: Scores) -> pd.DataFrame:
             if dimension == stage.dimensions[0]:
                 rows = _beside_each_model(rows, stage)
             levels = [level for level in scores.rows[dimension].unique() if level != COPIED]
-            found = _pairs(rows, dimension, levels, matched=matched, lineage=lineage)
-            records += [{**row, "panel": "" if judges else scores.panel} for row in found]
-    table = pd.DataFrame(records, columns=COLUMNS)
-    table["p_holm"] = holm(list(table["p_value"]))
-    return table.assign(score_min=scores.low, score_max=scores.high)
+            yield Compared(
+                dimension=dimension,
+                levels=levels,
+                rows=rows,
+                matched=matched,
+                lineage=lineage,
+                panel="" if judges else scores.panel,
+            )
 
 
 def _by_panel(scores: Scores) -> pd.DataFrame:
@@ -83,19 +111,13 @@ def _beside_each_model(rows: pd.DataFrame, stage: StageColumns) -> pd.DataFrame:
     return pd.concat([rows[~copied], spread], ignore_index=True)
 
 
-def _pairs(
-    rows: pd.DataFrame,
-    dimension: str,
-    levels: list[str],
-    *,
-    matched: list[str],
-    lineage: list[str],
-) -> list[dict[str, object]]:
+def _pairs(what: Compared) -> list[dict[str, object]]:
+    dimension, levels, rows = what.dimension, what.levels, what.rows
     if len(levels) < 2:
         return []
     cells = rows.assign(
-        cell=rows.groupby(matched, sort=False).ngroup(),
-        lineage=rows.groupby(lineage, sort=False).ngroup(),
+        cell=rows.groupby(what.matched, sort=False).ngroup(),
+        lineage=rows.groupby(what.lineage, sort=False).ngroup(),
     )
     origins = cells.groupby("cell")[["combo_id", "lineage"]].first()
     means = cells.groupby(["cell", dimension])["value"].mean().unstack(dimension)
@@ -124,6 +146,7 @@ def _pairs(
                 "p_value": new.p_value,
                 "these_low": these.low,
                 "these_high": these.high,
+                "panel": what.panel,
             }
         )
     return records

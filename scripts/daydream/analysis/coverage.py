@@ -29,5 +29,5 @@ def coverage(scores: Scores) -> pd.DataFrame:
 
 
 def failure_kinds(errors: pd.Series[str]) -> pd.Series[str]:
-    """Return the kind of each error: its code, what is missing or stale, or ``no number``."""
+    """Return the kind of each error: its code, the stage at fault, or ``no number``."""
     return errors.fillna("").map(failure_kind)

@@ -98,6 +98,11 @@ class Account(NamedTuple):
         return next((state.kind for state in self if state.kind != "current"), "current")
 
     @property
+    def standing(self) -> str:
+        """The generation's state as reports name it: `complete`, or what it is instead."""
+        return "complete" if self.complete else self.kind
+
+    @property
     def failure(self) -> str:
         """Why the generation itself failed, in one line with its code; empty if it did not."""
         return next((state.reasons[0] for state in self if state.kind == "failed"), "")

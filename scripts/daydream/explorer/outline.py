@@ -139,7 +139,7 @@ def build_index(
             stage,
             place.get(row.parent_gen_id, -1),
             [combos.number(row.combo_id), *levels],
-            STATES.index("complete" if account.complete else account.kind),
+            STATES.index(account.standing),
             score,
             scale,
         )
@@ -231,16 +231,16 @@ def _kinds(
 
     It is that of the first generation of the lineage that is not complete, as in the score table.
     """
-    lacks: dict[str, str] = {}
+    at_fault: dict[str, Generation] = {}
     found: dict[int, str] = {}
     for number, row in enumerate(rows):
-        why = lacks.get(row.parent_gen_id, "")
-        account = accounts[row.gen_id]
-        if not why and not account.complete:
-            why = lack(row, account)
-        if why:
-            lacks[row.gen_id] = why
-        why = errors.get(number, why)
+        first = at_fault.get(row.parent_gen_id)
+        if first is None and not accounts[row.gen_id].complete:
+            first = row
+        why = errors.get(number, "")
+        if first is not None:
+            at_fault[row.gen_id] = first
+            why = why or lack(first, accounts[first.gen_id], of=row)
         if why:
             found[number] = failure_kind(why)
     return found

@@ -48,8 +48,8 @@ def calls(tables: Tables) -> alt.VConcatChart:
             f"Cohort {one_line(tables.cohort)}.",
             *slice_notes(table["slice"]),
             _unpriced(answered),
-            "Sums over the answers in use; answers that were refused or replaced are in "
-            "data/ledger.jsonl alone.",
+            "Sums over the answers in use, those that a parser rejected included; answers that "
+            "were replaced are in data/ledger.jsonl alone.",
             f"The {MAX_MODELS} with most tokens are shown." if len(models) > len(shown) else "",
         ],
     )

@@ -46,7 +46,8 @@ def failures(tables: Tables) -> alt.VConcatChart:
         notes=[
             *score_notes(tables.cohort, tables.scores),
             "missing <stage>: not made, or not yet; stale <stage>: to be made again; "
-            "parse: answered, but refused by the parser. "
+            "failed <stage>: not asked, as its text failed; "
+            "parse: answered, but rejected by the parser. "
             "Line: 95 % interval of the whole bar, for new combos; none with too few combos. "
             "Levels of which nothing is missing are left out. Details: analysis/coverage.csv.",
         ],

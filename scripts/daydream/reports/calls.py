@@ -3,6 +3,7 @@
 Columns, those of metadata.json:
 
     stage, gen_id, template_id, llm_model_id
+    state                complete, or what the generation is instead (`experiment.provenance`)
     mode                 llm, or copy for a text taken from its parent; empty: not answered yet
     prompt_tokens, completion_tokens   as the provider counted them
     cached_tokens, cache_write_tokens  of the prompt: read from the provider's cache, written to it
@@ -16,7 +17,8 @@ Columns, those of metadata.json:
     edited               the texts changed by hand (prompt, raw, parsed), with spaces between
     slice                `where` and `exclude` of the run, if the table is not the whole cohort
 
-They describe the answer that counts. Other answers, from before or after it, are in the journal.
+They describe the answer in use, also if its parser rejected it. Other answers, from before or after
+it, are in the journal.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ COLUMNS = (
     "gen_id",
     "template_id",
     "llm_model_id",
+    "state",
     "mode",
     "prompt_tokens",
     "completion_tokens",
@@ -69,7 +72,11 @@ def write_calls(
 
 def _row(experiment: Experiment, generation: Generation, account: Account) -> dict[str, Any]:
     call = _call(experiment, generation) if account.raw.kind == "current" else {}
-    own = {"edited": " ".join(account.edited_phases), "slice": experiment.slice}
+    own = {
+        "state": account.standing,
+        "edited": " ".join(account.edited_phases),
+        "slice": experiment.slice,
+    }
     return {**call, **generation._asdict(), **own}
 
 

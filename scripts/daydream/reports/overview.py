@@ -31,7 +31,7 @@ TENTATIVE, RELIABLE = 0.667, 0.8
 
 
 class Stage(NamedTuple):
-    """What was run of a stage."""
+    """What was run of a stage; `made` counts the texts that are complete."""
 
     name: str
     planned: int
@@ -121,7 +121,7 @@ def _stages(calls: Rows) -> list[Stage]:
             Stage(
                 name=name,
                 planned=len(own),
-                made=sum(1 for row in own if row["mode"]),
+                made=sum(1 for row in own if row["state"] == "complete"),
                 templates=[*dict.fromkeys(row["template_id"] for row in own)],
                 models=[*models],
             )

@@ -98,7 +98,8 @@ def _error(
     """Return why a text cannot be what was rated, and the reason in common with others."""
     account = accounts[gen_id]
     if not account.complete:
-        return lack(experiment.generations[gen_id], account), "the text is not made"
+        row = experiment.generations[gen_id]
+        return lack(row, account, of=row), "the text is not made"
     if not account.parsed.sha256.startswith(digest):
         return f"the text of {gen_id} has changed since it was rated", "the text has changed since"
     return "", ""

@@ -143,7 +143,7 @@ def _outcome(
 ) -> dict[str, object]:
     for link in lineage:
         if not accounts[link.gen_id].complete:
-            return {"error": lack(link, accounts[link.gen_id])}
+            return {"error": lack(link, accounts[link.gen_id], of=lineage[-1])}
     try:
         return {"score": read_score(experiment, lineage[-1])}
     except ParseError as error:
@@ -172,10 +172,15 @@ def read_score(experiment: Experiment, generation: Generation) -> float:
     return score
 
 
-def lack(generation: Generation, account: Account) -> str:
-    """Return why a generation is not complete."""
+def lack(generation: Generation, account: Account, *, of: Generation) -> str:
+    """Return why `of` lacks its text or score: `generation`, it or its ancestor, is not complete.
+
+    Who waits for an ancestor that failed has not failed itself, so the ancestor is named.
+    """
     if account.failure:
-        return account.failure
+        own = generation.gen_id == of.gen_id
+        where = "" if own else f"failed {generation.stage} {generation.gen_id}: "
+        return where + account.failure
     if account.prompt.kind == "missing":
         return f"missing {generation.stage}"
     if any(state.kind == "stale" for state in account):
