@@ -887,7 +887,11 @@ def test_a_panel_of_judges_by_its_median(tmp_path: Path, browser: Browser) -> No
     cell = page.locator("#list .score").first
     expect(cell).to_have_attribute("title", "the median over its judges")
     page.locator("#list .title").first.click()
-    expect(page.locator(".judgements h2").first).to_contain_text("7.0 as median")
+    expect(page.locator(".judgements h2").first).to_have_text(
+        "Judged 6 times: median 7.0 of 3 judges"
+    )
+    page.keyboard.press("f")
+    expect(page.locator("#judge option").first).to_have_text("median of all judges")
     page.locator("[data-stage='0']").click()
     assert set(scores(page)) == {7.0}
     page.close()
@@ -945,6 +949,10 @@ def test_axe_finds_nothing(page: Page, cohort: Cohort, scheme: Literal["light", 
     for name, hash_ in states.items():
         goto(page, cohort, hash_)
         page.locator("#filters summary").click()
+    page.locator("#list .title").first.click()
+    expect(page.locator(".judgements h2").first).to_have_text("Judged 6 times: 5.0 on average")
+    page.keyboard.press("f")
+    expect(page.locator("#judge option").first).to_have_text("mean of all judges")
         if "table" in name:
             page.locator("#columns summary").click()
         found = Axe().run(page)

@@ -628,7 +628,7 @@ function scoreFacet() {
   const judges = h("select", {
     "aria-label": "Judge", id: "judge",
     onchange: (event) => { choice.judge = event.target.value; refilter(); },
-  }, h("option", { value: ALL }, "mean of all judges"),
+  }, h("option", { value: ALL }, `${index.panel === "median" ? "median" : "mean"} of all judges`),
   outline.judges.map((judge) => h("option", { value: judge, selected: judge === choice.judge }, judge)));
   return [h("fieldset.facet.scores", {},
     h("legend", {}, "score"), judges, h("span", {},
