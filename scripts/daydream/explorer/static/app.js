@@ -581,13 +581,22 @@ function chooseScores(people) {
   remember();
 }
 
-// The texts of a cell of the grid, in the tree.
+// The texts of a cell of the grid, in the tree. What was open stays only if it is one of them; where
+// there is room for it, the first of those that were scored takes its place.
 function openCell(filters) {
   choice.view = "tree";
   filters.filter(([dimension]) => outline.varying[dimension])
     .forEach(([dimension, level]) => choice.filters.set(dimension, new Set([level])));
   renderControls();
-  refilter();
+  refilter("none");
+  if (!matching.has(selected)) {
+    const found = shown.filter((node) => matching.has(node));
+    const first = found.find((node) => node.children.some((child) => outline.scored(child))) ?? found[0];
+    select(wide.matches ? first : null);
+    reveal(selected);
+  } else {
+    remember();
+  }
   list.focus();
 }
 
