@@ -135,6 +135,30 @@ def test_a_filter_keeps_what_meets_it_and_what_leads_there(page: Page) -> None:
     expect(page.locator("#status")).to_have_text("28 generations")
 
 
+def test_a_mean_says_that_it_is_not_filtered(page: Page) -> None:
+    """A combo above the one essay that is left has the mean of all of its essays, and says so."""
+    status, note = page.locator("#status"), "Means in italics"
+    expect(status).not_to_contain_text(note)
+    page.keyboard.press("f")
+    page.fill("[data-bound=low]", "7")
+    shown = page.locator("#list .row:has(.score)")
+    expect(status).to_contain_text(note)
+    combo = shown.first.locator(".score")
+    expect(combo).to_have_attribute(
+        "title", re.compile(r"^the mean of 8 scores; the filters leave [1-7] of 8")
+    )
+    assert combo.evaluate("each => getComputedStyle(each).fontStyle") == "italic"
+    whole = shown.filter(has_text="judge").locator(".score").first
+    assert whole.evaluate("each => getComputedStyle(each).fontStyle") == "normal"
+    page.get_by_text("Clear filters").click()
+    expect(status).to_have_text("28 generations")
+    page.locator("[data-stage='1']").click()
+    expect(status).not_to_contain_text(note)
+    page.get_by_text("Clear filters").click()
+    search(page, "lighthouse")
+    expect(status).to_contain_text(note)
+
+
 def test_a_filter_by_score(page: Page) -> None:
     """The bounds are on the templates' own scale, and hold for the mean of what is not scored."""
     page.keyboard.press("f")

@@ -17,6 +17,8 @@ const folded = new Set(outline.nodes.filter((node) =>
 let closed = folded;
 let shown = [];
 let matching = new Set();
+// How many scores the choice leaves at and below each node of the tree; null where it leaves all.
+let left = null;
 let selected = null;
 let pinned = null;
 let terms = [];
@@ -81,6 +83,7 @@ function arrange({ keep = true, found = outline.matching(choice) } = {}) {
     return;
   }
   shown = outline.arrange(matching, choice, (node) => closed.has(node));
+  left = choice.view === "tree" && (filtered() || choice.hits) ? outline.scoresBelow(choice, matching) : null;
   const head = choice.view === "table" ? TABLE_HEAD : 0;
   if (head) table.arrange(choice, shown.length);
   virtual.setOptions({
@@ -152,11 +155,18 @@ function scoreCell(node, share) {
     const state = index.states[outline.state(node)];
     return h(`span.none.is-${state}`, { title: outline.reason(node) }, state);
   }
-  const cell = h("span.score", {
-    title: outline.scoreTitle(node, choice.judge) + (below && !outline.scored(node) ? `; below: ${below}` : ""),
+  const title = outline.scoreTitle(node, choice.judge)
+    + (unfiltered(node) ? `; the filters leave ${(left.get(node) ?? 0).toLocaleString("en")} of ${plural(outline.given(node, choice.judge), "score")}` : "");
+  const cell = h(unfiltered(node) ? "span.score.unfiltered" : "span.score", {
+    title: title + (below && !outline.scored(node) ? `; below: ${below}` : ""),
   }, outline.scoreText(node, choice.judge));
   cell.style.setProperty("--share", share);
   return cell;
+}
+
+// Whether the mean beside a node is also of scores that the filters leave out.
+function unfiltered(node) {
+  return left !== null && (left.get(node) ?? 0) < outline.given(node, choice.judge);
 }
 
 function secondLine(node) {
@@ -512,10 +522,12 @@ function renderStatus() {
   const parts = [matching.size === whole ? plural(whole, "generation")
     : `${matching.size.toLocaleString("en")} of ${plural(whole, "generation")}`];
   if (!matching.size) parts.push("nothing matches");
+  const note = shown.some((node) => outline.share(node, choice.judge) !== null && unfiltered(node))
+    ? h("span", {}, " Means in italics are also of scores that the filters leave out.") : null;
   const clear = filtered() ? h("button.plain", { type: "button", onclick: clearFilters }, "Clear filters") : null;
   const hint = pinned
     ? h("strong.hint", {}, `Choose what to compare with ${outline.title(pinned)}. `) : null;
-  $("status").replaceChildren(...[hint, parts.join(": ")].filter(Boolean), ...(clear ? [" ", clear] : []));
+  $("status").replaceChildren(...[hint, note ? `${parts.join(": ")}.` : parts.join(": "), note].filter(Boolean), ...(clear ? [" ", clear] : []));
   list.dataset.count = matching.size;
   const active = [...choice.filters].filter(([, levels]) => levels.size)
     .map(([d]) => words(index.dimensions[d].name));
