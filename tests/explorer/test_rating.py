@@ -171,6 +171,26 @@ def test_nothing_is_skipped_by_enter_and_answers_can_be_changed(page: Page) -> N
     expect(page.locator("#rated-count")).to_have_text("1 rated")
 
 
+@pytest.mark.parametrize(("kind", "told"), [("single", "Give a score"), ("pair", "Choose one")])
+def test_enter_in_a_comment_leaves_it_for_the_answer(
+    page: Page, tmp_path: Path, kind: str, told: str
+) -> None:
+    """The digit that is typed next is the answer that was asked for, and not in the comment."""
+    begin(page, kind=kind, size=1, seed="comment")
+    page.keyboard.press("c")
+    page.keyboard.type("dry")
+    page.keyboard.press("Enter")
+    expect(page.locator("#rate-told")).to_have_text(f"{told} first.")
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    expect(page.locator("#rate form h2")).to_have_text("All 1 rated")
+    row = exported(page, tmp_path / "comment.csv")[-1]
+    assert (row["comment"], row["score"], row["choice"]) == (
+        "dry",
+        *(("1", "") if kind == "single" else ("", "a")),
+    )
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_while_rating(page: Page, scheme: str) -> None:
     """Neither in the form, nor with a text, a pair, or at the end."""

@@ -183,8 +183,12 @@ class Rating {
         h("button", { type: "button", onclick: () => this.#go(1), title: "s" }, "Skip"),
         h("button.primary", { type: "button", onclick: () => this.#next(), title: "Enter" }, "Next"),
         this.#told()));
-    this.box.querySelector("input[type=number]")?.focus();
-    if (!this.#typed()) this.box.querySelector(".rate-texts").focus();
+    this.#await();
+  }
+
+  // Put the focus where an answer is given: keys count there.
+  #await() {
+    this.box.querySelector(this.#typed() ? "input[type=number]" : ".rate-texts").focus();
   }
 
   // Whether scores have a digit each, and so a key; others are typed.
@@ -247,6 +251,7 @@ class Rating {
       this.#show();
       this.#tell("This one has no answer yet.");
       return;
+      this.#await();
     }
     this.box.replaceChildren(h("form", { "aria-label": "All rated", onsubmit: (event) => event.preventDefault() },
       h("h2", {}, `All ${this.items.length} rated`),
