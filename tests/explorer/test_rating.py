@@ -191,6 +191,18 @@ def test_enter_in_a_comment_leaves_it_for_the_answer(
     )
 
 
+def test_the_form_says_how_many_are_needed(page: Page) -> None:
+    """One text of each recipe for a mean, three for its interval; pairs have no means."""
+    page.locator("#rate-button").click()
+    hint, needed = page.locator("#rate form"), page.locator("#rate-needed")
+    expect(hint).to_contain_text("equally many of each recipe")
+    expect(needed).to_contain_text("of 2 recipes: at least 2 for a mean of all, 6 for")
+    page.select_option("[name=kind]", "pair")
+    expect(needed).to_be_hidden()
+    page.select_option("[name=kind]", "single")
+    expect(needed).to_be_visible()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_while_rating(page: Page, scheme: str) -> None:
     """Neither in the form, nor with a text, a pair, or at the end."""
