@@ -130,7 +130,7 @@ function listRow(node, item) {
     : h(`span.mark.s${node.stage % 6}`, { title: index.stages[node.stage].name },
       index.stages[node.stage].prefix.slice(0, 2).toUpperCase()),
   h("span.name", { title: outline.title(node) },
-    h("span.title", { dir: "auto" }, outline.title(node)),
+    h("span.title", { dir: "auto" }, shortened(outline.title(node))),
     second),
   outline.edited(node).length
     ? h("span.edited", { title: `edited by hand: ${editedTexts(outline.edited(node))}` }, "edited") : null,
@@ -177,7 +177,7 @@ function secondLine(node) {
   // Each part is shortened for itself, as paths differ anywhere.
   const path = outline.path(node);
   return h("span.second.path", { title: path.join(" › ") },
-    path.map((part) => h("span", { dir: "auto" }, part)));
+    path.map((part) => h("span", { dir: "auto" }, shortened(part))));
 }
 
 // What is selected
@@ -699,7 +699,7 @@ function facet(name, key, options, chosen) {
           refilter();
         },
       }),
-      h("span", {}, label), h("small", {}, count))),
+      h("span", {}, shortened(label)), h("small", {}, count))),
     ...(drawn.length < alike.length ? [h("small", {}, `and ${(alike.length - drawn.length).toLocaleString("en")} more`)] : []));
   };
   draw("");
