@@ -598,6 +598,55 @@ def test_the_table_prints_whole(page: Page, cohort: Cohort) -> None:
     expect(page.locator("#table tr[data-number]")).not_to_have_count(28)
 
 
+# The words of the table that stand on more than one line.
+BROKEN = """() => [...document.querySelectorAll("#table :is(th, td)")].flatMap((cell) => {
+  const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+  const range = document.createRange();
+  const found = [];
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    for (const { 0: word, index } of node.data.matchAll(/[^\\s-]+/g)) {
+      range.setStart(node, index);
+      range.setEnd(node, index + word.length);
+      if (new Set([...range.getClientRects()].map(({ top }) => top)).size > 1) found.push(word);
+    }
+  }
+  return found;
+})"""
+
+
+def test_a_printed_table_breaks_no_word_that_fits(page: Page, cohort: Cohort) -> None:
+    """On A4 with usual margins; a column without a word in it is left out, until it is printed."""
+    shown = (
+        "gen_id,stage,template,model,replicate,combo_id,draft_replicate,essay_template,score,spread"
+    )
+    goto(page, cohort, f"#?view=table&show={shown},judges,characters,state,error")
+    heads = page.locator("#table thead th")
+    before = heads.all_inner_texts()
+    assert before[-1] == "error"
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 700, "height": 1000})
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(page.locator("#table tr[data-number]")).to_have_count(28)
+    expect(heads).to_have_count(len(before) - 1)
+    assert page.evaluate("document.querySelector('#table table').scrollWidth") <= 700
+    assert page.evaluate(BROKEN) == []
+    page.emulate_media(media="screen")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(heads).to_have_count(len(before))
+    assert heads.all_inner_texts() == before
+
+
+def test_a_printed_table_breaks_what_does_not_fit(page: Page, cohort: Cohort) -> None:
+    """A word longer than the page leaves room for the others."""
+    goto(page, cohort, "#?view=table&show=template,score,error")
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 700, "height": 1000})
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.evaluate("document.querySelector('#table tbody th').textContent = 'x'.repeat(900)")
+    assert page.evaluate("document.querySelector('#table table').scrollWidth") <= 700
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+
+
 def cell(page: Page, row: str, column: str) -> Locator:
     """Return the button of a cell of the grid, by the names at its row and its column."""
     return page.locator(f"#grid button[aria-label^='{row}, {column}: ']")
@@ -626,7 +675,7 @@ def test_the_grid_has_means_and_spreads(page: Page, cohort: Cohort) -> None:
 
 
 def test_a_cell_of_the_grid_opens_its_texts(page: Page, cohort: Cohort) -> None:
-    """As filters of the tree, which can be cleared, with the first one; Back returns to the grid."""
+    """As filters of the tree, which can be cleared, and the first one; Back leads to the grid."""
     filters = "?combo_id=trio&essay_template=grow"
     inside = [row for row in cohort.of("essay", "grow") if row.combo_id == "trio"]
     other = cohort.of("essay", "same")[0]

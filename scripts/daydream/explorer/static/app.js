@@ -870,10 +870,12 @@ function tell(text) {
   tell.timer = setTimeout(() => { $("told").textContent = ""; }, 4000);
 }
 
-// On paper a table has all its rows.
+// On paper a table has all its rows, and columns of its own.
 function allRows(wanted) {
   if (choice.view !== "table") return;
   printing = wanted;
+  table.printed = wanted ? shown : null;
+  table.arrange(choice, shown.length);
   renderList();
 }
 
