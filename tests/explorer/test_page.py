@@ -135,6 +135,30 @@ def test_a_filter_keeps_what_meets_it_and_what_leads_there(page: Page) -> None:
     expect(page.locator("#status")).to_have_text("28 generations")
 
 
+def test_a_mean_says_that_it_is_not_filtered(page: Page) -> None:
+    """A combo above the one essay that is left has the mean of all of its essays, and says so."""
+    status, note = page.locator("#status"), "Means in italics"
+    expect(status).not_to_contain_text(note)
+    page.keyboard.press("f")
+    page.fill("[data-bound=low]", "7")
+    shown = page.locator("#list .row:has(.score)")
+    expect(status).to_contain_text(note)
+    combo = shown.first.locator(".score")
+    expect(combo).to_have_attribute(
+        "title", re.compile(r"^the mean of 8 scores; the filters leave [1-7] of 8")
+    )
+    assert combo.evaluate("each => getComputedStyle(each).fontStyle") == "italic"
+    whole = shown.filter(has_text="judge").locator(".score").first
+    assert whole.evaluate("each => getComputedStyle(each).fontStyle") == "normal"
+    page.get_by_text("Clear filters").click()
+    expect(status).to_have_text("28 generations")
+    page.locator("[data-stage='1']").click()
+    expect(status).not_to_contain_text(note)
+    page.get_by_text("Clear filters").click()
+    search(page, "lighthouse")
+    expect(status).to_contain_text(note)
+
+
 def test_a_filter_by_score(page: Page) -> None:
     """The bounds are on the templates' own scale, and hold for the mean of what is not scored."""
     page.keyboard.press("f")
@@ -574,6 +598,55 @@ def test_the_table_prints_whole(page: Page, cohort: Cohort) -> None:
     expect(page.locator("#table tr[data-number]")).not_to_have_count(28)
 
 
+# The words of the table that stand on more than one line.
+BROKEN = """() => [...document.querySelectorAll("#table :is(th, td)")].flatMap((cell) => {
+  const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+  const range = document.createRange();
+  const found = [];
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    for (const { 0: word, index } of node.data.matchAll(/[^\\s-]+/g)) {
+      range.setStart(node, index);
+      range.setEnd(node, index + word.length);
+      if (new Set([...range.getClientRects()].map(({ top }) => top)).size > 1) found.push(word);
+    }
+  }
+  return found;
+})"""
+
+
+def test_a_printed_table_breaks_no_word_that_fits(page: Page, cohort: Cohort) -> None:
+    """On A4 with usual margins; a column without a word in it is left out, until it is printed."""
+    shown = (
+        "gen_id,stage,template,model,replicate,combo_id,draft_replicate,essay_template,score,spread"
+    )
+    goto(page, cohort, f"#?view=table&show={shown},judges,characters,state,error")
+    heads = page.locator("#table thead th")
+    before = heads.all_inner_texts()
+    assert before[-1] == "error"
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 700, "height": 1000})
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(page.locator("#table tr[data-number]")).to_have_count(28)
+    expect(heads).to_have_count(len(before) - 1)
+    assert page.evaluate("document.querySelector('#table table').scrollWidth") <= 700
+    assert page.evaluate(BROKEN) == []
+    page.emulate_media(media="screen")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(heads).to_have_count(len(before))
+    assert heads.all_inner_texts() == before
+
+
+def test_a_printed_table_breaks_what_does_not_fit(page: Page, cohort: Cohort) -> None:
+    """A word longer than the page leaves room for the others."""
+    goto(page, cohort, "#?view=table&show=template,score,error")
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 700, "height": 1000})
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.evaluate("document.querySelector('#table tbody th').textContent = 'x'.repeat(900)")
+    assert page.evaluate("document.querySelector('#table table').scrollWidth") <= 700
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+
+
 def cell(page: Page, row: str, column: str) -> Locator:
     """Return the button of a cell of the grid, by the names at its row and its column."""
     return page.locator(f"#grid button[aria-label^='{row}, {column}: ']")
@@ -602,15 +675,37 @@ def test_the_grid_has_means_and_spreads(page: Page, cohort: Cohort) -> None:
 
 
 def test_a_cell_of_the_grid_opens_its_texts(page: Page, cohort: Cohort) -> None:
-    """As filters of the tree, which can be cleared; Back returns to the grid."""
-    goto(page, cohort, "#?view=grid")
+    """As filters of the tree, which can be cleared, and the first one; Back leads to the grid."""
+    filters = "?combo_id=trio&essay_template=grow"
+    inside = [row for row in cohort.of("essay", "grow") if row.combo_id == "trio"]
+    other = cohort.of("essay", "same")[0]
+    for before in ("", other.gen_id):
+        goto(page, cohort, f"#{before}?view=grid")
+        cell(page, "plain → grow", "Tide + Loom + Fog").click()
+        expect(page.locator("#status")).to_contain_text("8 of 28 generations")
+        assert rows(page)[:3] == ["Tide + Loom + Fog", "plain · #1", "grow"]
+        expect(page.locator("#pane .id")).to_have_text(inside[0].gen_id)
+        assert hash_of(page) == inside[0].gen_id + filters
+        page.go_back()
+        expect(page.locator("#grid table")).to_be_visible()
+        expect(page.locator("#status")).to_have_text("28 generations")
+        assert hash_of(page) == f"{before}?view=grid"
+    goto(page, cohort, f"#{inside[1].gen_id}?view=grid")
     cell(page, "plain → grow", "Tide + Loom + Fog").click()
-    expect(page.locator("#status")).to_contain_text("8 of 28 generations")
-    assert rows(page)[:3] == ["Tide + Loom + Fog", "plain · #1", "grow"]
+    expect(page.locator("#pane .id")).to_have_text(inside[1].gen_id)
+
+
+def test_on_a_phone_a_cell_of_the_grid_opens_the_list(page: Page, cohort: Cohort) -> None:
+    """Of its texts, of which one chooses: there is room for the list or a text."""
+    page.set_viewport_size({"width": 390, "height": 700})
+    goto(page, cohort, f"#{cohort.of('essay', 'same')[0].gen_id}")
+    page.locator(".back").click()
+    page.locator("#views button", has_text="Grid").click()
+    cell(page, "plain → grow", "Tide + Loom + Fog").click()
+    expect(page.locator("#list")).to_be_visible()
+    expect(page.locator("#pane")).not_to_be_visible()
+    expect(page.locator("#list [aria-selected=true]")).to_have_count(0)
     assert hash_of(page) == "?combo_id=trio&essay_template=grow"
-    page.go_back()
-    expect(page.locator("#grid table")).to_be_visible()
-    expect(page.locator("#status")).to_have_text("28 generations")
 
 
 def test_the_grid_is_of_any_two_dimensions(page: Page, cohort: Cohort) -> None:
@@ -887,7 +982,11 @@ def test_a_panel_of_judges_by_its_median(tmp_path: Path, browser: Browser) -> No
     cell = page.locator("#list .score").first
     expect(cell).to_have_attribute("title", "the median over its judges")
     page.locator("#list .title").first.click()
-    expect(page.locator(".judgements h2").first).to_contain_text("7.0 as median")
+    expect(page.locator(".judgements h2").first).to_have_text(
+        "Judged 6 times: median 7.0 of 3 judges"
+    )
+    page.keyboard.press("f")
+    expect(page.locator("#judge option").first).to_have_text("median of all judges")
     page.locator("[data-stage='0']").click()
     assert set(scores(page)) == {7.0}
     page.close()
@@ -899,6 +998,10 @@ def test_a_panel_of_judges_by_its_median(tmp_path: Path, browser: Browser) -> No
     page.keyboard.press("t")
     page.locator("[data-stage='1']").click()
     assert set(scores(page)) == {5.0}
+    page.locator("#list .title").first.click()
+    expect(page.locator(".judgements h2").first).to_have_text("Judged 6 times: 5.0 on average")
+    page.keyboard.press("f")
+    expect(page.locator("#judge option").first).to_have_text("mean of all judges")
     page.close()
 
 

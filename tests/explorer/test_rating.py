@@ -171,6 +171,38 @@ def test_nothing_is_skipped_by_enter_and_answers_can_be_changed(page: Page) -> N
     expect(page.locator("#rated-count")).to_have_text("1 rated")
 
 
+@pytest.mark.parametrize(("kind", "told"), [("single", "Give a score"), ("pair", "Choose one")])
+def test_enter_in_a_comment_leaves_it_for_the_answer(
+    page: Page, tmp_path: Path, kind: str, told: str
+) -> None:
+    """The digit that is typed next is the answer that was asked for, and not in the comment."""
+    begin(page, kind=kind, size=1, seed="comment")
+    page.keyboard.press("c")
+    page.keyboard.type("dry")
+    page.keyboard.press("Enter")
+    expect(page.locator("#rate-told")).to_have_text(f"{told} first.")
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    expect(page.locator("#rate form h2")).to_have_text("All 1 rated")
+    row = exported(page, tmp_path / "comment.csv")[-1]
+    assert (row["comment"], row["score"], row["choice"]) == (
+        "dry",
+        *(("1", "") if kind == "single" else ("", "a")),
+    )
+
+
+def test_the_form_says_how_many_are_needed(page: Page) -> None:
+    """One text of each recipe for a mean, three for its interval; pairs have no means."""
+    page.locator("#rate-button").click()
+    hint, needed = page.locator("#rate form"), page.locator("#rate-needed")
+    expect(hint).to_contain_text("equally many of each recipe")
+    expect(needed).to_contain_text("of 2 recipes: at least 2 for a mean of all, 6 for")
+    page.select_option("[name=kind]", "pair")
+    expect(needed).to_be_hidden()
+    page.select_option("[name=kind]", "single")
+    expect(needed).to_be_visible()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_while_rating(page: Page, scheme: str) -> None:
     """Neither in the form, nor with a text, a pair, or at the end."""

@@ -40,10 +40,11 @@ def check_cohorts(settings: Settings, cohorts: Iterable[str]) -> None:
         InputError: every such cohort.
     """
     problems = Problems("cohort")
-    known = [path.parent.name for path in settings.specs_dir.glob("*/spec")]
+    places = settings.specs_dir.glob("*/spec")
+    known = [place.parent.name for place in places if any(_forms(place))]
     for cohort in cohorts:
         directory = spec_dir(settings, cohort)
-        forms = [(directory / name).is_file() for name in ("config.yaml", "membership.csv")]
+        forms = _forms(directory)
         if not any(forms):
             found = f"cohort {cohort!r} has neither config.yaml nor membership.csv here"
             remedy = _misplaced(directory) or f"write its spec; {nearest(cohort, known)}"
@@ -52,6 +53,11 @@ def check_cohorts(settings: Settings, cohorts: Iterable[str]) -> None:
             found = f"cohort {cohort!r} has both config.yaml and membership.csv"
             problems.add(directory, found, "keep one: a design, or its rows given by hand")
     problems.check()
+
+
+def _forms(directory: Path) -> list[bool]:
+    """Tell of each form of a spec whether it is there."""
+    return [(directory / name).is_file() for name in ("config.yaml", "membership.csv")]
 
 
 def _misplaced(directory: Path) -> str | None:

@@ -17,6 +17,8 @@ const folded = new Set(outline.nodes.filter((node) =>
 let closed = folded;
 let shown = [];
 let matching = new Set();
+// How many scores the choice leaves at and below each node of the tree; null where it leaves all.
+let left = null;
 let selected = null;
 let pinned = null;
 let terms = [];
@@ -81,6 +83,7 @@ function arrange({ keep = true, found = outline.matching(choice) } = {}) {
     return;
   }
   shown = outline.arrange(matching, choice, (node) => closed.has(node));
+  left = choice.view === "tree" && (filtered() || choice.hits) ? outline.scoresBelow(choice, matching) : null;
   const head = choice.view === "table" ? TABLE_HEAD : 0;
   if (head) table.arrange(choice, shown.length);
   virtual.setOptions({
@@ -127,7 +130,7 @@ function listRow(node, item) {
     : h(`span.mark.s${node.stage % 6}`, { title: index.stages[node.stage].name },
       index.stages[node.stage].prefix.slice(0, 2).toUpperCase()),
   h("span.name", { title: outline.title(node) },
-    h("span.title", { dir: "auto" }, outline.title(node)),
+    h("span.title", { dir: "auto" }, shortened(outline.title(node))),
     second),
   outline.edited(node).length
     ? h("span.edited", { title: `edited by hand: ${editedTexts(outline.edited(node))}` }, "edited") : null,
@@ -152,11 +155,18 @@ function scoreCell(node, share) {
     const state = index.states[outline.state(node)];
     return h(`span.none.is-${state}`, { title: outline.reason(node) }, state);
   }
-  const cell = h("span.score", {
-    title: outline.scoreTitle(node, choice.judge) + (below && !outline.scored(node) ? `; below: ${below}` : ""),
+  const title = outline.scoreTitle(node, choice.judge)
+    + (unfiltered(node) ? `; the filters leave ${(left.get(node) ?? 0).toLocaleString("en")} of ${plural(outline.given(node, choice.judge), "score")}` : "");
+  const cell = h(unfiltered(node) ? "span.score.unfiltered" : "span.score", {
+    title: title + (below && !outline.scored(node) ? `; below: ${below}` : ""),
   }, outline.scoreText(node, choice.judge));
   cell.style.setProperty("--share", share);
   return cell;
+}
+
+// Whether the mean beside a node is also of scores that the filters leave out.
+function unfiltered(node) {
+  return left !== null && (left.get(node) ?? 0) < outline.given(node, choice.judge);
 }
 
 function secondLine(node) {
@@ -167,7 +177,7 @@ function secondLine(node) {
   // Each part is shortened for itself, as paths differ anywhere.
   const path = outline.path(node);
   return h("span.second.path", { title: path.join(" › ") },
-    path.map((part) => h("span", { dir: "auto" }, part)));
+    path.map((part) => h("span", { dir: "auto" }, shortened(part))));
 }
 
 // What is selected
@@ -512,10 +522,12 @@ function renderStatus() {
   const parts = [matching.size === whole ? plural(whole, "generation")
     : `${matching.size.toLocaleString("en")} of ${plural(whole, "generation")}`];
   if (!matching.size) parts.push("nothing matches");
+  const note = shown.some((node) => outline.share(node, choice.judge) !== null && unfiltered(node))
+    ? h("span", {}, " Means in italics are also of scores that the filters leave out.") : null;
   const clear = filtered() ? h("button.plain", { type: "button", onclick: clearFilters }, "Clear filters") : null;
   const hint = pinned
     ? h("strong.hint", {}, `Choose what to compare with ${outline.title(pinned)}. `) : null;
-  $("status").replaceChildren(...[hint, parts.join(": ")].filter(Boolean), ...(clear ? [" ", clear] : []));
+  $("status").replaceChildren(...[hint, note ? `${parts.join(": ")}.` : parts.join(": "), note].filter(Boolean), ...(clear ? [" ", clear] : []));
   list.dataset.count = matching.size;
   const active = [...choice.filters].filter(([, levels]) => levels.size)
     .map(([d]) => words(index.dimensions[d].name));
@@ -581,13 +593,22 @@ function chooseScores(people) {
   remember();
 }
 
-// The texts of a cell of the grid, in the tree.
+// The texts of a cell of the grid, in the tree. What was open stays only if it is one of them; where
+// there is room for it, the first of those that were scored takes its place.
 function openCell(filters) {
   choice.view = "tree";
   filters.filter(([dimension]) => outline.varying[dimension])
     .forEach(([dimension, level]) => choice.filters.set(dimension, new Set([level])));
   renderControls();
-  refilter();
+  refilter("none");
+  if (!matching.has(selected)) {
+    const found = shown.filter((node) => matching.has(node));
+    const first = found.find((node) => node.children.some((child) => outline.scored(child))) ?? found[0];
+    select(wide.matches ? first : null);
+    reveal(selected);
+  } else {
+    remember();
+  }
   list.focus();
 }
 
@@ -628,7 +649,7 @@ function scoreFacet() {
   const judges = h("select", {
     "aria-label": "Judge", id: "judge",
     onchange: (event) => { choice.judge = event.target.value; refilter(); },
-  }, h("option", { value: ALL }, "mean of all judges"),
+  }, h("option", { value: ALL }, `${index.panel === "median" ? "median" : "mean"} of all judges`),
   outline.judges.map((judge) => h("option", { value: judge, selected: judge === choice.judge }, judge)));
   return [h("fieldset.facet.scores", {},
     h("legend", {}, "score"), judges, h("span", {},
@@ -678,7 +699,7 @@ function facet(name, key, options, chosen) {
           refilter();
         },
       }),
-      h("span", {}, label), h("small", {}, count))),
+      h("span", {}, shortened(label)), h("small", {}, count))),
     ...(drawn.length < alike.length ? [h("small", {}, `and ${(alike.length - drawn.length).toLocaleString("en")} more`)] : []));
   };
   draw("");
@@ -849,10 +870,12 @@ function tell(text) {
   tell.timer = setTimeout(() => { $("told").textContent = ""; }, 4000);
 }
 
-// On paper a table has all its rows.
+// On paper a table has all its rows, and columns of its own.
 function allRows(wanted) {
   if (choice.view !== "table") return;
   printing = wanted;
+  table.printed = wanted ? shown : null;
+  table.arrange(choice, shown.length);
   renderList();
 }
 

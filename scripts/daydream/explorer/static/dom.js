@@ -29,6 +29,13 @@ function highlighted(text, pattern) {
   return [...parts, text.slice(end)];
 }
 
+// A name whose middle is left out where there is too little room for it: names may differ only at
+// their ends. Of the two parts the style shortens the first; combining marks stay with their letters.
+function shortened(name) {
+  const parts = name.length > 24 ? name.match(/^(.+?)((?:\P{M}\p{M}*){12})$/su) : null;
+  return parts ? [h("span.start", {}, parts[1]), h("span.end", {}, parts[2])] : [name];
+}
+
 function plural(count, noun) {
   const stem = noun.replace(/([^aeiou])y$/, "$1ie").replace(/(s|x|z|ch|sh)$/, "$1e");
   const forms = count === 1 ? noun : `${stem}s`;

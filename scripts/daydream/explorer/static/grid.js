@@ -43,7 +43,7 @@ class Grid {
     const table = h("table", { role: "grid", "aria-label": `Mean scores by ${this.#title(choice.down)} and ${this.#title(choice.across)}` },
       this.#head(shownColumns, choice),
       h("tbody", {},
-        shownRows.map((row) => h("tr", {}, h("th", { scope: "row", dir: "auto", title: row.label }, row.label),
+        shownRows.map((row) => h("tr", {}, h("th", { scope: "row", dir: "auto", title: row.label }, h("span", {}, row.label)),
           shownColumns.map((column) => this.#cell(cells.get(`${row.key}|${column.key}`), [row, column])),
           this.#cell(row.tally, [row]))),
         h("tr.all", {}, this.#all("columns", choice),

@@ -188,6 +188,12 @@ class Outline {
     return (node.scores.get(judge) ?? [0, 0])[1];
   }
 
+  // The number of the scores at and below a node, also where `count` is that of texts.
+  given(node, judge = ALL) {
+    if (judge !== ALL) return this.count(node, judge);
+    return [...node.scores].reduce((sum, [name, [, count]]) => sum + (name === ALL ? 0 : count), 0);
+  }
+
   // A share on the scale of the templates, if they have the same, else in percent.
   onScale(share) {
     // Without the error of sums of shares, which would make 2.7 of 2.75.
@@ -289,8 +295,7 @@ class Outline {
 
   // The scored generations, of the judge if one is chosen, whose dimensions the filters leave and of
   // which they or an ancestor meet the rest of the choice: its stage, search, state and bounds.
-  scoresLeft(choice) {
-    const met = this.matching(choice);
+  scoresLeft(choice, met = this.matching(choice)) {
     const none = new Set();
     const within = this.matching({ ...choice, stage: -1, states: none, kinds: none, low: null, high: null, hits: null });
     return this.rows.filter((node) => {
@@ -299,6 +304,17 @@ class Outline {
       for (let at = node; at; at = at.parent) if (met.has(at)) return true;
       return false;
     });
+  }
+
+  // How many of the scores at and below each node a choice leaves; `met` is what meets it.
+  scoresBelow(choice, met) {
+    const counts = new Map();
+    for (const node of this.scoresLeft(choice, met)) {
+      for (let at = node; at; at = at.parent) {
+        if (at === node || !this.scored(at)) counts.set(at, (counts.get(at) ?? 0) + 1);
+      }
+    }
+    return counts;
   }
 
   // The texts that people have scored, whose dimensions the filters leave and that meet the rest of

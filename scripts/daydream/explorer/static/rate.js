@@ -60,10 +60,20 @@ class Rating {
     const chosen = criterionOf(this.outline, plan);
     const field = (name, input) => h("label.field", {}, name, input);
     const asked = h("p.hint", { id: "rate-asked" }, (chosen ?? criteria[0]).description);
+    const needed = h("p.hint", { id: "rate-needed" });
     const by = h("select", {
-      name: "criterion", "aria-describedby": asked.id, onchange: () => { asked.textContent = criteria[by.value].description; },
+      name: "criterion", "aria-describedby": asked.id,
+      onchange: () => { asked.textContent = criteria[by.value].description; need(); },
     }, criteria.map((each, number) => h("option", { value: number, selected: each === chosen },
         `${each.label}, ${each.low} to ${each.high} (${plural(2, stages[each.stage].name).slice(2)})`)));
+    const kind = h("select", { name: "kind", onchange: () => need() },
+      [["single", "single texts"], ["pair", "pairs of texts"]].map(([value, name]) =>
+        h("option", { value, selected: value === plan.kind }, name)));
+    const need = () => {
+      needed.hidden = kind.value === "pair";
+      needed.textContent = this.#needed(criteria[by.value]);
+    };
+    need();
     const form = h("form", {
       "aria-label": "What to rate",
       onsubmit: (event) => { event.preventDefault(); this.#start(new FormData(form)); },
@@ -71,17 +81,25 @@ class Rating {
     h("h2", {}, "Rate texts blind"),
     h("p", {}, "You see texts without what made them: no recipe, combo or score of a judge."),
     field("Your name", h("input", { name: "rater", required: true, value: this.state.rater, autocomplete: "off" })),
-    field("What", h("select", { name: "kind" },
-      [["single", "single texts"], ["pair", "pairs of texts"]].map(([value, name]) =>
-        h("option", { value, selected: value === plan.kind }, name)))),
+    field("What", kind),
     field("By", by), asked,
-    field("How many", h("input", { name: "size", type: "number", min: 1, max: 2000, required: true, value: plan.size })),
+    field("How many", h("input", { name: "size", type: "number", min: 1, max: 2000, required: true, value: plan.size, "aria-describedby": needed.id })),
+    needed,
     field("Seed", h("input", { name: "seed", required: true, value: plan.seed, autocomplete: "off" })),
-    h("p.hint", {}, "The seed draws the texts, as many of each recipe. The same seed gives all raters the same texts; keep it, as nothing adjusts for stricter raters."),
+    h("p.hint", {}, "The seed draws the texts, equally many of each recipe. The same seed gives all raters the same texts; keep it, as nothing adjusts for stricter raters."),
     h("div.line", {}, h("button.primary", { type: "submit" }, "Begin"), this.#exportButton(), this.#leaveButton()),
     this.#told());
     this.box.replaceChildren(form);
     form.querySelector(this.state.rater ? "[type=submit]" : "[name=rater]").focus();
+  }
+
+  // How many texts give the means that people would give (docs/ratings.md): one of each recipe for a
+  // mean, and of three combos for its interval.
+  #needed(criterion) {
+    const recipes = recipesOf(textsOf(this.outline, criterion), this.outline).size;
+    const count = (number) => number.toLocaleString("en");
+    return recipes === 1 ? "These are texts of one recipe: at least 3, of three combos, for a mean with an interval."
+      : `These are texts of ${count(recipes)} recipes: at least ${count(recipes)} for a mean of all, ${count(3 * recipes)} for an interval of each recipe.`;
   }
 
   #start(given) {
@@ -183,8 +201,12 @@ class Rating {
         h("button", { type: "button", onclick: () => this.#go(1), title: "s" }, "Skip"),
         h("button.primary", { type: "button", onclick: () => this.#next(), title: "Enter" }, "Next"),
         this.#told()));
-    this.box.querySelector("input[type=number]")?.focus();
-    if (!this.#typed()) this.box.querySelector(".rate-texts").focus();
+    this.#await();
+  }
+
+  // Put the focus where an answer is given: keys count there.
+  #await() {
+    this.box.querySelector(this.#typed() ? "input[type=number]" : ".rate-texts").focus();
   }
 
   // Whether scores have a digit each, and so a key; others are typed.
@@ -229,6 +251,7 @@ class Rating {
   #next() {
     if (!answered(this.#answer(this.items[this.place]))) {
       this.#tell(this.state.plan.kind === "pair" ? "Choose one first." : "Give a score first.");
+      this.#await();
       return;
     }
     if (this.place + 1 < this.items.length) this.#go(1);

@@ -117,9 +117,17 @@ class Reader {
         reason);
     });
     return h("section.judgements", { "aria-label": "Judgements" },
-      h("h2", {}, `Judged ${judged.length === 1 ? "once" : `${judged.length} times`}: `,
-        `${outline.scoreText(node)} ${outline.index.panel === "median" ? "as median" : "on average"}`),
+      h("h2", {}, this.#judged(node, judged)),
       h("ul", {}, items), rated);
+  }
+
+  #judged(node, judged) {
+    const { outline } = this;
+    if (judged.length === 1) return `Judged once: ${outline.scoreText(judged[0])}`;
+    const judges = new Set(judged.map((child) => outline.judgeOf(child))).size;
+    const median = outline.index.panel === "median" && judges > 1;
+    return `Judged ${judged.length} times: ${median ? `median ${outline.scoreText(node)} of ${judges} judges`
+      : `${outline.scoreText(node)} on average`}`;
   }
 
   #combo(node) {

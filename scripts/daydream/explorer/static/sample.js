@@ -39,19 +39,27 @@ function criterionOf(outline, plan) {
   return outline.index.criteria.find(({ judged, template }) => judged === plan.judged && template === plan.template);
 }
 
+// What can be rated by a criterion: texts that are complete.
+function textsOf(outline, { stage }) {
+  return outline.rows.filter((node) => node.stage === stage && outline.complete(node));
+}
+
+function recipesOf(nodes, outline) {
+  return Map.groupBy(nodes, (node) => recipeOf(node, outline));
+}
+
 // The items of a plan: lists of one node each, or of two, the left one first.
 function drawn(outline, plan) {
   const random = numbersFrom(`${plan.kind} ${plan.seed}`);
-  const { stage } = criterionOf(outline, plan);
-  const nodes = outline.rows.filter((node) => node.stage === stage && outline.complete(node))
+  const nodes = textsOf(outline, criterionOf(outline, plan))
     .sort((a, b) => (outline.id(a) < outline.id(b) ? -1 : 1));
   return plan.kind === "pair" ? drawnPairs(nodes, outline, plan.size, random)
     : drawnTexts(nodes, outline, plan.size, random).map((node) => [node]);
 }
 
-// As many of each recipe, as far as there are any; which ones, and in which order, is chance.
+// Equally many of each recipe, as far as there are any; which ones, and in which order, is chance.
 function drawnTexts(nodes, outline, size, random) {
-  const recipes = shuffled(Map.groupBy(nodes, (node) => recipeOf(node, outline)).values(), random)
+  const recipes = shuffled(recipesOf(nodes, outline).values(), random)
     .map((own) => shuffled(own, random));
   const picked = [];
   for (let round = 0; picked.length < Math.min(size, nodes.length); round += 1) {
@@ -67,7 +75,7 @@ function drawnPairs(nodes, outline, size, random) {
   const known = new Set();
   const pairs = [];
   const combos = shuffled(Map.groupBy(nodes, (node) => node.levels.get(0)).values(), random)
-    .map((own) => [...Map.groupBy(own, (node) => recipeOf(node, outline))])
+    .map((own) => [...recipesOf(own, outline)])
     .filter((recipes) => recipes.length > 1);
   for (let tries = 0; combos.length && pairs.length < size && tries < 20 * size; tries += 1) {
     const recipes = shuffled(combos[tries % combos.length], random)

@@ -2,13 +2,16 @@
 
 // As style.css has them.
 const TABLE_ROW = 31, TABLE_HEAD = 34;
+// On paper: a page of A4 or Letter between usual margins, a cell's padding, and a digit, in pixels.
+const PAPER = 690, PADDING = 8, DIGIT = 5.3;
 // What spreadsheet programs take for a formula, as `daydream.tables` has it.
 const FORMULA = /^'*[=+\-@\t\r\n＝＋－＠]/;
 const A_NUMBER = /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf)$/;
 
 class Table {
   constructor(box, outline, actions) {
-    Object.assign(this, { box, outline, actions });
+    // While it is printed, `printed` has its nodes.
+    Object.assign(this, { box, outline, actions, printed: null });
     this.head = h("thead");
     this.body = h("tbody");
     this.before = h("td");
@@ -27,8 +30,10 @@ class Table {
     return this.known;
   }
 
-  columns({ show }) {
-    return (show ?? this.first()).map((key) => this.outline.columns.get(key));
+  // On paper those are left out that are empty.
+  columns({ show, judge }) {
+    const columns = (show ?? this.first()).map((key) => this.outline.columns.get(key));
+    return this.printed ? columns.filter(({ text }) => this.printed.some((node) => text(node, judge) !== "")) : columns;
   }
 
   // Columns and their heads, after a change of columns or order.
@@ -44,7 +49,9 @@ class Table {
     this.grid.setAttribute("aria-rowcount", count + 1);
     this.grid.setAttribute("aria-colcount", columns.length);
     for (const gap of [this.before, this.after]) gap.colSpan = columns.length;
-    this.head.replaceChildren(h("tr", { "aria-rowindex": 1 }, columns.map((column) => this.#head(column, choice))));
+    const heads = columns.map((column) => this.#head(column, choice));
+    if (this.printed) this.#keepWords(heads, columns, choice);
+    this.head.replaceChildren(h("tr", { "aria-rowindex": 1 }, heads));
     if (focused !== null) this.head.querySelector(`[data-sort="${focused}"]`)?.focus();
   }
 
@@ -54,6 +61,19 @@ class Table {
       h("button", { type: "button", "data-sort": key, title: `Sort by ${title}`, onclick: () => this.actions.sort(key) },
         h("span", {}, title),
         h("span.arrow", { "aria-hidden": "true" }, sort === key ? (descending ? "↓" : "↑") : "")));
+  }
+
+  // Give each column room for its longest word; where a page has less, the longest have to break.
+  #keepWords(heads, columns, { judge, sort }) {
+    const longest = columns.map(({ key, title, text }) => {
+      const words = (cell) => cell.split(/[\s-]+/).map((word) => word.length);
+      const inHead = Math.max(...words(title)) + (key === sort ? 3 : 0);
+      return this.printed.reduce((most, node) => Math.max(most, ...words(text(node, judge))), inHead);
+    });
+    const most = evenLimit(longest, (PAPER - PADDING * columns.length) / DIGIT);
+    heads.forEach((head, place) => {
+      head.style.minWidth = `calc(${Math.min(longest[place], most)}ch + ${PADDING}px)`;
+    });
   }
 
   // The rows `from` ... `to` of `nodes`; the gaps before and after are as high as what is left out.
@@ -92,6 +112,18 @@ class Table {
     return [columns.map(({ name }) => name),
       ...nodes.map((node) => columns.map(({ plain }) => String(plain(node, choice.judge))))];
   }
+}
+
+// The limit to which sizes are cut so that their sum is no more than the room there is.
+function evenLimit(sizes, room) {
+  let left = room;
+  const rising = [...sizes].sort((a, b) => a - b);
+  for (const [place, size] of rising.entries()) {
+    const share = left / (rising.length - place);
+    if (size > share) return share;
+    left -= size;
+  }
+  return Infinity;
 }
 
 // A cell that no spreadsheet program runs; a number stays as it is.
