@@ -94,7 +94,7 @@ def test_calls_are_jobs_and_have_the_key(project: Project, monkeypatch: pytest.M
     monkeypatch.setenv("TEST_API_KEY", KEY)
     with ProviderServer() as server:
         project.serve(server.url)
-        assert snakemake(project, "drafts").wait(120) == 0, project.read("output.txt")
+        assert snakemake(project, "drafts").wait(300) == 0, project.read("output.txt")
         assert {call.headers["authorization"] for call in server.history} == {f"Bearer {KEY}"}
     jobs = submitted(project, "generate_raw")
     assert len(jobs) == 2
@@ -166,7 +166,7 @@ def test_shards_keep_a_budget_together(project: Project, monkeypatch: pytest.Mon
     with ProviderServer(latency=0.2) as server:
         project.serve(server.url)
         limit = ("--config", "shards=2", "budget={calls: 5}")
-        assert snakemake(project, *limit, "--retries=0").wait(120) == 1
+        assert snakemake(project, *limit, "--retries=0").wait(300) == 1
         assert len(server.history) == 5, project.read("output.txt")
     assert len(submitted(project, "run_shard")) == 2
 
