@@ -127,6 +127,13 @@ def test_drawings_and_pictures_hold_names_as_text(hostile: Path) -> None:
     assert HOSTILE[0][-10:] in text_of(hostile / "score_distributions.svg")
 
 
+def test_per_cent_is_written_in_one_way(hostile: Path) -> None:
+    """As in "95 %", also where Vega writes it."""
+    texts = [text_of(hostile / f"{name}.svg") for name in FIGURES]
+    assert not [found for text in texts for found in re.findall(r".*\d%.*", text)]
+    assert re.search(r"^\d+ %$", texts[FIGURES.index("failures")], re.MULTILINE)
+
+
 def test_a_drawing_names_itself(hostile: Path, browser: Browser) -> None:
     """Who cannot see it hears its title and its notes; for everybody else it is as it was."""
     page = browser.new_page()
