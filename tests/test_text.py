@@ -8,9 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from daydream.text import Branch, clipped, table, tree
+from daydream.text import Branch, chance, clipped, percent, table, tree
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
+
+
+def test_a_rounded_share_is_true() -> None:
+    """What is not nothing or all does not become so; a probability is neither."""
+    shares = (0, 0.003, 0.47, 0.996, 1)
+    assert [percent(share) for share in shares] == ["0 %", "<1 %", "47 %", ">99 %", "100 %"]
+    assert [chance(share) for share in shares] == ["<1 %", "<1 %", "47 %", ">99 %", ">99 %"]
+    assert [percent(share, 1) for share in (0.0003, 0.667)] == ["<0.1 %", "66.7 %"]
 
 
 def test_texts_begin_and_numbers_end_together() -> None:

@@ -37,6 +37,22 @@ def plural(number: float, noun: str) -> str:
     return f"{number:,.0f} {noun}{'' if number == 1 else 's'}"
 
 
+def percent(share: float, digits: int = 0) -> str:
+    """Return a share in per cent. What is not quite nothing or all is not rounded to that."""
+    text = f"{share:.{digits}%}"
+    least = 10.0**-digits
+    if share > 0 and float(text[:-1]) == 0:
+        text = f"<{least:g}%"
+    elif share < 1 and float(text[:-1]) == 100:
+        text = f">{100 - least:g}%"
+    return text.replace("%", " %")
+
+
+def chance(probability: float) -> str:
+    """Return a probability in per cent. An estimate of it is never quite nothing or all."""
+    return percent(min(max(probability, 1e-9), 1 - 1e-9))
+
+
 def table(
     rows: Iterable[Sequence[str]], *, left: Collection[int] = (0,), indent: int = 0, gap: int = 2
 ) -> str:

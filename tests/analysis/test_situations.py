@@ -16,7 +16,7 @@ from daydream.analysis.summary import generation_scores
 from daydream.analysis.union import union
 from daydream.analysis.writers import writer_judge
 from daydream.errors import InputError
-from support.experiments import ONE
+from support.experiments import ONE, tied_writers
 from support.simulation import simulated
 
 
@@ -229,24 +229,6 @@ def test_adjusted_means_equal_a_regression() -> None:
     expected = found[: combos.shape[1]].mean() + found[combos.shape[1] :]
     table = leaderboard(scored(frame)).set_index("draft_template")["panel_score"]
     assert table[templates.columns].tolist() == pytest.approx(expected.tolist())
-
-
-def tied_writers(seed: int = 1, models: int = 2) -> Scores:
-    """Return scores of writers who make both stages, where the third essay template copies."""
-    levels = {
-        **ONE,
-        "combo_id": 7,
-        "draft_template": 2,
-        "draft_llm": models,
-        "essay_template": 3,
-        "essay_llm": models,
-        "evaluation_llm": 2,
-    }
-    sd = {"combo_id": 1, "draft": 0.6, "essay": 0.5, "residual": 0.7}
-    frame = simulated(np.random.default_rng(seed), levels=levels, sd=sd)
-    frame = frame[frame["draft_llm"].str[-1] == frame["essay_llm"].str[-1]].reset_index(drop=True)
-    copies = frame["essay_template"] == "et2"
-    return scored(frame.assign(essay_mode=np.where(copies, "copy", "llm")))
 
 
 def test_what_cannot_be_compared_is_promised_no_width() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -17,10 +18,12 @@ from daydream.analysis.diversity import COLUMNS as DIVERSITY
 from daydream.analysis.outputs import TABLES, write_tables
 from daydream.errors import InputError
 from daydream.figures import FIGURES, FORMATS
+from daydream.figures.cost import cost_quality
 from daydream.figures.intervals import interval_panel
 from daydream.figures.outputs import DRAWN, draw_figures
-from daydream.figures.tables import COLUMNS, read_tables
+from daydream.figures.tables import COLUMNS, Tables, read_tables
 from daydream.reports.calls import COLUMNS as CALLS
+from support.experiments import tied_writers
 from support.project import ROOT
 from support.simulation import LEVELS, simulated
 
@@ -58,12 +61,14 @@ def texts_of(frame: pd.DataFrame) -> pd.DataFrame:
     return table.reindex(columns=DIVERSITY)
 
 
-def write(directory: Path, frame: pd.DataFrame, calls: pd.DataFrame) -> dict[str, str]:
+def write(
+    directory: Path, frame: pd.DataFrame, calls: pd.DataFrame, *, panel: str = "adjusted"
+) -> dict[str, str]:
     """Write the tables of a cohort with these scores; return their paths by name."""
     paths = {name: str(directory / f"{name}.csv") for name in ("scores", "calls", *TABLES)}
     frame.to_csv(paths["scores"], index=False)
     calls.to_csv(paths["calls"], index=False)
-    write_tables(paths["scores"], {name: paths[name] for name in TABLES})
+    write_tables(paths["scores"], {name: paths[name] for name in TABLES}, panel=panel)
     paths["diversity"] = str(directory / "diversity.csv")
     texts_of(frame).to_csv(paths["diversity"], index=False)
     return paths
@@ -120,6 +125,13 @@ def test_drawings_and_pictures_hold_names_as_text(hostile: Path) -> None:
         assert width > 800, name
         assert height > 200, name
     assert HOSTILE[0][-10:] in text_of(hostile / "score_distributions.svg")
+
+
+def test_per_cent_is_written_in_one_way(hostile: Path) -> None:
+    """As in "95 %", also where Vega writes it."""
+    texts = [text_of(hostile / f"{name}.svg") for name in FIGURES]
+    assert not [found for text in texts for found in re.findall(r".*\d%.*", text)]
+    assert re.search(r"^\d+ %$", texts[FIGURES.index("failures")], re.MULTILINE)
 
 
 def test_a_drawing_names_itself(hostile: Path, browser: Browser) -> None:
@@ -440,10 +452,100 @@ def test_titles_state_what_was_found(tmp_path: Path) -> None:
     pairs = pd.read_csv(tmp_path / "comparisons.csv")
     sure = int((pairs["p_holm"] < 0.05).sum())
     assert 0 < sure < len(pairs)
-    assert f"Differences beyond chance: {sure} of {len(pairs)} pairs" in words["comparisons"]
+    assert f"Differences beyond chance: {sure} of {len(pairs)} tested pairs" in words["comparisons"]
     # One judge is of another mind.
     frame.loc[frame["evaluation_llm"] == judges[0], "score"] *= -1
     frame["score"] += 9 * (frame["evaluation_llm"] == judges[0])
     title = f"{len(judges) - 1} of {len(judges)} judges give draft template {templates[0]}"
     said = " ".join(drawings(tmp_path, frame)["template_judge"].split())
     assert title in said.replace("gives", "give")
+
+
+def drawn(directory: Path, frame: pd.DataFrame, figure: str, *, panel: str = "adjusted") -> Path:
+    """Draw one figure of scores, and return the path of the drawing."""
+    path = directory / f"{figure}.svg"
+    draw_figures(
+        write(directory, frame, calls_of(frame), panel=panel), cohort="c1", output=[str(path)]
+    )
+    return path
+
+
+def words(path: Path) -> str:
+    return " ".join(text_of(path).split())
+
+
+@pytest.fixture
+def tied() -> pd.DataFrame:
+    """Return scores of writers who make both stages, where an essay template copies."""
+    return tied_writers().rows.drop(columns=["parent", "root", "judge", "share", "value"])
+
+
+def test_no_width_of_what_shares_no_cell(tmp_path: Path, tied: pd.DataFrame) -> None:
+    """The title says what it is to expect; the rule of a panel is said to be another matter."""
+    text = words(drawn(tmp_path, tied, "allocation", panel="median"))
+    assert "Essay model" not in text
+    assert "Draft model" in text
+    assert "To expect of the present design: differences within ±" in text
+    assert "Of means over single judges: nothing here is of the panel's median." in text
+
+
+def test_pairs_that_are_not_tested_do_not_count(tmp_path: Path, tied: pd.DataFrame) -> None:
+    """The pair of essay models has no cell."""
+    text = words(drawn(tmp_path, tied, "comparisons"))
+    pairs = pd.read_csv(tmp_path / "comparisons.csv")
+    tested = int(pairs["p_holm"].notna().sum())
+    assert tested == len(pairs) - 1
+    assert re.search(rf"Differences beyond chance: \d of {tested} tested pairs", text)
+
+
+def test_names_of_lines_do_not_overlap(tmp_path: Path, tied: pd.DataFrame) -> None:
+    """Six and eight texts are nearly as good."""
+    root = ET.parse(drawn(tmp_path, tied, "allocation")).getroot()
+    for panel in (group for group in root.iter(f"{SVG}g") if _is_names(group)):
+        heights = sorted(
+            float(re.findall(r"[-.\d]+", text.attrib["transform"])[1])
+            for text in panel.iter(f"{SVG}text")
+        )
+        assert len(heights) > 3
+        assert all(after - before > 12 for before, after in pairwise(heights))
+
+
+def _is_names(group: ET.Element) -> bool:
+    """Tell whether a group holds nothing but the names of lines."""
+    texts = [child.text or "" for child in group]
+    return bool(texts) and all(re.fullmatch(r"\d+ texts?", text) for text in texts)
+
+
+def test_two_combos_leave_no_layer_empty(tmp_path: Path, browser: Browser) -> None:
+    """Vega warns of a layer without marks; the present design is none of three combos."""
+    frame = scores(combo_id=2)
+    path = tmp_path / "allocation.html"
+    draw_figures(write(tmp_path, frame, calls_of(frame)), cohort="c1", output=[str(path)])
+    page = browser.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(path.as_uri())
+    page.wait_for_selector("html[data-ready]", state="attached")
+    page.close()
+    assert said == []
+
+
+def costs(directory: Path, *factors: float) -> Tables:
+    """Return the tables of recipes whose texts cost so many times as much as a cent."""
+    frame = scores(combo_id=8, draft_template=len(factors), draft_llm=1)
+    levels = dict(zip(frame["draft_template"].unique(), factors, strict=True))
+    frame["parent_usd"] = 0.01 * frame["draft_template"].map(levels)
+    return read_tables(write(directory, frame, calls_of(frame)), cohort="c1")
+
+
+def test_costs_far_apart_are_shown_by_their_ratios(tmp_path: Path) -> None:
+    """Filled points are drawn last, on top of open ones."""
+    for factors, kind in (((1, 2, 40), "log"), ((1, 2, 8), None), ((0, 1, 40), None)):
+        spec = cost_quality(costs(tmp_path, *factors)).to_dict()
+        (panel,) = spec["vconcat"]
+        points = panel["layer"][0]
+        assert points["encoding"]["x"]["scale"].get("type") == kind, factors
+        rows = spec["datasets"][points["data"]["name"]]
+        filled = [row["p_front"] >= 0.5 for row in rows]
+        assert filled == sorted(filled)
+        assert {*filled} == {False, True}

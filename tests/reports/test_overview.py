@@ -42,7 +42,7 @@ def test_an_overview_says_what_the_tables_say(tmp_path: Path) -> None:
     biases = [agreement("bias", 0.5), agreement("bias", -0.5)]
     board = [
         recipe(1, "a", 7, ci_low=6.5, ci_high=7.5, rank_low=1, rank_high=2, p_best=0.75),
-        recipe(1, HOSTILE, 5),
+        recipe(1, HOSTILE, -0.14, ci_low=-0.2, ci_high=0.1, rank_low=2, rank_high=2, p_best=0.003),
         recipe(2, "c", 8),
     ]
     leaderboard = table(tmp_path / "summary", "leaderboard", *board)
@@ -72,9 +72,11 @@ def test_an_overview_says_what_the_tables_say(tmp_path: Path) -> None:
         "7.00 (6.50 to 7.50)",
         '<th scope="row">c · m1</th>',
         "Means are adjusted for judges and combos, on the scale",
-        "<td>1–2</td> <td>75%</td>",
+        "<td>1–2</td> <td>75 %</td>",
+        "<td>2–2</td> <td>&lt;1 %</td>",
+        "−0.14 (−0.20 to 0.10)",
         "is 0.83 (0.61 to 0.91) over 40 texts: reliable",
-        "parse: 2 evaluations (66.7%)",
+        "parse: 2 evaluations (66.7 %)",
         "2 answers of models, 246 tokens, 0.5000 USD without 1 answer of unknown price",
     ):
         assert said in page, said

@@ -176,3 +176,21 @@ def confounded_judges(rng: np.random.Generator, count: int, *, combos: int = 20)
             }
         )
     return pd.DataFrame(found)
+
+
+def tied_writers(seed: int = 1, models: int = 2) -> Scores:
+    """Return scores of writers who make both stages, where the third essay template copies."""
+    levels = {
+        **ONE,
+        "combo_id": 7,
+        "draft_template": 2,
+        "draft_llm": models,
+        "essay_template": 3,
+        "essay_llm": models,
+        "evaluation_llm": 2,
+    }
+    sd = {"combo_id": 1, "draft": 0.6, "essay": 0.5, "residual": 0.7}
+    frame = simulated(np.random.default_rng(seed), levels=levels, sd=sd)
+    frame = frame[frame["draft_llm"].str[-1] == frame["essay_llm"].str[-1]].reset_index(drop=True)
+    copies = frame["essay_template"] == "et2"
+    return scored(frame.assign(essay_mode=np.where(copies, "copy", "llm")))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from daydream.analysis.panels import ADJUSTED
 from daydream.analysis.scores import Scores
 from daydream.figures.intervals import interval_note, interval_panel
 from daydream.figures.layout import (
@@ -36,7 +35,7 @@ def comparisons(tables: Tables) -> alt.VConcatChart:
     """Return a panel per dimension with several levels."""
     panels: list[Panel] = []
     shown = [pd.DataFrame(columns=["value", "ci_low"])]
-    sure = compared = 0
+    sure = tested = 0
     for scores in tables.scores:
         start = prefix(scores, tables.scores)
         table = _better_first(of_stage(tables.comparisons, scores))
@@ -47,7 +46,8 @@ def comparisons(tables: Tables) -> alt.VConcatChart:
             panels.append(message(f"{start}no dimension has two levels to compare."))
             continue
         sure += int(table["marked"].sum())
-        compared += len(table)
+        # Holm's correction is for these: pairs without an interval are not tested.
+        tested += int(table["p_holm"].notna().sum())
         of_few = table.groupby("dimension")["level"].transform("size") <= MAX_PAIRS
         shown.append(table[of_few])
         domain = _domain(table[of_few])
@@ -58,11 +58,11 @@ def comparisons(tables: Tables) -> alt.VConcatChart:
                 panels.append(_matrix(rows, title=title))
             else:
                 panels.append(_forest(rows, title=title, scores=scores, domain=domain))
-    finding = f"Differences beyond chance: {sure} of {plural(compared, 'pair')}"
+    finding = f"Differences beyond chance: {sure} of {plural(tested, 'tested pair')}"
     return figure(
         panels,
         title=(
-            f"{finding if compared else 'What templates and models change'} "
+            f"{finding if tested else 'What templates and models change'} "
             f"({units(tables.scores)}): "
             f"{scored_counts(tables.scores)}"
         ),
@@ -79,8 +79,8 @@ def comparisons(tables: Tables) -> alt.VConcatChart:
 
 def _panel_note(tables: Tables) -> str:
     """Return whose scores are compared, where they are not of single judges."""
-    rules = [rule for rule in tables.comparisons["panel"].unique() if rule not in ("", ADJUSTED)]
-    return f"Of a text: the {rules[0]} over its judges." if rules else ""
+    rule = tables.panel
+    return f"Of a text: the {rule} over its judges." if rule else ""
 
 
 def _better_first(table: pd.DataFrame) -> pd.DataFrame:

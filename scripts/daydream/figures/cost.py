@@ -23,6 +23,8 @@ from daydream.figures.theme import BLUE, FAINT, WIDTH
 from daydream.text import plural
 
 LIKELY = 0.5
+# Costs that differ by more than this factor crowd on an axis from zero.
+WIDE = 10
 
 
 def cost_quality(tables: Tables) -> alt.VConcatChart:
@@ -62,9 +64,20 @@ def on_front(rows: pd.DataFrame) -> pd.Series[bool]:
     return rows["shrunk_mean"] >= pd.Series(best, index=rows.index)
 
 
+def _scale(costs: pd.Series[float]) -> alt.Scale:
+    """Return a scale from zero, or one of ratios where most costs would be in a tenth of it."""
+    lowest, highest = float(costs.min()), float(costs.max())
+    if 0 < WIDE * lowest < highest:
+        return alt.Scale(type="log", nice=False, padding=20)
+    return alt.Scale(zero=True)
+
+
 def _panel(rows: pd.DataFrame, *, title: str, unit: str) -> Panel:
-    shown = rows[["label", "usd_per_text", "shrunk_mean", "p_front"]]
-    x = alt.X("usd_per_text:Q", title="USD per text", scale=alt.Scale(zero=True))
+    # The last are drawn on top: filled ones.
+    shown = rows[["label", "usd_per_text", "shrunk_mean", "p_front"]].sort_values(
+        "p_front", key=lambda likely: likely >= LIKELY, kind="stable"
+    )
+    x = alt.X("usd_per_text:Q", title="USD per text", scale=_scale(rows["usd_per_text"]))
     y = alt.Y("shrunk_mean:Q", title=f"shrunk mean ({unit})", scale=alt.Scale(zero=False))
     hints = tooltips(
         {

@@ -19,7 +19,7 @@ from daydream.figures.layout import (
     units,
 )
 from daydream.figures.tables import Tables
-from daydream.text import plural
+from daydream.text import chance, plural
 
 MAX_RECIPES = 40
 # What a recipe's score is, by the rule of the panel of judges.
@@ -103,7 +103,7 @@ def recipe_labels(scores: Scores, rows: pd.DataFrame) -> list[str]:
 
 def _described(scores: Scores, rows: pd.DataFrame) -> pd.DataFrame:
     texts = [
-        plural(texts, "text") if pd.isna(low) else f"rank {low:.0f}–{high:.0f}, best {p:.0%}"
+        plural(texts, "text") if pd.isna(low) else f"rank {low:.0f}–{high:.0f}, best {chance(p)}"
         for texts, low, high, p in zip(
             rows["parents"], rows["rank_low"], rows["rank_high"], rows["p_best"], strict=True
         )

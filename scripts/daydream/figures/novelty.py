@@ -15,6 +15,7 @@ from daydream.figures.layout import (
     score_notes,
 )
 from daydream.figures.tables import Tables
+from daydream.text import percent
 
 # Rows beyond this are left out, the least different ones.
 MOST = 30
@@ -81,7 +82,7 @@ def _distinct(rows: pd.DataFrame, stage: str) -> Panel:
 
 
 def _of_prompt(rows: pd.DataFrame, stage: str) -> Panel:
-    texts = [f"{share:.0%}" for share in rows["prompt_share"].fillna(0)]
+    texts = [percent(share) for share in rows["prompt_share"].fillna(0)]
     nan = float("nan")
     shown = rows.assign(value=rows["prompt_share"], ci_low=nan, ci_high=nan, text=texts)
     return interval_panel(

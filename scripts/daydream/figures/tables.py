@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from daydream.analysis.frames import read_csv
+from daydream.analysis.panels import ADJUSTED
 from daydream.analysis.scores import Scores, read_scores
 from daydream.errors import Problems, nearest
 
@@ -76,6 +77,12 @@ class Tables:
     comparisons: pd.DataFrame
     diversity: pd.DataFrame
     calls: pd.DataFrame
+
+    @property
+    def panel(self) -> str:
+        """The rule by which judges are one (`panels`); empty if each counts by itself."""
+        rules = self.comparisons["panel"].unique()
+        return next((rule for rule in rules if rule not in ("", ADJUSTED)), "")
 
 
 def read_tables(paths: Mapping[str, str], *, cohort: str) -> Tables:

@@ -72,6 +72,16 @@ def theme() -> alt.theme.ThemeConfig:
                 "direction": "horizontal",
             },
             "view": {"stroke": None},
+            # As in texts: a space before the sign.
+            "locale": {
+                "number": {
+                    "decimal": ".",
+                    "thousands": ",",
+                    "grouping": [3],
+                    "currency": ["$", ""],
+                    "percent": " %",
+                }
+            },
             "range": {"category": PALETTE},
             "text": {"font": FONT, "fontSize": 12, "color": INK},
             "concat": {"spacing": 26},

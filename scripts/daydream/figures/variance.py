@@ -23,6 +23,7 @@ from daydream.figures.layout import (
     scored_counts,
 )
 from daydream.figures.tables import Tables
+from daydream.text import percent
 
 FEW_LEVELS = "fewer than two degrees of freedom, or nothing that varies"
 MEANINGS = {
@@ -71,7 +72,7 @@ def _components(rows: pd.DataFrame, stages: Sequence[StageColumns]) -> pd.DataFr
         name: np.sqrt(rows[column].clip(lower=0))
         for name, column in (("value", "variance"), ("ci_low", "ci_low"), ("ci_high", "ci_high"))
     }
-    shares = ["" if pd.isna(share) else f"{share:.0%}" for share in rows["share"]]
+    shares = ["" if pd.isna(share) else percent(share) for share in rows["share"]]
     return rows.assign(
         **roots,
         label=[names.get(name, component_name(name)) for name in rows["component"]],

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from daydream.files import read_text, write_text
 from daydream.tables import read_records
-from daydream.text import plural
+from daydream.text import chance, percent, plural
 
 HERE = Path(__file__).parent
 CAPTIONS = HERE.parents[2] / "report"
@@ -83,7 +83,7 @@ def _write(path: str, template: str, **values: object) -> None:
 
     loader = FileSystemLoader(HERE / "pages")
     jinja = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
-    jinja.filters.update(plural=plural, number=_number)
+    jinja.filters.update(plural=plural, chance=chance, percent=percent, number=_number)
     write_text(path, jinja.get_template(template).render(values))
 
 
@@ -184,7 +184,7 @@ def _count(row: Mapping[str, str], *names: str) -> float:
 
 def _number(text: str, digits: int = 2) -> str:
     """Return a number of a table with so many digits after the point."""
-    return f"{float(text):.{digits}f}"
+    return f"{float(text):.{digits}f}".replace("-", "−")
 
 
 def _shown(path: Path, reports: Path) -> Shown:
