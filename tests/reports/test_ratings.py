@@ -8,7 +8,7 @@ from contextlib import chdir
 from daydream.experiment.experiment import Experiment
 from daydream.files import text_sha256
 from daydream.generations.row import Generation
-from daydream.reports.ratings import write_ratings
+from daydream.reports.ratings import ratings_told, write_ratings
 from daydream.reports.sources import look
 from support.explorer_cohort import Cohort
 from support.project import Project
@@ -96,3 +96,33 @@ def test_what_is_said_twice_and_of_other_scales(project: Project) -> None:
     with chdir(project.dir):
         found = listed(cohort, cohort.experiment())
     assert [row["error"] for row in found] == ["", f"it contradicts {FILE}, line 2"]
+
+
+def told(cohort: Cohort) -> list[str]:
+    with chdir(cohort.project.dir):
+        experiment = cohort.experiment()
+        return ratings_told(experiment, look(experiment, "c1"))
+
+
+def test_recipes_that_nobody_rated_are_told(project: Project) -> None:
+    """They leave the mean of all texts empty; copies under two models are one recipe."""
+    project.spec["axes"]["essay_llm"] = ["m1", "m2"]
+    models = project.read("data/1_raw/llm_models.csv")
+    project.write("data/1_raw/llm_models.csv", models + "m2,echo-2,echo,Echo 2,general\n")
+    cohort = Cohort(project, generations=28, size=200)
+    cohort.fill()
+    cohort.build()
+    of_model = [
+        next(row for row in cohort.of("essay", "grow") if row.llm_model_id == model)
+        for model in ("m1", "m2")
+    ]
+    copy = next(row for row in cohort.of("essay", "same") if row.llm_model_id == "m2")
+    rows = [f"anna,judge,{row.gen_id},5" for row in (*of_model, copy)]
+    project.write(FILE, "\n".join(["rater,template,gen_id,score", rows[0], ""]))
+    assert told(cohort) == [
+        "Ratings: 1 of 1 count",
+        "Ratings: of c1 by judge, 2 of 3 recipes have no rated text: until each has one, "
+        "calibrated_means has no mean of all texts",
+    ]
+    project.write(FILE, "\n".join(["rater,template,gen_id,score", *rows, ""]))
+    assert told(cohort) == ["Ratings: 3 of 3 count"]

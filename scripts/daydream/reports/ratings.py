@@ -12,21 +12,23 @@
     slice                     `where` and `exclude` of the run, as in the score table
 
 A rating counts for the text that was read. If the text has been made again and says something else,
-it does not count any more, as a score of the old text would not. How many count, and why the others
-do not, is what a run, a dry run and a plan say of it (`ratings_told`).
+it does not count any more, as a score of the old text would not. How many count, why the others do
+not, and how many recipes lack one, is what a run, a dry run and a plan say of it (`ratings_told`).
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from daydream.catalog.ratings import Rating
 from daydream.errors import InputError, nearest
+from daydream.experiment import recipes
 from daydream.experiment.experiment import Experiment
 from daydream.experiment.provenance import Account
 from daydream.files import write_text
+from daydream.generations.row import Generation
 from daydream.reports.report import ratings_of
 from daydream.reports.scores import lack
 from daydream.store.layout import COHORTS
@@ -106,7 +108,7 @@ def _error(
 
 
 def ratings_told(experiment: Experiment, accounts: Mapping[str, Account]) -> list[str]:
-    """Return lines: how many ratings count, why not the others, and what was not read.
+    """Return lines: how many ratings count, why not the others, what they lack, what was not read.
 
     Without files of ratings there are none. `accounts` are those of all selected generations.
     """
@@ -116,7 +118,11 @@ def ratings_told(experiment: Experiment, accounts: Mapping[str, Account]) -> lis
         first, *more = str(error).splitlines()
         rest = f" (and {len(more):,} more)" if more else ""
         return [f"Ratings: what shows them cannot be made: {first}{rest}"]
-    lines = [*_counted(experiment, accounts), *_unknown_cohorts(experiment)]
+    lines = [
+        *_counted(experiment, accounts),
+        *_unrated(experiment, accounts),
+        *_unknown_cohorts(experiment),
+    ]
     if found.unread:
         lines.append(f"Ratings: {found.unread}")
     return lines
@@ -144,6 +150,41 @@ def _counted(experiment: Experiment, accounts: Mapping[str, Account]) -> Iterato
             shown.append(f"{sum(count for _, count in reasons[REASONS:]):,} × other reasons")
         line += f"; not: {', '.join(shown)} (`error` in reports/parsing/ratings.csv)"
     yield line
+
+
+def _unrated(experiment: Experiment, accounts: Mapping[str, Account]) -> Iterator[str]:
+    """Yield how many recipes lack a rated text, which leaves the mean of all texts empty."""
+    for cohort in experiment.settings.cohorts:
+        rated: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for rating, error, _ in ratings_said(experiment, cohort, accounts):
+            if not error and rating.score is not None:
+                rated[rating.stage, rating.template].add(rating.gen_id)
+        for (stage, template), gen_ids in rated.items():
+            texts = {
+                row.gen_id: _recipe(experiment, row)
+                for row in experiment.memberships[cohort]
+                if row.stage == experiment.settings.stages[stage].parent
+                and row.gen_id in experiment.selected
+                and accounts[row.gen_id].complete
+            }
+            every = set(texts.values())
+            lacking = every - {recipe for gen_id, recipe in texts.items() if gen_id in gen_ids}
+            if lacking:
+                yield (
+                    f"Ratings: of {cohort} by {template}, {len(lacking):,} of {len(every):,} "
+                    "recipes have no rated text: until each has one, calibrated_means has no mean "
+                    "of all texts"
+                )
+
+
+def _recipe(experiment: Experiment, generation: Generation) -> tuple[tuple[str, ...], ...]:
+    """Return what made a text, as tables tell recipes: of a copy, no model had a part in it."""
+    return tuple(
+        (link.template_id,)
+        if recipes.is_copy(experiment, link)
+        else (link.template_id, link.llm_model_id, *link.dimensions)
+        for link in experiment.lineage(generation)
+    )
 
 
 def _unknown_cohorts(experiment: Experiment) -> Iterator[str]:

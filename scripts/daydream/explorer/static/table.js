@@ -2,8 +2,8 @@
 
 // As style.css has them.
 const TABLE_ROW = 31, TABLE_HEAD = 34;
-// On paper: a page of A4 or Letter between usual margins, a cell's padding, and a digit, in pixels.
-const PAPER = 690, PADDING = 8, DIGIT = 5.3;
+// On paper: a page of A4 or Letter between usual margins, a cell's padding, and its font, in pixels.
+const PAPER = 690, PADDING = 9, PRINTED = 9.5;
 // What spreadsheet programs take for a formula, as `daydream.tables` has it.
 const FORMULA = /^'*[=+\-@\t\r\n＝＋－＠]/;
 const A_NUMBER = /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf)$/;
@@ -65,14 +65,15 @@ class Table {
 
   // Give each column room for its longest word; where a page has less, the longest have to break.
   #keepWords(heads, columns, { judge, sort }) {
+    const width = wordWidth(`${PRINTED}px ${getComputedStyle(this.box).fontFamily}`);
     const longest = columns.map(({ key, title, text }) => {
-      const words = (cell) => cell.split(/[\s-]+/).map((word) => word.length);
-      const inHead = Math.max(...words(title)) + (key === sort ? 3 : 0);
-      return this.printed.reduce((most, node) => Math.max(most, ...words(text(node, judge))), inHead);
+      const widest = (cell) => cell.split(/[\s-]+/).reduce((most, word) => Math.max(most, width(word)), 0);
+      const inHead = widest(title) + (key === sort ? 1.5 * PRINTED : 0);
+      return this.printed.reduce((most, node) => Math.max(most, widest(text(node, judge))), inHead);
     });
-    const most = evenLimit(longest, (PAPER - PADDING * columns.length) / DIGIT);
+    const most = evenLimit(longest, PAPER - PADDING * columns.length);
     heads.forEach((head, place) => {
-      head.style.minWidth = `calc(${Math.min(longest[place], most)}ch + ${PADDING}px)`;
+      head.style.minWidth = `${Math.min(longest[place], most) + PADDING}px`;
     });
   }
 
@@ -112,6 +113,17 @@ class Table {
     return [columns.map(({ name }) => name),
       ...nodes.map((node) => columns.map(({ plain }) => String(plain(node, choice.judge))))];
   }
+}
+
+// How wide a word is in a font; each is measured once.
+function wordWidth(font) {
+  const pen = document.createElement("canvas").getContext("2d");
+  pen.font = font;
+  const known = new Map();
+  return (word) => {
+    if (!known.has(word)) known.set(word, pen.measureText(word).width);
+    return known.get(word);
+  };
 }
 
 // The limit to which sizes are cut so that their sum is no more than the room there is.
