@@ -1,6 +1,7 @@
 """What a generation costs beyond Snakemake: against a bare Snakefile of the same DAG.
 
-    uv run --group peers python benchmarks/overhead.py [--http] [SIZES ...]   (300 1000 3000 10000)
+    uv run python benchmarks/overhead.py [SIZES ...]                         (300 1000 3000 10000)
+    uv run --group peers python benchmarks/overhead.py --http [SIZES ...]
 
 Both run the same jobs with the same profile; the floor's jobs write a byte, ours render, ask a
 function that answers at once, journal, parse, and aggregate. Each pair is measured one after the

@@ -77,14 +77,15 @@ MODE = (
 )
 
 quiet = {*(workflow.output_settings.quiet or ())}
+hides_jobs = not quiet.isdisjoint((Quietness.ALL, Quietness.RULES))
 # What may only read is not announced as a run before its lock is asked for; targets are not known yet.
 readers = set(map(name_here, READERS))
 if MODE == "run" and readers.isdisjoint(sys.argv):
     runlock.enter()
 progress = console.attach(runlock.others)
-if MODE == "dry-run" and "rich" in workflow.output_settings.log_handler_settings:
-    if quiet.isdisjoint((Quietness.ALL, Quietness.RULES)):
-        dry_runs.list_jobs()
+loggers = workflow.output_settings.log_handler_settings
+if MODE == "dry-run" and "rich" in loggers and not hides_jobs:
+    dry_runs.list_jobs()
 
 
 def heed_quiet():
@@ -520,8 +521,8 @@ def log_of_failures(handle_log):
 def date_after_inputs(_):
     """Snakemake fails a job whose input is dated in the future, as by a clock of another machine.
 
-    What counts of a text is its content. Of what Snakemake dates, an output takes the time of the
-    input: then it is not outdated in the next run.
+    Of a text only the content counts. Any other output takes the time of its newest input, so that
+    the next run does not find it outdated.
     """
 
     async def check(self, job, expanded_output):
@@ -578,9 +579,8 @@ def log_info_of_others(log_info):
 @cache
 def lists_none():
     """Tell whether this is a dry run that lists no jobs."""
-    hides = {Quietness.ALL, Quietness.RULES}
     tuned = experiment.settings.tuning and not workflow.output_settings.verbose
-    return MODE == "dry-run" and tuned and not quiet.isdisjoint(hides)
+    return MODE == "dry-run" and tuned and hides_jobs
 
 
 @cache

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from support.explorer_cohort import Cohort
-from support.explorer_page import goto, without_errors
+from support.explorer_page import goto, opened
 from support.project import Project
 
 LONG = "a_plain_draft_that_takes_its_time_and_goes_round_the_harbour_before_it_turns"
@@ -37,11 +37,8 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 @pytest.fixture
 def page(browser: Browser, cohort: Cohort) -> Iterator[Page]:
     """Return the cohort's page, open."""
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
-    with without_errors(page):
-        goto(page, cohort)
+    with opened(browser, cohort, width=1280) as page:
         yield page
-        page.close()
 
 
 # What of an element's text is neither cut off by itself nor by what it stands in.

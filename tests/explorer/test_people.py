@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from support.explorer_cohort import Cohort
-from support.explorer_page import goto, without_errors
+from support.explorer_page import goto, opened
 from support.project import Project
 
 # By the essay's number: what anna and, of some, ben say of it.
@@ -43,11 +43,8 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 @pytest.fixture
 def page(browser: Browser, cohort: Cohort) -> Iterator[Page]:
     """Return the cohort's page, open; nothing of it may break."""
-    page = browser.new_page(viewport={"width": 1500, "height": 800})
-    with without_errors(page):
-        goto(page, cohort)
+    with opened(browser, cohort, width=1500) as page:
         yield page
-        page.close()
 
 
 def heads(page: Page, part: str) -> list[str]:

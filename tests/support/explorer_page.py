@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from support.explorer_cohort import PAGE, Cohort
 
@@ -20,6 +20,16 @@ def goto(page: Page, cohort: Cohort, hash_: str = "") -> None:
     page.goto("about:blank")
     page.goto(address(cohort) + hash_)
     page.wait_for_selector("html[data-ready]", state="attached")
+
+
+@contextmanager
+def opened(browser: Browser, cohort: Cohort, *, width: int) -> Iterator[Page]:
+    """Open a cohort's page in a window of that width; nothing of it may break."""
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    with without_errors(page):
+        goto(page, cohort)
+        yield page
+        page.close()
 
 
 @contextmanager

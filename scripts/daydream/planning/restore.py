@@ -91,7 +91,7 @@ def _listed(
         )
     listed = table(rows, left=(0, 1, 2, 3, 6))
     if not usable:
-        return f"{listed}\n\nNone answers the prompt of today, so none can be let count."
+        return f"{listed}\n\nNone answers today's prompt, so none can count."
     return (
         f"{listed}\n\n"
         f"To let one count from now on:\n"

@@ -23,7 +23,6 @@ The last three are there only if a judge of the table can have them.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -40,7 +39,7 @@ from daydream.reports.report import scored
 from daydream.reports.said import said, said_columns, templates_of
 from daydream.settings import chain
 from daydream.store.layout import generation_file, read_json
-from daydream.tables import csv_text
+from daydream.tables import csv_text, read_records
 
 OUTCOME = (
     "score",
@@ -218,5 +217,5 @@ def write_scores(
 
 def count_without_score(path: Path) -> int:
     """Return how many rows of a table of scores have none."""
-    with path.open(encoding="utf-8", newline="") as table:
-        return sum(not row["score"] for row in csv.DictReader(table))
+    _, rows = read_records(path)
+    return sum(not row["score"] for row in rows)

@@ -345,12 +345,13 @@ def end_of_run(
         )
         ratings = ratings_told(experiment, known)
         failed = {failure.gen_id for failure in failures}
+        sources = {cohort: Sources(experiment, cohort, known) for cohort in cohorts}
         results = reports(
             cohorts,
-            is_of_today=lambda report, cohort: Sources(experiment, cohort, known).is_current(
-                report, partial=True
-            ),
-            partial=[name for name in cohorts if _is_partial(experiment, name, known, failed)],
+            is_of_today=lambda report, cohort: sources[cohort].is_current(report, partial=True),
+            partial=[
+                name for name in cohorts if _is_partial(experiment, name, sources[name], failed)
+            ],
         )
     except (DaydreamError, OSError):
         # What keeps the memberships from being read is among the failures.
@@ -370,9 +371,9 @@ def end_of_run(
 
 
 def _is_partial(
-    experiment: Experiment, cohort: str, known: Mapping[str, Account], failed: Collection[str]
+    experiment: Experiment, cohort: str, sources: Sources, failed: Collection[str]
 ) -> bool:
     """Tell whether a cohort's scores are not of all that there should be."""
     if any(row.gen_id in failed for row in covered_by(experiment, cohort)):
         return True
-    return not Sources(experiment, cohort, known).is_current(SCORES)
+    return not sources.is_current(SCORES)
