@@ -20,7 +20,8 @@ was in a request that was answered, and `billed_tokens` their tokens.
 
 `history` holds every `Call` (body, headers with lower-case names, Unix time) from the moment it is
 received, those that got a scripted fault too. `in_flight` are those not yet answered, and
-`max_in_flight` the most there have been at once.
+`max_in_flight` the most there have been at once. `connections` are open, `connections_made` counts
+them all, and `drop_connections()` closes those that are open.
 
 In a process of its own, which is what a benchmark wants:
 
@@ -193,6 +194,7 @@ class ProviderServer:
     ) -> None:
         self.billed: Counter[str] = Counter()
         self.billed_tokens = 0
+        self.connections_made = 0
         self.embed = embed
         self.history: list[Call] = []
         self.in_flight = 0
@@ -224,6 +226,20 @@ class ProviderServer:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=10)
         self._loop.close()
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._connections)
+
+    def drop_connections(self) -> None:
+        """Close all connections, as a server does with those that are idle."""
+
+        async def drop() -> None:
+            for transport in list(self._connections):
+                transport.close()
+
+        asyncio.run_coroutine_threadsafe(drop(), self._loop).result(timeout=10)
 
     async def listen(self) -> None:
         """Accept connections in the running event loop."""
@@ -291,6 +307,7 @@ class _Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._connections.add(transport)
+        self._server.connections_made += 1
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self._transport)

@@ -18,6 +18,7 @@ import httpcore2
 import httpx2
 
 from daydream.files import parse_json
+from daydream.llm.connections import Connections
 
 if TYPE_CHECKING:
     import ssl
@@ -121,16 +122,16 @@ class BoundedClient(httpx2.Client):
         self,
         *,
         timeout: httpx2.Timeout,
-        limits: httpx2.Limits,
         proxies: bool = True,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(timeout=timeout, limits=limits, trust_env=proxies, headers=headers)
+        super().__init__(timeout=timeout, trust_env=proxies, headers=headers)
         for transport in (self._transport, *self._mounts.values()):
-            # The library has no public way to set a backend.
-            pool = getattr(transport, "_pool", None)
-            if pool is not None:
+            if isinstance(transport, httpx2.HTTPTransport):
+                # The library has no public way to set these two.
+                pool = transport._pool
                 pool._network_backend = _Backend(pool._network_backend)
+                transport._pool = Connections(pool)  # type: ignore[assignment]
 
     def send(
         self,

@@ -31,6 +31,7 @@ from support.provider_server import (
     Reply,
     answer,
     completion,
+    default_answer,
     failure,
     html,
     no_choices,
@@ -154,6 +155,57 @@ def test_threads_share_one_client(server: ProviderServer, connect: Open) -> None
     assert len({got.text for got in answers}) == 80
     assert server.max_in_flight > 1
     assert answers[7].text == provider.complete(request("7")).text
+
+
+def test_calls_share_connections(server: ProviderServer, connect: Open) -> None:
+    """As many are made as there are calls at once, however many calls follow."""
+    provider = connect()
+    for number in range(5):
+        provider.complete(request(f"{number}"))
+    assert server.connections_made == 1
+    server.latency = 0.1
+    with ThreadPoolExecutor(20) as threads:
+        list(threads.map(lambda n: provider.complete(request(f"{n}")), range(100)))
+    assert len(server.history) == 105
+    assert server.connections_made == server.max_in_flight
+
+
+@pytest.mark.parametrize("fault", [reset(), failure(500), html(), slow(1)])
+def test_a_failed_call_leaves_connections_that_work(
+    server: ProviderServer, connect: Open, fault: Reply
+) -> None:
+    """One whose answer is still to come is not used again: the next call would get that answer."""
+    provider = connect(read_timeout=0.3)
+    for number in range(3):
+        server.script(fault)
+        refusal(provider)
+        got = provider.complete(request(f"{number}"))
+        assert got.text == default_answer(server.history[-1].body)
+
+
+def test_a_connection_that_the_server_closed_is_made_again(
+    server: ProviderServer, connect: Open
+) -> None:
+    """No call fails for it."""
+    provider = connect()
+    for number in range(3):
+        provider.complete(request(f"{number}"))
+        server.drop_connections()
+    assert server.connections_made == 3
+
+
+def test_closing_a_provider_closes_its_connections(server: ProviderServer, connect: Open) -> None:
+    """Without a word; those of calls in flight end with their calls."""
+    server.latency = 0.1
+    provider = connect()
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda n: provider.complete(request(f"{n}")), range(8)))
+    provider.close()
+    for _ in range(100):
+        if not server.connections:
+            break
+        time.sleep(0.02)
+    assert server.connections == 0
 
 
 def test_a_broken_answer_is_kept(server: ProviderServer, connect: Open) -> None:

@@ -45,8 +45,6 @@ from daydream.llm.request import (
 if TYPE_CHECKING:
     import httpx2
 
-# Each thread that waits for an answer holds one connection.
-CONNECTIONS = 1000
 # How many seconds the check before the first call waits for a server.
 PROBE_S = 3
 NO_KEY = "none"
@@ -182,11 +180,8 @@ class HttpProvider:
 
         from daydream.llm.bounded import BoundedClient  # noqa: PLC0415 - imports it
 
-        limits = httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
         try:
-            return BoundedClient(
-                timeout=self._timeout, limits=limits, proxies=self._proxies, headers=headers
-            )
+            return BoundedClient(timeout=self._timeout, proxies=self._proxies, headers=headers)
         except (httpx2.InvalidURL, OSError, ValueError) as error:
             names = ", ".join(connection_variables())
             reason = one_line(self._redaction.text(str(error)))
