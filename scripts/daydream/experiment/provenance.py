@@ -25,10 +25,12 @@ that saves a call. If the journal has the answer, the text is made again without
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import islice
 from typing import Literal, NamedTuple
 
 from daydream.errors import BudgetError, StoppedError, StoreError, UnderWayError
@@ -52,10 +54,11 @@ Digests = dict[str, str]
 
 # How a job's log begins if its call never began.
 _NOT_TRIED = tuple(f"[{error.code}]" for error in (StoppedError, BudgetError, UnderWayError))
-# A cold disk answers several reads at once faster than one by one. Reading and comparing take
-# turns: if both ran at once, each read would wait for the interpreter.
-_AT_ONCE = 4
+# How many generations are read to see whether the disk is slow, how many after that if it is, and
+# by how many threads.
+_SAMPLE = 100
 _WINDOW = 4_000
+_AT_ONCE = 4
 
 
 class Change(NamedTuple):
@@ -186,22 +189,40 @@ def accounts(experiment: Experiment, rows: Iterable[Generation]) -> dict[str, Ac
 
     In `rows`, the parent of each row comes before it.
     """
-    generations = list(rows)
     book = _Book(experiment)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for start in range(0, len(generations), _WINDOW):
-            window = generations[start : start + _WINDOW]
-            shares = [window[thread::_AT_ONCE] for thread in range(_AT_ONCE)]
-            found = {
-                gen_id: there for part in pool.map(_read_all, shares) for gen_id, there in part
-            }
-            for row in window:
-                book.enter(row, found[row.gen_id])
+    for row, found in _found(rows):
+        book.enter(row, found)
     return book.accounts
 
 
-def _read_all(rows: Iterable[Generation]) -> list[tuple[str, _Found]]:
-    return [(row.gen_id, _read(generation_file(row.stage, row.gen_id, ""))) for row in rows]
+def _found(rows: Iterable[Generation]) -> Iterator[tuple[Generation, _Found]]:
+    """Read the directories of generations in order, several at once while a disk is slow.
+
+    Each system call passes the interpreter from one thread to the next. So one thread reads 30,000
+    directories that are in memory in 2.3 s, and four take 5.8 s; from a cold disk 9.5 and 7 s.
+    """
+    left = iter(rows)
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        while sample := list(islice(left, _SAMPLE)):
+            before = _waits()
+            yield from _read_all(sample)
+            if _waits() - before < len(sample):
+                continue
+            window = list(islice(left, _WINDOW))
+            size = -(-len(window) // _AT_ONCE) or 1
+            shares = [window[start : start + size] for start in range(0, len(window), size)]
+            # Reading and comparing take turns: if both ran at once, reads would be slower.
+            for part in list(threads.map(_read_all, shares)):
+                yield from part
+
+
+def _waits() -> int:
+    """Return how often this process has given up its core to wait, such as for a disk."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+
+
+def _read_all(rows: Iterable[Generation]) -> list[tuple[Generation, _Found]]:
+    return [(row, _read(generation_file(row.stage, row.gen_id, ""))) for row in rows]
 
 
 def _read(directory: str) -> _Found:
