@@ -18,6 +18,7 @@ min_version("9.27")
 report: "report/workflow.rst"
 
 
+include: "rules/run.smk"
 include: "rules/tuning.smk"
 include: "rules/scheduler.smk"
 include: "rules/memory.smk"

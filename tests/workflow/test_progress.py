@@ -170,7 +170,7 @@ def test_it_tells_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_run_without_a_terminal_tells_how_far_it_is(project: Project) -> None:
     """Into its output, and into Snakemake's own log."""
-    project.edit("rules/tuning.smk", "progress.start(", FAST + "progress.start(")
+    project.edit("rules/run.smk", "progress.start(", FAST + "progress.start(")
     with ProviderServer(latency=0.5) as server:
         project.serve(server.url)
         output = project.snakemake()

@@ -2,5 +2,6 @@
 
 In:  an experiment, and what Snakemake says while it runs.
 Out: lines on the terminal, logs of jobs, the summary at the end.
-The library never imports Snakemake. Everything that touches its internals is in rules/tuning.smk.
+The library never imports Snakemake. What touches its internals is in rules/run.smk and
+rules/tuning.smk.
 """
