@@ -1,4 +1,4 @@
-"""Batches of Anthropic's and Google's APIs: each answer is asked for once and kept.
+"""Batches of Anthropic's, Google's and OpenRouter's APIs: each answer is asked for once and kept.
 
 The lane is the one that runs use; the servers do what the APIs document.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,17 @@ from daydream.calls.stop import Stop
 from daydream.catalog.records import Model
 from daydream.errors import BatchError, CallError
 from daydream.generations.row import Generation
-from daydream.llm import Providers
+from daydream.llm import Providers, bounded
 from daydream.llm.dialects import Question, write
-from daydream.settings import Anthropic, BatchApi, Gemini, Settings
+from daydream.settings import Anthropic, Gemini, OpenAI, Settings
 from daydream.settings.budget import RunBudget
 from daydream.store.batches import BATCHES, open_records, read_records
 from daydream.store.journal import find_response
 from daydream.store.layout import generation_file
 from support.anthropic_server import AnthropicServer, Row, errored
+from support.batch_server import failed
 from support.gemini_server import GeminiServer, prompt_of
+from support.inline_server import InlineServer
 from support.served import RefusedError
 
 IN, OUT, TEXTS = 3.0, 12.0, 8
@@ -50,14 +53,16 @@ class Lane:
     """A working directory, the requests of some texts, and runs that ask them in batches."""
 
     url: str
-    kind: type[Anthropic | Gemini]
+    kind: type[Anthropic | Gemini | OpenAI]
     api: dict[str, Any] = field(default_factory=dict)
     items: list[Item] = field(default_factory=list)
     opened: list[Providers] = field(default_factory=list)
 
     def run(self) -> Batching:
         """Return the batches of a new run."""
-        provider = self.kind(base_url=self.url, batch=BatchApi(poll=0.02, **self.api))
+        provider = self.kind.model_validate(
+            {"base_url": self.url, "batch": {"poll": 0.02, **self.api}}
+        )
         settings = Settings.model_construct(
             providers={"p": provider}, default_provider="p", budget=RunBudget()
         )
@@ -94,10 +99,15 @@ class Lane:
         return [entry for entry in self.ledger() if entry["event"] == event]
 
 
-def item(number: int, provider: Anthropic | Gemini, model: str = "model-x") -> Item:
+def item(
+    number: int,
+    api: Anthropic | Gemini | OpenAI,
+    model: str = "model-x",
+    **fields: object,
+) -> Item:
     row = Generation("draft", f"d_{number}", "c1", "", "pair", "t", "m1", "1", (), f"k{number}")
-    question = Question(prompt=f"text {number}", sampling={"max_tokens": 50})
-    return Item(row, write(question, provider, provider="p", model=model))
+    question = Question(prompt=f"text {number}", sampling={"max_tokens": 50}, extra_body=fields)
+    return Item(row, write(question, api, provider="p", model=model))
 
 
 OTHER = {"messages": [{"role": "user", "content": "another question"}]}
@@ -112,20 +122,24 @@ def answer(body: dict[str, Any]) -> str:
     return f"answer to {asked}"
 
 
-Server = AnthropicServer | GeminiServer
+Server = AnthropicServer | GeminiServer | InlineServer
 Start = Callable[..., tuple[Any, Lane]]
-KINDS: dict[str, tuple[Callable[..., Server], type[Anthropic | Gemini]]] = {
+KINDS: dict[str, tuple[Callable[..., Server], type[Anthropic | Gemini | OpenAI]]] = {
     "anthropic": (AnthropicServer, Anthropic),
     "gemini": (GeminiServer, Gemini),
+    "inline": (InlineServer, OpenAI),
+    "inline without pages": (partial(InlineServer, pages=False), OpenAI),
 }
 each_kind = pytest.mark.parametrize("kind", KINDS)
+each_inline = pytest.mark.parametrize("kind", ["inline", "inline without pages"])
+each_nameless = pytest.mark.parametrize("kind", ["anthropic", "inline", "inline without pages"])
 
 
 @pytest.fixture
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """Return a function that starts a server, and gives the lane to it."""
     monkeypatch.chdir(tmp_path)
-    for name in ("ANTHROPIC_API_KEY", "GEMINI_API_KEY"):
+    for name in ("ANTHROPIC_API_KEY", "GEMINI_API_KEY", "OPENAI_API_KEY"):
         monkeypatch.setenv(name, "sk-test-0123456789")
     monkeypatch.delenv("DAYDREAM_RUN", raising=False)
     monkeypatch.setattr(sending, "SETTLE_S", 0.02)
@@ -136,6 +150,8 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     def begin(kind: str = "anthropic", **options: Any) -> tuple[Any, Lane]:
         api = options.pop("api", {})
         make, settings = KINDS[kind]
+        if settings is OpenAI:
+            api = {"shape": "inline", **api}
         server = make(answer=answer, **options).__enter__()
         running.append(server)
         lanes.append(Lane(server.url, settings, api))
@@ -162,7 +178,7 @@ def test_answers_come_from_a_batch_at_half_the_price(start: Start, kind: str) ->
         response = find_response(directory(each), each.request)
         assert response is not None
         assert response.text == f"answer to {each.request.asked[-1][1]}"
-        assert "choices" not in response.body
+        assert ("choices" in response.body) == ("inline" in kind)
     assert sum(entry["usd"] for entry in own.events("end")) == pytest.approx(TEXTS * EACH)
     own.answer()
     assert sum(server.sent.values()) == TEXTS
@@ -261,7 +277,7 @@ def _ended(row: Row) -> Row:
     return {**row, "result": {"type": "succeeded", "message": message}}
 
 
-@each_kind
+@pytest.mark.parametrize("kind", ["anthropic", "gemini"])
 def test_a_cancelled_batch_keeps_its_answers(start: Start, kind: str) -> None:
     server, own = start(kind, looks=100)
     with pytest.raises(BatchError, match="under way"):
@@ -278,34 +294,37 @@ def test_a_cancelled_batch_keeps_its_answers(start: Start, kind: str) -> None:
 # Crashes and lost answers
 
 
+@each_nameless
 @pytest.mark.parametrize("ended", [False, True])
-def test_a_batch_whose_answer_was_lost_is_found(start: Start, ended: bool) -> None:
+def test_a_batch_whose_answer_was_lost_is_found(start: Start, kind: str, ended: bool) -> None:
     """The API has no name for it: its size and time say which it is, and then its results.
 
     Another user of the account has begun one that is as large, a little later.
     """
-    server, own = start()
-    strangers = [{"custom_id": f"other-{n}", "params": OTHER} for n in range(TEXTS)]
-    seen: list[str] = []
+    server, own = start(kind)
 
-    def refuse(method: str, path: str) -> int | str | None:
-        seen.append(f"{method} {path}")
-        if seen.count("POST /v1/messages/batches") == 1 and method == "POST":
-            return "drop"
-        if seen.count("GET /v1/messages/batches") == 1 and method == "GET" and len(seen) == 2:
-            with server._lock:
-                server._create(strangers)
-                for each in server.batches.values() if ended else ():
-                    server._finish(each, "ended")
-        return None
+    def others() -> None:
+        begin_others(server)
+        for each in server.batches.values() if ended else ():
+            server._finish(each, server.END)
 
-    server.refuse = refuse
+    drop_first(server, others)
     own.answer()
     assert own.missing() == []
     assert set(server.sent.values()) == {1}
     assert len(server.batches) == 2
     assert sum(entry["usd"] for entry in own.events("end")) == pytest.approx(TEXTS * EACH)
     assert own.events("lose") == []
+
+
+def begin_others(server: AnthropicServer | InlineServer) -> None:
+    """Begin a batch of another user of the account, as large as ours."""
+    name = "params" if isinstance(server, AnthropicServer) else "body"
+    rows = [{"custom_id": f"other-{n}", name: OTHER} for n in range(TEXTS)]
+    if isinstance(server, AnthropicServer):
+        server._create(rows)
+    else:
+        server._create({"endpoint": "/v1/x", "model": "model-x", "requests": rows})
 
 
 @each_kind
@@ -412,7 +431,7 @@ def test_a_provider_that_does_not_tell_is_asked_later(
     """It is said once; the batch goes on meanwhile."""
     server, own = start(kind)
     left = [answer] * 6
-    looks = ("/messages/batches/msgbatch_0", "/batches/b0")
+    looks = ("/messages/batches/msgbatch_0", "/batches/b0", "/batches/batch-0")
 
     def refuse(method: str, path: str) -> bytes | int | None:
         return left.pop() if left and method == "GET" and path.endswith(looks) else None
@@ -558,3 +577,396 @@ def test_an_upload_goes_to_the_same_server_only(start: Start) -> None:
     server.respond = respond
     with pytest.raises(CallError, match="upload to 'http://elsewhere"):
         own.answer()
+
+
+# OpenRouter's own
+
+
+@pytest.mark.parametrize(
+    ("url", "batch", "inline"),
+    [
+        ("https://openrouter.ai/api/v1", {}, True),
+        ("https://eu.openrouter.ai/api/v1", {"poll": 5}, True),
+        ("https://openrouter.ai/api/v1", {"shape": "files"}, False),
+        ("https://openrouter.ai/api/v1", None, True),
+        ("https://notopenrouter.ai/v1", {}, False),
+        ("http://127.0.0.1:1/v1", {"shape": "inline"}, True),
+        (None, {}, False),
+    ],
+)
+def test_the_shape_is_that_of_the_api(url: str, batch: dict[str, Any] | None, inline: bool) -> None:
+    """OpenRouter takes no files, so nothing has to be said of it."""
+    provider = OpenAI.model_validate({"base_url": url, "batch": batch})
+    assert provider.has_inline_batches == inline
+    assert provider.batch_limits == ((5_000, 200_000_000) if inline else (50_000, 100_000_000))
+
+
+def test_limits_of_an_api_hold_beside_other_settings() -> None:
+    """Those of Anthropic were lost as soon as anything was set in `batch`."""
+    provider = Anthropic.model_validate({"batch": {"poll": 5, "requests": 7}})
+    assert provider.batch_limits == (7, 256_000_000)
+
+
+def test_requests_of_openrouter_are_those_of_direct_calls(start: Start) -> None:
+    server, own = start("inline")
+    own.answer()
+    (asked,) = server.asked.values()
+    sent = {row["custom_id"]: row["body"] for row in asked["requests"]}
+    assert sent == {each.name: each.request.body() for each in own.items}
+    assert server.headers["authorization"] == "Bearer sk-test-0123456789"
+
+
+def test_a_batch_of_openrouter_is_of_one_model_and_format(start: Start) -> None:
+    """The format of answers is one for Google's models."""
+    server, own = start("inline")
+    run = own.run()
+    provider = OpenAI(base_url=server.url)
+    form = {"response_format": {"type": "json_object"}}
+    own.items = [
+        item(n, provider, f"model-{n % 2}", **(form if n < 4 else {})) for n in range(TEXTS)
+    ]
+    run.answer(own.missing, wait=True)
+    assert own.missing() == []
+    assert len(server.asked) == 4
+    for asked in server.asked.values():
+        formats = [row["body"].get("response_format") for row in asked["requests"]]
+        assert len(formats) == 2
+        assert formats[0] == formats[1]
+
+
+def test_who_is_to_serve_a_batch_of_openrouter(start: Start) -> None:
+    """What requests say of it is said of their batch."""
+    server, own = start("inline")
+    run = own.run()
+    only = [{"only": ["a"]}, {"only": ["b"]}]
+    api = OpenAI(base_url=server.url)
+    own.items = [item(n, api, provider=only[n % 2]) for n in range(TEXTS)]
+    run.answer(own.missing, wait=True)
+    assert own.missing() == []
+    for asked in server.asked.values():
+        assert {json.dumps(row["body"]["provider"]) for row in asked["requests"]} == {
+            json.dumps(asked["provider"])
+        }
+    assert len(server.asked) == 2
+
+
+@each_inline
+def test_rows_of_openrouter_twice_and_failed(start: Start, kind: str) -> None:
+    """An error has HTTP's code, in a response or without one."""
+
+    def without(row: Row, code: object) -> Row:
+        return {**row, "response": None, "error": {"code": code, "message": "scripted"}}
+
+    def fault(name: str, row: Row) -> Row | list[Row] | None:
+        number = int(name.removeprefix("d_").partition("-")[0])
+        first = server.sent[name] == 1
+        return {
+            0: [row, row],
+            1: without(row, 429) if first else row,
+            2: without(row, "server_error") if first else row,
+            3: without(row, 400),
+            4: failed(row, 500) if first else row,
+            5: [row, {**row, "custom_id": "stranger"}],
+            6: failed(row, 422),
+        }.get(number, row)
+
+    server, own = start(kind, fault=fault)
+    own.answer()
+    assert [each.generation.gen_id for each in own.missing()] == ["d_3", "d_6"]
+    times = {name.partition("-")[0]: number for name, number in server.sent.items()}
+    assert times == {f"d_{n}": 2 if n in (1, 2, 4) else 1 for n in range(TEXTS)}
+    assert len(own.events("end")) == TEXTS - 2
+
+
+@each_inline
+def test_a_batch_of_openrouter_that_expired_is_asked_again(start: Start, kind: str) -> None:
+    """What was answered by then is kept, and the rest is put in another batch."""
+    server, own = start(kind)
+    finish = server._finish
+
+    def once(batch: dict[str, Any], state: str) -> None:
+        finish(batch, "expired" if batch["id"] == "batch-0" else state)
+
+    server._finish = once
+    own.answer()
+    assert own.missing() == []
+    assert sorted(server.sent.values()) == [1] * (TEXTS // 2) + [2] * (TEXTS // 2)
+    assert {entry["reason"] for entry in own.events("reject")} == {"not answered"}
+
+
+def test_a_batch_that_openrouter_refuses_as_a_whole(start: Start) -> None:
+    """It says so only later; nothing was charged."""
+    server, own = start("inline", end="failed")
+    with pytest.raises(BatchError, match="refused as a whole: the requests are not valid"):
+        own.answer()
+    assert [record.state for record in read_records()] == ["refused"]
+    assert len(own.events("reject")) == TEXTS
+    server.end = "completed"
+    own.answer()
+    assert own.missing() == []
+
+
+@each_inline
+def test_answers_of_a_batch_that_failed_are_kept(start: Start, kind: str) -> None:
+    """They were paid for; the rest is put in another batch."""
+    server, own = start(kind)
+    finish = server._finish
+
+    def fail_once(batch: dict[str, Any], state: str) -> None:
+        first = batch["id"] == "batch-0"
+        finish(batch, "expired" if first else state)
+        batch["status"] = "failed" if first else state
+
+    server._finish = fail_once
+    own.answer()
+    assert own.missing() == []
+    assert sorted(server.sent.values()) == [1] * (TEXTS // 2) + [2] * (TEXTS // 2)
+
+
+def test_what_openrouter_charges_is_what_counts(start: Start) -> None:
+    """Each result says it; the share of the price is for those that do not."""
+
+    def fault(_: str, row: Row) -> Row:
+        row["response"]["body"]["usage"]["cost"] = 0.25
+        return row
+
+    _, own = start("inline", fault=lambda name, row: fault(name, json.loads(json.dumps(row))))
+    own.answer()
+    assert sum(entry["usd"] for entry in own.events("end")) == pytest.approx(TEXTS * 0.25)
+
+
+@each_inline
+def test_results_larger_than_an_answer_may_be(
+    start: Start, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are read as they come."""
+    monkeypatch.setattr(bounded, "MOST_BYTES", 10_000)
+    server, own = start(kind)
+    server.answer = lambda _: "x" * 5_000
+    own.answer()
+    assert own.missing() == []
+
+
+@each_inline
+def test_results_are_kept_without_the_key(start: Start, kind: str) -> None:
+    server, own = start(kind)
+    server.answer = lambda _: "it is sk-test-0123456789"
+    own.answer()
+    (record,) = read_records()
+    lines = (record.directory / "output.jsonl").read_text().splitlines()
+    assert len(lines) == TEXTS
+    assert all("it is [key]" in line for line in lines)
+
+
+def test_lists_of_openrouter_come_in_pages(start: Start) -> None:
+    """A server that answers with the first page, whichever is asked for, is not asked on."""
+    server, own = start("inline", api={"requests": 1})
+    own.answer()
+    batches = own.opened[0].batches("p")
+    assert [each.remote_id for each in batches.recent()] == [f"batch-{n}" for n in range(8)][::-1]
+    server.first_page_only = True
+    assert [each.remote_id for each in batches.recent()] == ["batch-7", "batch-6", "batch-5"]
+
+
+def test_results_whose_first_page_comes_again(start: Start) -> None:
+    """The batch says that there are more: they are missing, and fetched later."""
+    server, own = start("inline", first_page_only=True)
+    with pytest.raises(BatchError, match="8 requests are done, but the files have answers of 3"):
+        own.answer()
+    server.first_page_only = False
+    own.answer()
+    assert own.missing() == []
+    assert set(server.sent.values()) == {1}
+
+
+# What is known again by its size alone
+
+
+def drop_first(server: Any, then: Callable[[], None] = lambda: None) -> None:
+    """Let the answer to the first batch be lost; `then` happens before the batches are listed."""
+    seen: list[str] = []
+
+    def refuse(method: str, path: str) -> str | None:
+        begins = path.endswith("/batches")
+        seen.append(method)
+        if seen == ["POST"] and begins:
+            return "drop"
+        if seen == ["POST", "GET"] and begins:
+            with server._lock:
+                then()
+        return None
+
+    server.refuse = refuse
+
+
+def test_a_batch_whose_size_is_not_told_yet_is_found(start: Start) -> None:
+    """It has only been stored when it is looked for."""
+    server, own = start("inline", counts_late=True)
+    drop_first(server)
+    own.answer()
+    assert own.missing() == []
+    assert set(server.sent.values()) == {1}
+
+
+@pytest.mark.parametrize("end", ["failed", "empty", "deleted"])
+def test_a_batch_of_others_that_comes_to_nothing(start: Start, end: str) -> None:
+    """It was taken for ours: ours is not given up, nor sent again, as that one fails."""
+    server, own = start("inline")
+    finish = server._finish
+
+    def end_it(batch: dict[str, Any], state: str) -> None:
+        if batch["id"] != "batch-1":
+            finish(batch, state)
+        elif end == "empty":
+            finish(batch, "expired")
+            server.results[batch["id"]] = []
+            batch["request_counts"] |= {"completed": 0, "failed": 0}
+        elif end == "failed":
+            finish(batch, end)
+        else:
+            del server.batches[batch["id"]]
+
+    server._finish = end_it
+    drop_first(server, lambda: begin_others(server))
+    own.answer()
+    assert own.missing() == []
+    ours = {name: count for name, count in server.sent.items() if name.startswith("d_")}
+    assert set(ours.values()) == {1}
+    assert own.events("lose") == own.events("reject") == []
+
+
+@each_nameless
+def test_results_that_cannot_be_asked_for_say_nothing(start: Start, kind: str) -> None:
+    """Whose a batch is that has ended is then not known, and nothing is sent again."""
+    server, own = start(kind)
+
+    def finish() -> None:
+        for each in server.batches.values():
+            server._finish(each, server.END)
+
+    drop_first(server, finish)
+    dropping = server.refuse
+
+    def refuse(method: str, path: str) -> int | str | None:
+        asked = path.endswith(("/results", "/batch-0"))
+        return 500 if asked and method == "GET" else dropping(method, path)
+
+    server.refuse = refuse
+    with pytest.raises(CallError, match="answered 500"):
+        own.answer()
+    server.refuse = lambda *_: None
+    own.answer()
+    assert own.missing() == []
+    assert set(server.sent.values()) == {1}
+
+
+@each_nameless
+def test_a_refusal_after_an_answer_that_was_lost(start: Start, kind: str) -> None:
+    """It is of the second attempt: the first one has begun, and was not listed yet."""
+    server, own = start(kind)
+    left: list[int | str | bytes] = [400, b'{"data": [], "has_more": false}', "drop"]
+
+    def refuse(_method: str, path: str) -> int | str | bytes | None:
+        return left.pop() if left and path.endswith("/batches") else None
+
+    server.refuse = refuse
+    own.answer()
+    assert own.missing() == []
+    assert set(server.sent.values()) == {1}
+
+
+@each_nameless
+def test_a_key_that_is_refused_after_an_answer_that_was_lost(start: Start, kind: str) -> None:
+    """Nobody knows then whether the batch has begun: it is not given up."""
+    server, own = start(kind)
+    drop_first(server)
+    dropping = server.refuse
+    server.refuse = lambda method, path: 401 if method == "GET" else dropping(method, path)
+    with pytest.raises(CallError, match="answered 401"):
+        own.answer()
+    assert [record.state for record in read_records()] == ["intended"]
+    server.refuse = lambda *_: None
+    own.answer()
+    assert own.missing() == []
+    assert set(server.sent.values()) == {1}
+
+
+@each_nameless
+def test_something_else_in_place_of_the_list_says_nothing(start: Start, kind: str) -> None:
+    """What has begun is then not known, and nothing is sent again."""
+    server, own = start(kind)
+    drop_first(server)
+    dropping = server.refuse
+
+    def refuse(method: str, path: str) -> bytes | str | None:
+        listed = method == "GET" and path.endswith("/batches")
+        return b'{"status": "ok"}' if listed else dropping(method, path)
+
+    server.refuse = refuse
+    with pytest.raises(CallError, match="not a batch"):
+        own.answer()
+    server.refuse = lambda *_: None
+    own.answer()
+    assert own.missing() == []
+    assert set(server.sent.values()) == {1}
+
+
+# An API that cannot cancel
+
+
+@each_inline
+def test_a_batch_that_cannot_be_cancelled_goes_on(start: Start, kind: str) -> None:
+    """It is paid for, and its answers are kept."""
+    server, own = start(kind, looks=100)
+    with pytest.raises(BatchError, match="under way"):
+        own.answer(wait=False)
+    (record,) = open_records()
+    told = own.run().cancel(record)
+    assert told == (
+        f"Batch {record.batch_id} cannot be cancelled: the API of 'p' cannot do that. It goes on "
+        "and is paid for, and a later run collects it"
+    )
+    assert own.run().collect_ended() == []
+    server.looks = 0
+    own.answer()
+    assert own.missing() == []
+    assert set(server.sent.values()) == {1}
+    assert {method for method, _ in server.requests} == {"GET", "POST"}
+
+
+def test_what_there_is_of_a_batch_can_be_taken(start: Start) -> None:
+    """Where results are missing that are said to be there."""
+    server, own = start("inline", first_page_only=True)
+    with pytest.raises(BatchError, match="config cancel="):
+        own.answer()
+    (record,) = open_records()
+    run = own.run()
+    assert run.cancel(record).endswith("is cancelled")
+    assert "of 5 nothing came back" in run.collect_ended()[0]
+    server.first_page_only = False
+    own.answer()
+    assert own.missing() == []
+
+
+@each_nameless
+def test_cancelling_what_may_have_begun(
+    start: Start, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is looked for first, and not ended before it is known to be ours."""
+    server, own = start(kind, looks=3)
+    create = sending.Sender._create
+
+    def die(*arguments: Any) -> None:
+        create(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(sending.Sender, "_create", die)
+        with pytest.raises(KeyboardInterrupt):
+            own.answer()
+    (record,) = open_records()
+    assert record.state == "intended"
+    assert "cannot be cancelled" in own.run().cancel(record)
+    own.answer()
+    assert own.missing() == []
+    assert set(server.sent.values()) == {1}

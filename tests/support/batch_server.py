@@ -106,6 +106,16 @@ class BatchServer(Served):
         lines = [json.loads(line) for line in self.files[batch["input_file_id"]].splitlines()]
         if state in ("expired", "cancelled"):
             lines = lines[: len(lines) // 2]
+        answers, errors = self.rows_of(lines)
+        for name, found in (("output", answers), ("error", errors)):
+            if found:
+                file = f"file-{name}-{batch['id']}"
+                self.files[file] = b"".join(json.dumps(row).encode() + b"\n" for row in found)
+                batch[f"{name}_file_id"] = file
+        batch["request_counts"] |= {"completed": len(answers), "failed": len(errors)}
+
+    def rows_of(self, lines: list[Row]) -> tuple[list[Row], list[Row]]:
+        """Return the rows with the answers to requests, in any order, and those with errors."""
         answers: list[Row] = []
         errors: list[Row] = []
         for line in lines:
@@ -126,12 +136,7 @@ class BatchServer(Served):
             answers += good
             errors += [each for each in rows if each not in good]
         random.Random(0).shuffle(answers)
-        for name, found in (("output", answers), ("error", errors)):
-            if found:
-                file = f"file-{name}-{batch['id']}"
-                self.files[file] = b"".join(json.dumps(row).encode() + b"\n" for row in found)
-                batch[f"{name}_file_id"] = file
-        batch["request_counts"] |= {"completed": len(answers), "failed": len(errors)}
+        return answers, errors
 
 
 def _uploaded(body: bytes) -> bytes:

@@ -132,15 +132,16 @@ def _handler(server: Served) -> type[BaseHTTPRequestHandler]:
             if isinstance(refusal, bytes):
                 self._send(200, refusal)
                 return
+            headers: Mapping[str, str] = {}
             try:
                 value = server.respond(method, path, body, query)
+                status = 404 if value is None else 200
             except RefusedError as error:
-                self._send(error.status, error.value, error.headers)
-                return
+                status, value, headers = error.status, error.value, error.headers
             if refusal == "drop":
                 self.close_connection = True
                 return
-            self._send(404 if value is None else 200, {} if value is None else value)
+            self._send(status, {} if value is None else value, headers)
 
         def _body(self) -> bytes:
             if self.headers.get("transfer-encoding", "") == "chunked":

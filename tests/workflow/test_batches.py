@@ -18,6 +18,7 @@ from daydream.llm.request import Request
 from daydream.store.batches import Member, OpenRequests, announce, custom_id, new_record
 from support.background import Run, until
 from support.batch_server import BatchServer, failed
+from support.inline_server import InlineServer
 from support.project import Project
 from support.served import Row
 
@@ -521,6 +522,10 @@ def test_single_files_are_asked_for_directly(project: Project) -> None:
         ("GET", "/v1/batches/batch-0", "after"),
         ("GET", "/v1/files/file-output-batch-0/content", "after"),
         ("journal", "", ""),
+        ("POST", "/v1/batches", "inline before"),
+        ("POST", "/v1/batches", "inline after"),
+        ("GET", "/v1/batches/batch-0", "inline after"),
+        ("GET", "/v1/batches/batch-0/results", "inline after"),
     ],
 )
 def test_a_kill_at_any_moment(project: Project, method: str, path: str, when: str) -> None:
@@ -530,7 +535,7 @@ def test_a_kill_at_any_moment(project: Project, method: str, path: str, when: st
     def refuse(asked: str, where: str) -> str | None:
         if not runs or (asked, where) != (method, path):
             return None
-        if when == "before":
+        if when.endswith("before"):
             kill(runs.pop())
             raise ConnectionResetError
         threading.Timer(0, kill, (runs.pop(),)).start()
@@ -540,8 +545,10 @@ def test_a_kill_at_any_moment(project: Project, method: str, path: str, when: st
         run.signal(signal.SIGKILL)
 
     arguments = ("--cores", "4", "--config", "batch=draft", "--", "drafts")
-    with BatchServer(answer=answer, refuse=refuse) as server:
-        ready(project, server.url, batch=False)
+    inline = when.startswith("inline")
+    kind: type[BatchServer] = InlineServer if inline else BatchServer
+    with kind(answer=answer, refuse=refuse) as server:
+        ready(project, server.url, batch=False, shape="inline" if inline else "files")
         run = Run(project, *arguments)
         runs.append(run)
         if method == "journal":
@@ -587,6 +594,25 @@ def test_cancelling_while_a_run_waits(project: Project, where: str) -> None:
         output = run.wait()
         assert run.process.returncode == 1
         assert "was cancelled; 5 of its answers are kept, 5 are missing" in output
+        assert set(server.sent.values()) == {1}
+        assert not server.direct
+
+
+def test_what_cannot_be_cancelled(project: Project) -> None:
+    """Ctrl-C and the command say so; the batch goes on, and a later run collects it."""
+    with InlineServer(answer=answer, looks=10_000) as server:
+        ready(project, server.url, batch={"stages": "draft"}, shape="inline")
+        run = Run(project, "--cores", "4", "--", "drafts")
+        until(lambda: server.requests["GET", "/v1/batches/batch-0"] > 2)
+        run.signal(signal.SIGINT)
+        output = run.wait()
+        assert "run it again to collect them (they cannot be cancelled)" in output
+        assert "cancel=all" not in output
+        output = project.snakemake("batches", "--config", "cancel=all")
+        assert "cannot be cancelled: the API of 'echo' cannot do that. It goes on" in output
+        assert "is cancelled" not in output
+        server.looks = 0
+        project.snakemake("drafts")
         assert set(server.sent.values()) == {1}
         assert not server.direct
 

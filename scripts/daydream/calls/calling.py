@@ -73,12 +73,15 @@ class Calls:
             if known is not None:
                 return known, True
             if batch := self._sent_in(generation, request):
-                raise UnderWayError(
+                line = (
                     f"{generation.stage} {generation.gen_id}: its answer is under way in batch "
                     f"{batch}, which another run has sent; make it with the other texts of its "
-                    "stage, which collects it, or cancel that batch with: snakemake -c1 batches "
-                    f"--config cancel={batch}"
+                    "stage, which collects it"
                 )
+                if self.providers.batches(request.provider).cancels:
+                    line += ", or cancel that batch with: snakemake -c1 batches --config cancel="
+                    line += batch
+                raise UnderWayError(line)
             with self._stop.call():
                 try:
                     return self._ask(generation, request, file), False

@@ -23,12 +23,13 @@ from daydream.llm.providers.function import FunctionProvider
 from daydream.llm.providers.gemini import GeminiProvider
 from daydream.llm.providers.gemini_batches import GeminiBatches
 from daydream.llm.providers.http import HttpProvider
+from daydream.llm.providers.inline_batches import InlineBatches
 from daydream.llm.providers.local import LocalProvider
 from daydream.llm.providers.openai import OpenAIProvider
 from daydream.llm.providers.openai_batches import OpenAIBatches
 from daydream.llm.request import Provider, Request, Response, derive_seed
 from daydream.llm.retry import Attempt, RemoteProvider, Retrying
-from daydream.settings import Api, Command, Function, Local, Pool, Remote
+from daydream.settings import Api, Command, Function, Local, OpenAI, Pool, Remote
 from daydream.settings import Provider as ProviderSettings
 
 __all__ = ["Provider", "Providers", "Request", "Response", "derive_seed", "open_provider"]
@@ -187,7 +188,9 @@ class Providers:
         provider = self[name]
         match provider:
             case OpenAIProvider():
-                return OpenAIBatches(provider)
+                settings = self._settings[name]
+                inline = isinstance(settings, OpenAI) and settings.has_inline_batches
+                return InlineBatches(provider) if inline else OpenAIBatches(provider)
             case AnthropicProvider():
                 return AnthropicBatches(provider)
             case GeminiProvider():

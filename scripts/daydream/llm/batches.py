@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from daydream.files import parse_json
 from daydream.llm.failures import CallFailedError
-from daydream.llm.request import one_line
+from daydream.llm.request import Request, one_line
 
+# The statuses that say that something is not there any more.
+GONE = (404, 410)
 # How many of an account's batches are looked through for one that may be ours.
 MOST_LISTED = 2_000
 
@@ -20,7 +25,8 @@ class RemoteBatch:
 
     `state` is the provider's own word for it. `over`: nothing more will come of it. `output` and
     `errors` are the ids of the files with its answers, None if there is none. `problem` says why
-    the whole batch was refused. `nameless`: the API takes no name for it. Times are Unix times in
+    the whole batch was refused. `nameless`: the API takes no name for it; `guessed`: it is taken
+    for ours by its size and time alone. A `total` of 0 is not told yet. Times are Unix times in
     seconds, None if they are not told.
     """
 
@@ -38,6 +44,7 @@ class RemoteBatch:
     created_at: float | None = None
     expires_at: float | None = None
     nameless: bool = False
+    guessed: bool = False
 
 
 def not_a_batch(asked: str, found: object, *, again: bool = True) -> CallFailedError:
@@ -52,8 +59,44 @@ def not_a_batch(asked: str, found: object, *, again: bool = True) -> CallFailedE
     )
 
 
+def inline_body(head: Mapping[str, object], path: Path, member: str) -> bytes:
+    """Return the body of a batch: what `head` says of it, and then the requests in a file.
+
+    `member` is the API's name for what is asked in a request.
+    """
+    parts = [json.dumps({**head, "requests": []})[:-2].encode()]
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file):
+            value = parse_json(line)
+            request = {"custom_id": value["custom_id"], member: value["body"]}
+            parts += [b", " if number else b"", json.dumps(request, ensure_ascii=False).encode()]
+    return b"".join([*parts, b"]}"])
+
+
+def is_ours(
+    remote: RemoteBatch, rows: Iterable[str | bytes], names: Collection[str]
+) -> bool | None:
+    """Tell by the first row of a batch that is over whether its requests are those of `names`.
+
+    None: it has no row although it should have some.
+    """
+    for row in rows:
+        with suppress(ValueError):
+            value = parse_json(row)
+            return isinstance(value, Mapping) and value.get("custom_id") in names
+    return None if remote.completed + remote.failed else False
+
+
 class BatchProvider(Protocol):
-    """A provider that answers batches. Every method raises `CallFailedError` if it cannot."""
+    """A provider that answers batches. Every method raises `CallFailedError` if it cannot.
+
+    `cancels` tells whether its API can end a batch.
+    """
+
+    cancels: bool
+
+    def alike(self, request: Request) -> str:
+        """Return what the requests of one batch must have in common with this one."""
 
     def upload(self, path: Path) -> str:
         """Send a file of requests, and return its id. A file alone costs nothing."""
@@ -71,7 +114,10 @@ class BatchProvider(Protocol):
         """Write a file of answers to `path`, durably."""
 
     def cancel(self, remote_id: str) -> RemoteBatch:
-        """Ask the provider to end a batch; what is answered by then is kept and paid for."""
+        """Ask the provider to end a batch; what is answered by then is kept and paid for.
+
+        If its API cannot do that, return the batch as it is.
+        """
 
     def holds(self, remote: RemoteBatch, names: Collection[str]) -> bool | None:
         """Tell whether a nameless batch has requests of these custom_ids; None: not known yet."""

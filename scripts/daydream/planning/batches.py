@@ -25,8 +25,7 @@ def batches(experiment: Experiment, *, cancel: str | None = None) -> str:
     lines = []
     if cancel is not None:
         for record in _chosen(open_records(), cancel):
-            experiment.batching.cancel(record)
-            lines.append(f"Batch {record.batch_id} is cancelled.")
+            lines.append(f"{experiment.batching.cancel(record)}.")
     lines += experiment.batching.collect_ended()
     records = read_records()
     if not records:

@@ -11,7 +11,7 @@
 The package does not depend on Snakemake: everything in it can be tested on a plain mapping.
 """
 
-from daydream.settings.batch import BatchApi
+from daydream.settings.batch import BatchApi, BatchLimits
 from daydream.settings.budget import Budget, RunBudget
 from daydream.settings.embeddings import Embeddings
 from daydream.settings.loading import CONFIG, check_names, load_settings
@@ -38,6 +38,7 @@ __all__ = [
     "Anthropic",
     "Api",
     "BatchApi",
+    "BatchLimits",
     "Budget",
     "Command",
     "Embeddings",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field
 
@@ -19,14 +19,29 @@ from daydream.settings.fields import (
 ALL = "all"
 
 
+class BatchLimits(NamedTuple):
+    """The most that a batch may hold."""
+
+    requests: int
+    bytes: int
+
+
 class BatchApi(Section):
     """The batches of a provider, and their limits."""
 
     price: Share = Field(
         default=0.5, description="The price of a call in a batch, as a share of the ordinary price."
     )
-    requests: Count = Field(default=50_000, description="The most requests per batch.")
-    bytes: Count = Field(default=100_000_000, description="The most bytes per batch.")
+    requests: Count | None = Field(
+        default=None,
+        description="The most requests per batch; `null`: 50,000, of Anthropic 100,000, `inline` "
+        "5,000.",
+    )
+    bytes: Count | None = Field(
+        default=None,
+        description="The most bytes per batch; `null`: 100 MB, of Anthropic 256 MB, `inline` 200 "
+        "MB.",
+    )
     tokens: Count | None = Field(
         default=None,
         description="The most tokens of prompts that may be in batches at once, with a token per "
@@ -39,6 +54,17 @@ class BatchApi(Section):
     )
     poll: Seconds = Field(
         default=60, description="Seconds between two questions about how far a batch is."
+    )
+
+
+class OpenAIBatchApi(BatchApi):
+    """The batches of a provider of `type: openai`, and their limits."""
+
+    shape: Literal["files", "inline"] | None = Field(
+        default=None,
+        description="Only of `type: openai`: whether requests are uploaded as a file, as OpenAI "
+        "has it (`files`), or stand in the batch itself, as OpenRouter has it (`inline`); `null`: "
+        "as the API at `base_url` has it, `inline` at openrouter.ai and `files` elsewhere.",
     )
 
 

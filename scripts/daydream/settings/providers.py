@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from daydream.settings.batch import BatchApi
+from daydream.settings.batch import BatchApi, BatchLimits, OpenAIBatchApi
 from daydream.settings.fields import (
     Count,
     NumberFrom0,
@@ -20,6 +20,8 @@ from daydream.settings.fields import (
     read_whole,
 )
 
+# The host whose API takes the requests of a batch inline.
+OPENROUTER = "openrouter.ai"
 # How a provider takes the JSON Schema of an answer (`daydream.llm.structured`).
 Structured = Literal["response_format", "json_object", "tool", "none"]
 
@@ -113,6 +115,17 @@ class Api(Remote):
         description="Its [batches](#batches); `null` if it has none.",
     )
 
+    @property
+    def batch_limits(self) -> BatchLimits:
+        """The most that a batch may hold."""
+        asked, most = self.batch or BatchApi(), self.most_in_batch
+        return BatchLimits(asked.requests or most.requests, asked.bytes or most.bytes)
+
+    @property
+    def most_in_batch(self) -> BatchLimits:
+        """The most that the API takes in a batch."""
+        return BatchLimits(50_000, 100_000_000)
+
 
 class OpenAI(Api):
     """Any server that offers OpenAI's chat completions API."""
@@ -120,6 +133,10 @@ class OpenAI(Api):
     type: Literal["openai"] = "openai"
     base_url: Url | None = _address("OpenAI's")
     api_key_env: Text | None = _key("OPENAI_API_KEY")
+    batch: OpenAIBatchApi | None = Field(
+        default_factory=OpenAIBatchApi,
+        description="Its [batches](#batches); `null` if it has none.",
+    )
     flex_price: Share = _flex()
     cache_points: Literal["none", "cache_control", "breakpoint"] = Field(
         default="none",
@@ -129,6 +146,19 @@ class OpenAI(Api):
         "`prompt_cache_breakpoint`.",
     )
 
+    @property
+    def has_inline_batches(self) -> bool:
+        """Whether the requests of a batch stand in the batch itself."""
+        shape = self.batch.shape if self.batch else None
+        host = urlsplit(self.base_url or "").hostname or ""
+        # Nothing else can work there: it takes no files.
+        return shape == "inline" or (shape is None and f".{host}".endswith(f".{OPENROUTER}"))
+
+    @property
+    def most_in_batch(self) -> BatchLimits:
+        """The most that the API takes in a batch."""
+        return BatchLimits(5_000, 200_000_000) if self.has_inline_batches else super().most_in_batch
+
 
 class Anthropic(Api):
     """Anthropic's Messages API."""
@@ -136,17 +166,17 @@ class Anthropic(Api):
     type: Literal["anthropic"] = "anthropic"
     base_url: Url | None = _address("Anthropic's")
     api_key_env: Text | None = _key("ANTHROPIC_API_KEY")
-    batch: BatchApi | None = Field(
-        default_factory=lambda: BatchApi(requests=100_000, bytes=256_000_000),
-        description="Its [batches](#batches), of up to 100,000 requests and 256 MB; `null`: they "
-        "are not used.",
-    )
     cache_ttl: Literal["5m", "1h"] = Field(
         default="5m",
         description="How long the API keeps what stands before a "
         "[cache point](../docs/providers.md#prompt-caching), from its last use on. Writing for an "
         "hour costs 2 times the price of a prompt instead of 1.25 times.",
     )
+
+    @property
+    def most_in_batch(self) -> BatchLimits:
+        """The most that the API takes in a batch."""
+        return BatchLimits(100_000, 256_000_000)
 
 
 class Gemini(Api):

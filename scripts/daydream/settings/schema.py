@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from daydream.settings.batch import BatchApi
+from daydream.settings.batch import OpenAIBatchApi
 from daydream.settings.budget import RunBudget
 from daydream.settings.embeddings import Embeddings
 from daydream.settings.fields import Section
@@ -49,7 +49,7 @@ _TABLES: Mapping[str, tuple[type[Section], type[Section] | None]] = {
     "targets": (TargetOptions, None),
     "components": (Components, None),
     "budget": (RunBudget, None),
-    "batch": (BatchApi, None),
+    "batch": (OpenAIBatchApi, None),
     "embeddings": (Embeddings, None),
     "view": (View, None),
     "stage": (Stage, None),

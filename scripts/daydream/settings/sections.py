@@ -17,7 +17,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from daydream.errors import nearest
-from daydream.settings.batch import ALL, Batch, BatchApi, read_batch
+from daydream.settings.batch import ALL, Batch, BatchApi, BatchLimits, read_batch
 from daydream.settings.budget import Budget, RunBudget
 from daydream.settings.embeddings import Embeddings, unusable_provider
 from daydream.settings.fields import (
@@ -207,6 +207,11 @@ class Settings(TargetOptions):
         """Return the batches of a configured provider; None if it has none."""
         settings = self.providers[provider]
         return settings.batch if isinstance(settings, Api) else None
+
+    def batch_limits(self, provider: str) -> BatchLimits:
+        """Return the most that a batch of a configured provider may hold."""
+        settings = self.providers[provider]
+        return (settings if isinstance(settings, Api) else Api()).batch_limits
 
     def sampling(
         self, stage: str, model_id: str, dimensions: Mapping[str, str] | None = None

@@ -61,8 +61,9 @@ class BatchRecord:
     those without an answer, of which `refused` are those that the provider will never answer. `run`
     is the run that sent it. `file` and `remote_id` are the provider's names, empty if it has none
     yet; `remote_state` is its word for how far it is, with the counts of requests. Of `unexplained`
-    requests nothing came back, and nothing says why. `collected_by` is the run that collected it,
-    `usd` what its answers cost as far as that is known, and `reasons` why requests have none.
+    requests nothing came back, and nothing says why. `guessed`: the provider's batch is taken for
+    this one by its size and time, until it has results. `collected_by` is the run that collected
+    it, `usd` what its answers cost as far as that is known, and `reasons` why requests have none.
     """
 
     batch_id: str
@@ -82,6 +83,7 @@ class BatchRecord:
     problem: str = ""
     answered: int = 0
     unexplained: int = 0
+    guessed: bool = False
     refused: list[str] = field(default_factory=list)
     collected_by: str = ""
     usd: float = 0.0

@@ -13,7 +13,7 @@ from daydream.calls.batch.troubles import MissingError
 from daydream.calls.clients import client_of
 from daydream.calls.prices import Cost, cost_of
 from daydream.errors import BatchError
-from daydream.llm.batches import RemoteBatch
+from daydream.llm.batches import GONE, RemoteBatch
 from daydream.llm.failures import CallFailedError
 from daydream.llm.request import Request
 from daydream.store.batches import ERRORS, OUTPUT, BatchRecord
@@ -21,8 +21,6 @@ from daydream.store.journal import CLAIM_PAUSE_S, claim_entry, find_response, re
 from daydream.store.layout import generation_file
 from daydream.text import plural
 
-# The statuses that say that something is not there any more.
-GONE = (404, 410)
 # How often in a run a batch may miss what should be there.
 PATIENCE = 4
 # How many answers are journaled at once.
@@ -57,19 +55,18 @@ class Collector:
             if not remote.over:
                 record.save()
                 return False
-            if remote.state == "failed":
+            refused = remote.state == "failed" and remote.output is None
+            if not refused:
+                self._fetch(record, remote)
+            if record.guessed and is_of_others(record, remote):
+                _give_back(record)
+                return False
+            if refused:
                 give_up(self._ledger, record, "refused", "reject", remote.problem)
                 raise BatchError(
                     f"batch {record.batch_id} was refused as a whole: {remote.problem}; correct "
                     "that and run snakemake again"
                 )
-            self._fetch(record, remote)
-            if remote.nameless and is_of_others(record):
-                # It was taken for ours by its size alone: the search for ours begins again.
-                (record.directory / OUTPUT).unlink()
-                record.remote_id, record.state = "", "intended"
-                record.save()
-                return False
             self._check_whole(record, remote)
             record.state = "ended"
             record.save()
@@ -117,6 +114,10 @@ class Collector:
         if failure.status not in GONE:
             return
         left = self._patience(record)
+        if not left and record.guessed:
+            # Its owner may have deleted it.
+            _give_back(record)
+            raise MissingError(f"{found}, and it may not be ours: ours is looked for") from failure
         if not left:
             give_up(self._ledger, record, "lost", "lose", found)
             raise BatchError(
@@ -211,8 +212,8 @@ class Collector:
     def _wait_for_other(self) -> None:
         self._means.stop.event.wait(CLAIM_PAUSE_S)
 
-    def cancel(self, record: BatchRecord) -> None:
-        """Ask the provider to end a batch.
+    def cancel(self, record: BatchRecord) -> str:
+        """Ask the provider to end a batch, and return what comes of that, in words.
 
         Raises:
             CallError: it cannot be asked.
@@ -220,12 +221,46 @@ class Collector:
         record.refresh()
         if record.state == "submitted":
             try:
-                note(record, self._providers.batches(record.provider).cancel(record.remote_id))
+                left = self._end(record)
             except CallFailedError as failure:
                 if failure.status not in GONE:
                     raise
+                left = ""
                 give_up(self._ledger, record, "lost", "lose", "the provider does not know it")
+            if left:
+                record.save()
+                return f"Batch {record.batch_id} cannot be cancelled: {left}"
         elif record.state == "intended":
             give_up(self._ledger, record, "refused", "fail", "cancelled before it was sent")
         record.cancelled = True
         record.save()
+        return f"Batch {record.batch_id} is cancelled"
+
+    def _end(self, record: BatchRecord) -> str:
+        """Ask the provider to end a batch; return why it goes on, empty if it does not."""
+        provider = self._providers.batches(record.provider)
+        ask = provider.look if record.guessed else provider.cancel
+        remote = ask(record.remote_id)
+        note(record, remote)
+        if remote.over:
+            return ""
+        if not provider.cancels:
+            return (
+                f"the API of {record.provider!r} cannot do that. It goes on and is paid for, and "
+                "a later run collects it"
+            )
+        if record.guessed:
+            return (
+                f"before it has results, nobody knows whether {record.remote_id} is ours. If it "
+                "is, cancel it at the provider"
+            )
+        return ""
+
+
+def _give_back(record: BatchRecord) -> None:
+    """Note that a batch was taken for ours by its size alone: the search for ours begins again."""
+    (record.directory / OUTPUT).unlink(missing_ok=True)
+    record.remote_id, record.state, record.guessed = "", "intended", False
+    # Whoever cancelled it meant ours, which a later run may find.
+    record.cancelled = False
+    record.save()

@@ -18,7 +18,7 @@ from daydream.llm import Providers
 from daydream.llm.batches import RemoteBatch
 from daydream.llm.providers.openai_batches import request_line
 from daydream.llm.request import Request
-from daydream.settings import BatchApi, Settings
+from daydream.settings import BatchLimits, Settings
 from daydream.store.batches import REQUESTS, BatchRecord, custom_id
 from daydream.store.journal import is_claimed, is_journaled
 from daydream.store.layout import generation_file
@@ -66,13 +66,13 @@ class Item(NamedTuple):
         return self.is_claimed or is_journaled(self.directory, self.request)
 
 
-def chunks(items: Iterable[Item], api: BatchApi, room: int | None) -> Iterator[list[Item]]:
+def chunks(items: Iterable[Item], limits: BatchLimits, room: int | None) -> Iterator[list[Item]]:
     """Yield the items in parts that a batch may hold; what `room` does not take waits."""
     return parts(
         items if room is None else _fitting(items, room),
         size=_bytes_of,
-        most=api.requests,
-        total=api.bytes,
+        most=limits.requests,
+        total=limits.bytes,
     )
 
 

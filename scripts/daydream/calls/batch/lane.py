@@ -25,7 +25,7 @@ from daydream.calls.prices import most_of
 from daydream.errors import BatchError, BudgetError, CallError, StoppedError, UnderWayError
 from daydream.llm.failures import CallFailedError
 from daydream.llm.request import Request
-from daydream.settings import BatchApi, Gemini
+from daydream.settings import BatchApi
 from daydream.store.batches import REQUESTS, BatchRecord, open_records, read_records, sending
 from daydream.store.journal import is_journaled
 from daydream.text import plural
@@ -42,11 +42,10 @@ class Batching:
     def __init__(self, means: Means) -> None:
         self._settings = means.settings
         self._models = means.models
+        self._providers = means.providers
         self._stop = means.stop
         self._sender = Sender(means)
         self._collector = Collector(means)
-        # Asks the provider to end a batch.
-        self.cancel = self._collector.cancel
         self._troubles = Troubles()
         # What the summary of the run says of requests that went from batches to calls.
         self.moved: list[str] = []
@@ -192,9 +191,8 @@ class Batching:
             self._send_all(provider, list(group.values()), mine)
 
     def _group(self, request: Request) -> tuple[str, str]:
-        """Return what the requests of a batch have in common: a provider, and a model for some."""
-        one_model = isinstance(self._settings.providers[request.provider], Gemini)
-        return request.provider, request.model if one_model else ""
+        """Return what the requests of a batch have in common: a provider, and what that asks."""
+        return request.provider, self._providers.batches(request.provider).alike(request)
 
     def _send_all(
         self, provider: str, items: Sequence[Item], others: Sequence[BatchRecord]
@@ -204,8 +202,9 @@ class Batching:
         Raises:
             BudgetError: the budget does not allow all of it.
         """
-        api = self.api(items[0].generation.llm_model_id) or BatchApi()
-        for chunk in chunks(items, api, self._room(others, api)):
+        api = self._settings.batch_api(provider) or BatchApi()
+        limits = self._settings.batch_limits(provider)
+        for chunk in chunks(items, limits, self._room(others, api)):
             self._stop.check()
             self._sender.begin(provider, chunk)
 
@@ -260,10 +259,25 @@ class Batching:
                 )
             self._report(under_way(records))
             if self._stop.event.wait(max(0.0, min(due.values()) - time.monotonic())):
-                raise UnderWayError(
-                    f"{under_way(records)} and go on without this run; run it again to collect "
-                    "them, or cancel them with: snakemake -c1 batches --config cancel=all"
-                )
+                line = f"{under_way(records)} and go on without this run; run it again to collect "
+                if any(self._providers.batches(record.provider).cancels for record in records):
+                    line += "them, or cancel them with: snakemake -c1 batches --config cancel=all"
+                else:
+                    line += "them (they cannot be cancelled)"
+                raise UnderWayError(line)
+
+    def cancel(self, record: BatchRecord) -> str:
+        """Ask the provider to end a batch, and return what comes of that, in words.
+
+        Raises:
+            CallError: it cannot be asked.
+        """
+        with sending():
+            record.refresh()
+            if record.state == "intended" and record.file:
+                # It may have begun, and is paid for then.
+                self._sender.adopt(record)
+        return self._collector.cancel(record)
 
     def _poll(self, record: BatchRecord) -> float:
         return (self._settings.batch_api(record.provider) or BatchApi()).poll

@@ -14,6 +14,7 @@ from typing import Any
 
 from daydream.calls.batch.items import tell
 from daydream.files import parse_json
+from daydream.llm.batches import RemoteBatch
 from daydream.llm.failures import may_pass
 from daydream.llm.reading import read_answer
 from daydream.llm.request import RawAnswer, Response, error_message, one_line
@@ -22,7 +23,7 @@ from daydream.store.batches import ERRORS, OUTPUT, BatchRecord
 JSON = "application/json"
 # gRPC's codes for requests that are refused whenever they come, and the HTTP statuses for them:
 # an invalid argument, something that is not there, what is forbidden.
-FOR_GOOD = (3, 5, 7, 400, 403, 404)
+FOR_GOOD = (3, 5, 7, 400, 403, 404, 413, 422)
 # Anthropic's kinds of errors, and the statuses that they have elsewhere.
 STATUSES: Mapping[str, int] = {
     "invalid_request_error": 400,
@@ -84,10 +85,14 @@ def requests_with_rows(record: BatchRecord) -> int:
     return len(record.members.keys() & _keys(record))
 
 
-def is_of_others(record: BatchRecord) -> bool:
-    """Tell whether rows came back, and none of them is of a request of this batch."""
-    keys = _keys(record)
-    return bool(keys) and record.members.keys().isdisjoint(keys)
+def is_of_others(record: BatchRecord, remote: RemoteBatch) -> bool:
+    """Tell whether a provider's batch, which is over, cannot be taken for that of a record.
+
+    If it has no rows as nothing was answered, nothing says whose it is, and ours may be another.
+    """
+    if keys := _keys(record):
+        return record.members.keys().isdisjoint(keys)
+    return remote.state == "failed" or not remote.completed + remote.failed
 
 
 def _keys(record: BatchRecord) -> set[str]:
@@ -121,13 +126,10 @@ def _outcome(row: Mapping[str, Any], record: BatchRecord) -> Outcome:
     if "result" in row:
         return _of_result(row["result"], record)
     answer, error = row.get("response"), row.get("error")
-    if "key" in row and isinstance(answer, Mapping):
-        return _answered(answer, record)
-    if "key" in row:
-        return _of_error(error)
     if not isinstance(answer, Mapping):
-        said = error_message(error) if error else "no answer"
-        return Outcome(event="reject", reason=one_line(said, limit=200))
+        return _of_error(error)
+    if "key" in row:
+        return _answered(answer, record)
     status, body = answer.get("status_code"), answer.get("body")
     if status != 200 and isinstance(status, int):
         said = one_line(error_message(body) if body else error_message(error or ""), limit=200)
@@ -140,7 +142,7 @@ def _outcome(row: Mapping[str, Any], record: BatchRecord) -> Outcome:
 
 
 def _of_error(error: object) -> Outcome:
-    """Return what a row of Gemini's without a response says; its error has gRPC's code."""
+    """Return what a row without a response says; its error has gRPC's code, or HTTP's."""
     told = error if isinstance(error, Mapping) else {}
     said = one_line(error_message(error) if error else "no answer", limit=200)
     code = told.get("code")

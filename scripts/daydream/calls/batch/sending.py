@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from daydream.calls.batch.items import Item, Means, call_name, give_up, note, tell, write_requests
@@ -92,16 +93,31 @@ class Sender:
         Raises:
             CallError: the provider does not take it.
         """
-        remote = self._begun(record) if adopt else None
-        if remote is None:
-            self._reserve(record)
-            try:
-                remote = self._create(record)
-            except CallFailedError as failure:
-                if not failure.again:
-                    give_up(self._means.ledger, record, "refused", "fail", str(failure.args[0]))
-                raise
+        if adopt and self.adopt(record):
+            return
+        self._reserve(record)
+        try:
+            remote = self._create(record)
+        except CallFailedError as failure:
+            if not failure.again:
+                give_up(self._means.ledger, record, "refused", "fail", str(failure.args[0]))
+            raise
+        self._submitted(record, remote)
+
+    def adopt(self, record: BatchRecord) -> bool:
+        """Tell whether the provider has begun a batch that is intended, and if so, note it.
+
+        Raises:
+            CallError: the provider cannot be asked.
+        """
+        remote = self._begun(record)
+        if remote is not None:
+            self._submitted(record, remote)
+        return remote is not None
+
+    def _submitted(self, record: BatchRecord, remote: RemoteBatch) -> None:
         record.remote_id, record.state = remote.remote_id, "submitted"
+        record.guessed = remote.guessed
         note(record, remote)
         record.save()
         tell(f"Batch {record.batch_id}: submitted {plural(record.size, 'request')}")
@@ -162,13 +178,19 @@ class Sender:
             try:
                 return ask()
             except CallFailedError as failure:
-                if not failure.again:
+                if not failure.again and left == ATTEMPTS - 1:
                     raise
                 self._pause(failure.retry_after or SETTLE_S)
-                found = otherwise()
+                # Also of one that is refused now: an attempt before may have begun it.
+                try:
+                    found = otherwise()
+                except CallFailedError as unknown:
+                    # So it is not given up, and a later run looks for it.
+                    unknown.again = True
+                    raise
                 if found is not None:
                     return found
-                if not left:
+                if not (left and failure.again):
                     raise
         raise AssertionError
 
@@ -179,8 +201,9 @@ class Sender:
         for remote in provider.recent():
             if remote.name == record.batch_id or (record.file and remote.input_file == record.file):
                 return remote
-            if remote.remote_id not in others and _may_be(remote, record, provider):
-                return remote
+            ours = remote.remote_id not in others and _is_ours(remote, record, provider)
+            if ours is not False:
+                return replace(remote, guessed=ours is None)
             since = remote.created_at
             if since is not None and time.time() - since > record.age_s + MARGIN_S:
                 return None
@@ -191,16 +214,17 @@ class Sender:
             raise StoppedError("the batch was waiting to be sent when the run ended")
 
 
-def _may_be(remote: RemoteBatch, record: BatchRecord, provider: BatchProvider) -> bool:
-    """Tell whether a batch without a name may be that of a record.
+def _is_ours(remote: RemoteBatch, record: BatchRecord, provider: BatchProvider) -> bool | None:
+    """Tell whether a batch without a name is that of a record; None: it may be.
 
     It has as many requests, and began after the record was made. Until it has results, that is all
     that can be known, and not to send it again costs a wait at most.
     """
-    if not remote.nameless or remote.total != record.size:
+    # Nothing of a record without a file was sent.
+    if not (remote.nameless and record.file) or remote.total not in (0, record.size):
         return False
     if remote.created_at is not None:
         older_s = time.time() - record.age_s - remote.created_at
         if older_s > SKEW_S:
             return False
-    return provider.holds(remote, record.members) is not False
+    return provider.holds(remote, record.members)

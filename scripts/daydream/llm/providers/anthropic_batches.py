@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from daydream.files import parse_json
-from daydream.llm.batches import MOST_LISTED, RemoteBatch, not_a_batch
-from daydream.llm.providers.native import JSON, NativeProvider
+from daydream.llm.batches import (
+    GONE,
+    MOST_LISTED,
+    RemoteBatch,
+    inline_body,
+    is_ours,
+    not_a_batch,
+)
+from daydream.llm.failures import CallFailedError
+from daydream.llm.providers.native import JSON, NativeProvider, lines
+from daydream.llm.request import Request
 from daydream.llm.rfc3339 import time_of
-
-if TYPE_CHECKING:
-    import httpx2
 
 PATH = "/messages/batches"
 PAGE = 100
@@ -30,8 +34,14 @@ UNANSWERED = ("errored", "canceled", "expired")
 class AnthropicBatches:
     """The batches of an `AnthropicProvider`, called with its key and connection."""
 
+    cancels = True
+
     def __init__(self, provider: NativeProvider) -> None:
         self._provider = provider
+
+    def alike(self, _request: Request) -> str:
+        """Return nothing: a batch may hold any requests."""
+        return ""
 
     def upload(self, path: Path) -> str:
         """Return the file itself: requests are sent with their batch."""
@@ -39,8 +49,7 @@ class AnthropicBatches:
 
     def create(self, name: str, file: str) -> RemoteBatch:
         """Begin the batch of a file; the API does not take its `name`."""
-        requests = ", ".join(_requests(Path(file)))
-        content = f'{{"requests": [{requests}]}}'.encode()
+        content = inline_body({}, Path(file), "params")
         what = f"batch {name}"
         return self._batch(
             self._provider.ask("POST", PATH, what=what, content=content, headers=JSON), what
@@ -54,11 +63,10 @@ class AnthropicBatches:
             params = {"limit": PAGE, **after}
             page = self._provider.ask("GET", PATH, what=what, params=params)
             listed = page.get("data")
-            found = [
-                self._batch(each, what)
-                for each in (listed if isinstance(listed, list) else ())
-                if isinstance(each, dict)
-            ]
+            if not isinstance(listed, list):
+                # It is not known then what has begun.
+                raise not_a_batch(f"{self._provider}, {what}", self._provider.shown(page))
+            found = [self._batch(each, what) for each in listed if isinstance(each, dict)]
             yield from found
             if not found or not page.get("has_more"):
                 return
@@ -85,17 +93,14 @@ class AnthropicBatches:
         """Tell by the first result of a batch whose it is; None while it has none."""
         if not remote.over:
             return None
-        client: httpx2.Client = self._provider.connect()
-        url = self._provider.url_of(_results(remote.remote_id))
-        asked = f"{self._provider}, the results of {remote.remote_id}"
-        with self._provider.asking(asked, None), client.stream("GET", url) as answer:
-            if answer.status_code != 200:
-                return False
-            for line in answer.iter_lines():
-                with suppress(ValueError):
-                    value = parse_json(line)
-                    return isinstance(value, Mapping) and value.get("custom_id") in names
-        return False
+        what = f"the results of {remote.remote_id}"
+        try:
+            with self._provider.opened(_results(remote.remote_id), what=what) as chunks:
+                return is_ours(remote, lines(chunks), names)
+        except CallFailedError as failure:
+            if failure.status not in GONE:
+                raise
+            return False
 
     def _batch(self, value: Mapping[str, Any], what: str) -> RemoteBatch:
         """Return what a batch object says; parts of it may be missing or of another kind."""
@@ -125,14 +130,6 @@ class AnthropicBatches:
             created_at=time_of(value.get("created_at")),
             expires_at=time_of(value.get("expires_at")),
         )
-
-
-def _requests(path: Path) -> Iterator[str]:
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            value = parse_json(line)
-            request = {"custom_id": value["custom_id"], "params": value["body"]}
-            yield json.dumps(request, ensure_ascii=False)
 
 
 def _results(remote_id: str) -> str:

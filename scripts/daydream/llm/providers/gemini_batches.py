@@ -17,7 +17,7 @@ from daydream.llm.batches import MOST_LISTED, RemoteBatch, not_a_batch
 from daydream.llm.failures import CallFailedError
 from daydream.llm.providers.gemini import model_path
 from daydream.llm.providers.native import JSON, NativeProvider
-from daydream.llm.request import error_message
+from daydream.llm.request import Request, error_message
 from daydream.llm.rfc3339 import time_of
 
 PAGE = 100
@@ -37,9 +37,15 @@ FINISH = {"x-goog-upload-offset": "0", "x-goog-upload-command": "upload, finaliz
 class GeminiBatches:
     """The batches of a `GeminiProvider`, called with its key and connection."""
 
+    cancels = True
+
     def __init__(self, provider: NativeProvider) -> None:
         self._provider = provider
         self._version = urlsplit(provider.url_of("")).path
+
+    def alike(self, request: Request) -> str:
+        """Return the model."""
+        return request.model
 
     def upload(self, path: Path) -> str:
         """Send a file of requests, and return its name and the model that it is for."""

@@ -71,14 +71,33 @@ class NativeProvider(HttpProvider):
         Raises:
             CallFailedError: it was not answered completely.
         """
+        with self.opened(url, what=what) as chunks:
+            self.write(lines(chunks), path)
+
+    def write(self, answers: Iterable[bytes], path: Path) -> None:
+        """Write answers, a line each, to a file, durably and without the key."""
+        with replacing(path, durable=True) as target:
+            for line in answers:
+                target.write(self._redaction.content(line))
+
+    @contextmanager
+    def opened(
+        self, url: str, *, what: str, params: Mapping[str, str | int] | None = None
+    ) -> Iterator[Iterator[bytes]]:
+        """Give what a path of the API answers, of any size, as it comes.
+
+        Raises:
+            CallFailedError: it was not answered completely.
+        """
         client: httpx2.Client = self.connect()
         asked = f"{self}, {what}"
-        with self.asking(asked, None), client.stream("GET", self.url_of(url)) as answer:
+        with (
+            self.asking(asked, None),
+            client.stream("GET", self.url_of(url), params=params) as answer,
+        ):
             if answer.status_code != 200:
                 self._check(answer, answer.read())
-            with replacing(path, durable=True) as target:
-                for line in _lines(answer.iter_bytes()):
-                    target.write(self._redaction.content(line))
+            yield answer.iter_bytes()
 
     def ask(self, method: str, path: str, *, what: str, **options: Any) -> dict[str, Any]:  # noqa: ANN401
         """Return the JSON object that a path of the API answers; `what` names it in errors.
@@ -163,7 +182,7 @@ class NativeProvider(HttpProvider):
             raise self.unreached(error, asked, within if late else None, url=url) from error
 
 
-def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the lines of a file that comes in chunks, each with its end."""
     rest: list[bytes] = []
     for chunk in chunks:

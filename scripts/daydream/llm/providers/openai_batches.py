@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from daydream.llm.batches import MOST_LISTED, RemoteBatch, not_a_batch
 from daydream.llm.providers.native import JSON, NativeProvider, as_json
-from daydream.llm.request import error_message, one_line
+from daydream.llm.request import Request, error_message, one_line
 
 PATH: Final = "/batches"
 ENDPOINT: Final = "/v1/chat/completions"
@@ -34,8 +34,14 @@ def request_line(custom_id: str, body: Mapping[str, object]) -> str:
 class OpenAIBatches:
     """The batches of an `OpenAIProvider`, called with its key and connection."""
 
+    cancels = True
+
     def __init__(self, provider: NativeProvider) -> None:
         self._provider = provider
+
+    def alike(self, _request: Request) -> str:
+        """Return nothing: a batch may hold any requests."""
+        return ""
 
     def upload(self, path: Path) -> str:
         """Send a file of requests, and return its id."""
@@ -62,13 +68,18 @@ class OpenAIBatches:
         """Yield the batches of the account, the latest first."""
         what = "the list of batches"
         after: dict[str, object] = {}
+        seen: set[str] = set()
         for _ in range(MOST_LISTED // PAGE):
             page = self._provider.ask("GET", PATH, what=what, params={"limit": PAGE, **after})
             with self._read(what):
-                found = [_batch(each) for each in page.get("data") or [] if isinstance(each, dict)]
-            yield from found
-            if not found or not page.get("has_more"):
+                # If it is no list, it is not known what has begun.
+                found = [self._described(each) for each in _list(page) if isinstance(each, dict)]
+            new = [each for each in found if each.remote_id not in seen]
+            yield from new
+            # Some servers answer with the first page, whichever is asked for.
+            if not new or not page.get("has_more"):
                 return
+            seen.update(each.remote_id for each in new)
             after = {"after": found[-1].remote_id}
 
     def look(self, remote_id: str) -> RemoteBatch:
@@ -97,7 +108,11 @@ class OpenAIBatches:
     ) -> RemoteBatch:
         answer = self._provider.ask(method, path, what=what, **options)
         with self._read(what):
-            return _batch(answer)
+            return self._described(answer)
+
+    def _described(self, value: Mapping[str, Any]) -> RemoteBatch:
+        """Return what a batch object says; parts of it may be missing or of another kind."""
+        return described(value)
 
     @contextmanager
     def _read(self, what: str) -> Iterator[None]:
@@ -109,7 +124,7 @@ class OpenAIBatches:
             raise not_a_batch(asked, self._provider.shown(error)) from error
 
 
-def _batch(value: Mapping[str, Any]) -> RemoteBatch:
+def described(value: Mapping[str, Any]) -> RemoteBatch:
     """Return what a batch object says; parts of it may be missing or of another kind."""
     state = _text(value, "status")
     counts = value.get("request_counts")
@@ -131,6 +146,13 @@ def _batch(value: Mapping[str, Any]) -> RemoteBatch:
         created_at=_time(value.get("created_at")),
         expires_at=_time(value.get("expires_at")),
     )
+
+
+def _list(page: Mapping[str, Any]) -> list[object]:
+    found = page.get("data")
+    if not isinstance(found, list):
+        raise ValueError(f"it has no data: {one_line(json.dumps(page))}")  # noqa: TRY004
+    return found
 
 
 def _text(value: Mapping[str, Any], name: str) -> str:
