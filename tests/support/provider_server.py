@@ -73,6 +73,7 @@ class Reply:
 
     `body` is sent as JSON, or as it is if it is bytes; None is the answer that the request would
     have got anyway. The reply is sent after `delay` seconds; `reset` breaks the connection instead.
+    `after` is sent with it, behind its end.
     """
 
     status: int = 200
@@ -82,6 +83,7 @@ class Reply:
     reset: bool = False
     drip: float = 0
     drip_head: bool = False
+    after: bytes = b""
 
 
 def completion(
@@ -274,6 +276,7 @@ class ProviderServer:
             delay=normal.delay + scripted.delay,
             drip=scripted.drip or normal.drip,
             drip_head=scripted.drip_head or normal.drip_head,
+            after=scripted.after,
         )
 
     def _normal(self, call: Call) -> str | Reply:
@@ -367,7 +370,7 @@ class _Connection(asyncio.Protocol):
             at_once = 0 if reply.drip_head else len(head)
             self._drip(message[:at_once], message[at_once:], reply.drip)
         elif not self._transport.is_closing():
-            self._transport.write(message)
+            self._transport.write(message + reply.after)
 
     def _drip(self, now: bytes, later: bytes, seconds: float) -> None:
         if self._transport.is_closing():

@@ -18,7 +18,7 @@ import httpcore2
 import httpx2
 
 from daydream.files import parse_json
-from daydream.llm.connections import Connections
+from daydream.llm import connections
 
 if TYPE_CHECKING:
     import ssl
@@ -125,13 +125,14 @@ class BoundedClient(httpx2.Client):
         proxies: bool = True,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(timeout=timeout, trust_env=proxies, headers=headers)
+        limits = httpx2.Limits(keepalive_expiry=connections.KEPT_S)
+        super().__init__(timeout=timeout, limits=limits, trust_env=proxies, headers=headers)
         for transport in (self._transport, *self._mounts.values()):
             if isinstance(transport, httpx2.HTTPTransport):
                 # The library has no public way to set these two.
                 pool = transport._pool
                 pool._network_backend = _Backend(pool._network_backend)
-                transport._pool = Connections(pool)  # type: ignore[assignment]
+                transport._pool = connections.Connections(pool)  # type: ignore[assignment]
 
     def send(
         self,

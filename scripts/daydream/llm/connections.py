@@ -7,7 +7,9 @@ calls themselves.
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict, deque
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -15,6 +17,10 @@ import httpcore2
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+
+# How many seconds a connection is kept that nobody uses.
+KEPT_S = 5.0
 
 
 class _Content:
@@ -35,12 +41,18 @@ class _Content:
 
 
 class Connections:
-    """Connections that a pool of the library creates; as many as there are calls in flight."""
+    """Connections that a pool of the library creates; as many as there are calls in flight.
+
+    Those that nobody has used for a while are closed, even if no call is made any more: a server
+    may serve only so many, and let those of other calls wait.
+    """
 
     def __init__(self, pool: httpcore2.ConnectionPool) -> None:
         self._create = pool.create_connection
-        # Per origin. A deque needs no lock.
+        # Per origin, the last used one at the right. A deque needs no lock.
         self._free: dict[str, deque[httpcore2.ConnectionInterface]] = defaultdict(deque)
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
 
     def handle_request(self, request: httpcore2.Request) -> httpcore2.Response:
         """Send a request; its connection is used again once the answer is closed.
@@ -60,15 +72,52 @@ class Connections:
         return httpcore2.Response(
             answer.status,
             headers=answer.headers,
-            content=_Content(stream, partial(_give_back, connection, free)),
+            content=_Content(stream, partial(self._give_back, connection, free)),
             extensions=answer.extensions,
         )
 
     def close(self) -> None:
         """Close the connections that are free."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
         for free in self._free.values():
             while free:
                 free.pop().close()
+
+    def _give_back(
+        self, connection: httpcore2.ConnectionInterface, free: deque[httpcore2.ConnectionInterface]
+    ) -> None:
+        # One whose answer was not read to its end, or that the server wants closed, is closed now.
+        if not connection.is_idle():
+            return
+        if _has_more(connection):
+            connection.close()
+            return
+        free.append(connection)
+        self._close_later()
+
+    def _close_later(self) -> None:
+        with self._lock:
+            if self._timer is None:
+                self._timer = threading.Timer(KEPT_S, self._close_unused)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def _close_unused(self) -> None:
+        with self._lock:
+            self._timer = None
+        for free in list(self._free.values()):
+            with suppress(IndexError):
+                while True:
+                    oldest = free.popleft()
+                    if not oldest.has_expired():
+                        free.appendleft(oldest)
+                        break
+                    oldest.close()
+        if any(self._free.values()):
+            self._close_later()
 
 
 def _taken(
@@ -85,9 +134,12 @@ def _taken(
         connection.close()
 
 
-def _give_back(
-    connection: httpcore2.ConnectionInterface, free: deque[httpcore2.ConnectionInterface]
-) -> None:
-    # It is closed already if the answer was not read to its end, or the server asked for it.
-    if connection.is_idle():
-        free.append(connection)
+def _has_more(connection: object) -> bool:
+    """Tell whether bytes came behind the answer: the next call would take them for its own answer.
+
+    RFC 9112, section 6.3, forbids that. The library does not look.
+    """
+    while (inner := getattr(connection, "_connection", None)) is not None:
+        connection = inner
+    state = getattr(connection, "_h11_state", None)
+    return state is None or bool(state.trailing_data[0])

@@ -88,6 +88,39 @@ def refusal(provider: Provider) -> str:
 # A call
 
 
+class FewConnections:
+    """A server that serves so many kept connections at once; others wait in its queue."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=50)
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}/v1"
+        self.answered = 0
+
+    def __enter__(self) -> FewConnections:
+        for _ in range(self._most):
+            threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._listening.close()
+
+    def _serve(self) -> None:
+        body = json.dumps(completion("yes")).encode()
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+        while True:
+            try:
+                connection, _ = self._listening.accept()
+            except OSError:
+                return
+            with connection:
+                # A request comes in one or two parts; its last byte ends the JSON of its body.
+                while part := connection.recv(2**16):
+                    if part.endswith(b"}"):
+                        self.answered += 1
+                        connection.sendall(head % len(body) + body)
+
+
 def test_the_body_is_sent_as_it_is(server: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Model, messages and every setting, those of extra_body too; the key as a bearer token."""
     asked = request("Grüße 🜁\r\n", extra_body={"reasoning": {"effort": "low"}, "stop": ["x"]})
@@ -181,6 +214,45 @@ def test_a_failed_call_leaves_connections_that_work(
         refusal(provider)
         got = provider.complete(request(f"{number}"))
         assert got.text == default_answer(server.history[-1].body)
+
+
+STRAY = json.dumps(completion("the answer to something else")).encode()
+STRAYS = (
+    b"\r\n",
+    b"garbage\r\n",
+    b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(STRAY), STRAY),
+)
+
+
+@pytest.mark.parametrize("stray", STRAYS)
+def test_what_comes_behind_an_answer_is_nobodys(
+    server: ProviderServer, connect: Open, stray: bytes
+) -> None:
+    """Each call gets its own answer, at the first attempt."""
+    provider = connect()
+    for number in range(8):
+        server.script(Reply(after=stray if number % 3 == 0 else b""))
+        got = provider.complete(request(f"{number}"))
+        assert got.text == default_answer(server.history[-1].body)
+    assert len(server.history) == 8
+    assert server.connections_made == 4
+
+
+def test_idle_connections_do_not_keep_calls_waiting(
+    connect: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that takes two connections at once takes the next when one is given up."""
+    monkeypatch.setattr("daydream.llm.connections.KEPT_S", 0.3)
+    with FewConnections(2) as few:
+        providers = [connect(base_url=few.url) for _ in range(3)]
+        with ThreadPoolExecutor(6) as threads:
+            calls = [
+                threads.submit(provider.complete, request(f"{number}"), within=20)
+                for number, provider in enumerate(providers * 2)
+            ]
+            texts = [call.result(timeout=30).text for call in calls]
+    assert texts == ["yes"] * 6
+    assert few.answered == 6
 
 
 def test_a_connection_that_the_server_closed_is_made_again(
