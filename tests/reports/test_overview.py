@@ -75,7 +75,7 @@ def test_an_overview_says_what_the_tables_say(tmp_path: Path) -> None:
         "<td>1–2</td> <td>75 %</td>",
         "<td>2–2</td> <td>&lt;1 %</td>",
         "−0.14 (−0.20 to 0.10)",
-        "is 0.83 (0.61 to 0.91) over 40 texts: reliable",
+        "is 0.83 (0.61 to 0.91) over 40 texts: not enough to rely on",
         "parse: 2 evaluations (66.7 %)",
         "2 answers of models, 246 tokens, 0.5000 USD without 1 answer of unknown price",
     ):

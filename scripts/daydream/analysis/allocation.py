@@ -48,9 +48,9 @@ COLUMNS = [
 class Components:
     """The variances that a difference of two levels has part in, in squared points of the scale.
 
-    combo      how far the difference varies from combo to combo
+    combo      how far a level varies from combo to combo, beyond what all levels do
     text       how far texts of one combo and recipe differ
-    judge      how far the difference varies from judge to judge; 0 if only these judges count
+    judge      how far a level varies from judge to judge; 0 if only these judges count
     residual   what a judge finds in a text beyond that
     replicate  how far repeated judgements of a text by a judge differ
     """
@@ -117,12 +117,16 @@ def record(components: Components, costs: Costs, design: Design) -> dict[str, ob
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """What is known of the comparison of a dimension's levels; `at_hand` is the present design."""
+    """What is known of the comparison of a dimension's levels; `at_hand` is the present design.
+
+    `repeated`: there are repeated judgements. Otherwise nothing tells how far they would differ.
+    """
 
     dimension: str
     components: Components
     costs: Costs
     at_hand: Design | None
+    repeated: bool = True
 
 
 def comparisons_of(scores: Scores) -> list[Comparison]:
@@ -164,6 +168,7 @@ def comparisons_of(scores: Scores) -> list[Comparison]:
                     ),
                     costs=costs,
                     at_hand=at_hand,
+                    repeated=not np.isnan(parts["replicate"]),
                 )
             )
     return known
@@ -211,8 +216,9 @@ def _designs(comparison: Comparison) -> Iterator[dict[str, object]]:
     if here is None:
         return
     components = replace(comparison.components, judge=0.0)
+    repeats = REPLICATES if comparison.repeated else ()
     for times, texts, replicates in product(
-        COMBOS, sorted({*TEXTS, here.texts}), sorted({*REPLICATES, here.replicates})
+        COMBOS, sorted({*TEXTS, here.texts}), sorted({*repeats, here.replicates})
     ):
         design = Design(times * here.combos, texts, here.judges, replicates)
         if design.combos >= MIN_COMBOS:

@@ -4,7 +4,7 @@ A reader of "template A scores 0.4 higher" wants to know whether that holds for 
 tried. Scores of one combo resemble each other, and a template may suit some combos better than
 others, so combos are the clusters, however many texts each has: the jackknife leaves out one combo
 at a time, with all that was made from it. Its standard error goes with Student's t for one degree
-of freedom less than there are combos, and is conservative in unbalanced designs (CV3: MacKinnon,
+of freedom less than there are combos, and is conservative in unbalanced designs (CV3J: MacKinnon,
 Nielsen and Webb, Cluster-Robust Inference, Journal of Econometrics 232, 2023).
 
 A statistic here is a function of sums over the combos, so what is left out is subtracted.

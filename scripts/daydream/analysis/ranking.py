@@ -36,13 +36,14 @@ def standings(fit: RecipeFit, usd: pd.Series[float]) -> pd.DataFrame:
     `usd` is the cost of a text, by recipe. `p_front` is the probability that no recipe which costs
     at most as much is better (the Pareto front of cost and quality); NaN without a cost.
     All are NaN if nothing tells the recipes' differences from chance: there are fewer than two
-    recipes, or too few combos have several of them.
+    recipes, too few combos have several of them, a recipe shares none with another, or the
+    differences are the same in all combos. Recipes are taken to vary alike from combo to combo.
     """
     table = pd.DataFrame(np.nan, index=fit.recipes, columns=list(COLUMNS))
     present = ~np.isnan(fit.values)
-    combos = present.sum(axis=0)
+    combos = _compared(present)
     df = int(present.sum()) - len(fit.combos) - len(fit.recipes) + 1
-    if len(fit.recipes) < 2 or df < 1:
+    if len(fit.recipes) < 2 or df < 1 or not combos.all():
         return table
     residual = fit.values - fit.effects
     residual = residual - np.nanmean(residual, axis=1, keepdims=True)
@@ -62,11 +63,26 @@ def standings(fit: RecipeFit, usd: pd.Series[float]) -> pd.DataFrame:
     return table
 
 
+def _compared(present: Array) -> Array:
+    """Return in how many combos each recipe is compared with the others, by recipe.
+
+    A combo counts by the share of its recipes that are others, so that it is one where all recipes
+    are, and nothing where one is alone: there its difficulty and the recipe's are the same. It is
+    the diagonal of the information matrix of a block design (John and Williams, Cyclic and
+    Computer Generated Designs, 1995, ch. 1).
+    """
+    recipes = present.shape[1]
+    others = 1 - 1 / np.maximum(present.sum(axis=1, keepdims=True), 1)
+    found: Array = (present * others).sum(axis=0) * recipes / max(recipes - 1, 1)
+    return found
+
+
 def _on_front(draws: Array, usd: Array) -> Array:
     """Return how often each recipe is better than all that cost at most as much."""
     found: Array = np.full(len(usd), np.nan)
     for recipe in np.flatnonzero(~np.isnan(usd)):
-        rivals = usd <= usd[recipe]
+        # A mean of equal costs may differ in its last digit.
+        rivals = usd <= usd[recipe] * (1 + NEGLIGIBLE)
         found[recipe] = (draws[:, rivals].max(axis=1) <= draws[:, recipe]).mean()
     return found
 

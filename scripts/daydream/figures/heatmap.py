@@ -112,7 +112,8 @@ def template_model(tables: Tables) -> alt.VConcatChart:
 def _favourites(scores: Scores, found: pd.DataFrame, stages: Sequence[StageColumns]) -> str:
     """Return which template each judge prefers, of the stage where means differ most.
 
-    `found` are the cells of `cells`. The text is empty if no templates differ.
+    `found` are the cells of `cells`. Only combos count that all templates have. The text is empty
+    if there are none, or no templates differ.
     """
     made = scores.rows.drop_duplicates("parent").set_index("parent")
     of = _widest(
@@ -121,6 +122,11 @@ def _favourites(scores: Scores, found: pd.DataFrame, stages: Sequence[StageColum
     if not of:
         return ""
     texts = found.assign(label=found["parent"].map(made[of]))
+    levels = texts.groupby(texts["parent"].map(made["combo_id"]))["label"].nunique()
+    shared = levels.index[levels == texts["label"].nunique()]
+    texts = texts[texts["parent"].map(made["combo_id"]).isin(shared)]
+    if texts.empty:
+        return ""
     means = texts.groupby(["judge", "label"], sort=False)["value"].mean().unstack("label")
     first = means.idxmax(axis=1).value_counts()
     (best,) = elided([str(first.index[0])])

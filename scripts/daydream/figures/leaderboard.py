@@ -88,7 +88,7 @@ def _finding(rows: pd.DataFrame, part: pd.DataFrame, groups: int) -> str:
         return "There is one recipe, and none to compare it with"
     known = rows["rank_low"].notna()
     if not known.any():
-        return "Recipes by score; nothing tells their differences from chance"
+        return "Recipes by score; how sure their order is cannot be said"
     best = int((rows["rank_low"] == 1).sum())
     if best == 1:
         return f"The best recipe is {part['label'].iloc[0]}"

@@ -61,7 +61,8 @@ def writer_judge(tables: Tables) -> alt.VConcatChart:
         notes=[
             *score_notes(tables.cohort, tables.scores),
             "Filled: the judge is the model that wrote the texts. A preference does not say who is "
-            "right: the judge may see what others miss.",
+            "right: the judge may see what others miss. Preferences are relative, and add up to "
+            "zero: one judge's large one makes others look as if they had some, too.",
             interval_note(pd.concat(shown)),
         ],
     )
@@ -77,4 +78,6 @@ def _finding(shown: list[pd.DataFrame]) -> str:
     favoured = int((own["ci_low"] > 0).sum())
     if not favoured:
         return "No judge is seen to favour its own texts"
-    return f"{favoured} of {plural(len(own), 'judge')} favour their own texts"
+    if len(own) < 3:
+        return "A writer and a judge of the same model go together"
+    return f"Texts and judges of the same model go together in {favoured} of {len(own)} models"

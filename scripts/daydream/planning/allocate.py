@@ -118,7 +118,13 @@ def _of_scores(experiment: Experiment) -> Iterator[Group]:
 
 def _rows(comparison: Comparison, wanted: float, judges: Sequence[int]) -> list[Row]:
     """Return the design at hand, if there is one, and those that are enough, cheapest first."""
-    enough = cheapest(comparison.components, comparison.costs, wanted=wanted, judges=judges)
+    enough = cheapest(
+        comparison.components,
+        comparison.costs,
+        wanted=wanted,
+        judges=judges,
+        **({} if comparison.repeated else {"replicates": (1,)}),
+    )
     if comparison.at_hand is None or comparison.at_hand.combos < 2:
         return [*enough]
     here = record(comparison.components, comparison.costs, comparison.at_hand)

@@ -167,13 +167,16 @@ def _is_alpha(row: Mapping[str, str]) -> bool:
 
 
 def _agreement(row: Mapping[str, str]) -> dict[str, str]:
-    value = float(row["value"])
+    if not row["ci_low"]:
+        return {**row, "verdict": "of too few combos for an interval"}
+    # By the lower end: a high value may be chance.
+    least = float(row["ci_low"])
     verdict = (
         "reliable"
-        if value >= RELIABLE
+        if least >= RELIABLE
         else "tentative"
-        if value >= TENTATIVE
-        else "too low to rely on"
+        if least >= TENTATIVE
+        else "not enough to rely on"
     )
     return {**row, "verdict": verdict}
 

@@ -23,14 +23,16 @@ class Components(Section):
     """Variances of the scores, in squared points of the scale."""
 
     combo: NumberFrom0 = Field(
-        default=0, description="How far the difference of two levels varies from combo to combo."
+        default=0,
+        description="How far a level varies from combo to combo, beyond what all levels do: half "
+        "of what the difference of two varies.",
     )
     text: NumberFrom0 = Field(
         default=0, description="How far texts of one combo and recipe differ."
     )
     judge: NumberFrom0 = Field(
         default=0,
-        description="How far the difference varies from judge to judge; 0 speaks of the judges "
+        description="How far a level varies from judge to judge; 0 speaks of the judges "
         "used alone.",
     )
     residual: NumberFrom0 = Field(
