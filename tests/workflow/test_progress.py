@@ -67,6 +67,19 @@ FAST = "import daydream.workflow.progress as p; p.INTERVALS = ((float('inf'), 0.
             "1 min: 30 of 300 answers (10 %); 8 in flight; 0.5 calls per second; "
             "0.3000 USD of about 3.00; 5 asked again; about 9 min left",
         ),
+        (
+            moment(60, 90, calls=0, failed=83, missed=83, expected=100, in_flight=17),
+            moment(0, 0, expected=100),
+            moment(50, 80, missed=70, expected=100),
+            "1 min: 0 of 100 answers (0 %); 17 in flight; 83 failed; about 10 s left",
+        ),
+        (
+            moment(60, 0, calls=20, usd=1, failed=30, answers=20, missed=30, expected=100),
+            START,
+            START,
+            "1 min: 20 of 100 answers (20 %); 0.3 calls per second; 1.0000 USD of about 3.50; "
+            "30 failed",
+        ),
     ],
 )
 def test_a_line(now: Moment, earlier: Moment, last: Moment, text: str) -> None:
@@ -141,12 +154,16 @@ def test_a_failure_takes_what_comes_after_it_from_the_workload() -> None:
     assert (load.done, load.total) == (1, 6)
     load.settle("draft_2")
     load.fail("essay_2")
-    assert (load.done, load.total) == (3, 5)
+    # The failure is done with, but it is not an answer.
+    assert (load.done, load.answered, load.total) == (3, 2, 5)
     load.fail("essay_2")
-    assert (load.done, load.total) == (3, 5)
+    assert (load.done, load.answered, load.total) == (3, 2, 5)
     # A later attempt has made it: what comes after it is expected again.
     load.recover("essay_2")
-    assert (load.done, load.total) == (3, 6)
+    assert (load.done, load.answered, load.total) == (3, 3, 6)
+    # The parser of an answer that is there fails.
+    load.fail("draft_1")
+    assert (load.done, load.answered) == (3, 3)
 
 
 def test_it_tells_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
