@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 
@@ -15,7 +16,7 @@ from daydream.workflow.failures import Failure
 from daydream.workflow.progress import Moment, Progress, line
 from daydream.workflow.workload import Workload
 from support.project import Project
-from support.provider_server import ProviderServer
+from support.provider_server import ProviderServer, failure
 
 
 def moment(seconds: float, done: int, **others: float) -> Moment:
@@ -100,9 +101,9 @@ def test_what_it_counts() -> None:
     assert not watch.worked
     watch.emit(record("job_info", output=["data/gens/draft/d_1/prompt.txt"]))
     assert watch.worked
-    failure = Failure("[call] no; wait", "draft d_1", "d_1")
-    watch.emit(record("", failures=[failure], failed_job=7))
-    assert watch.failures == [failure]
+    failed = Failure("[call] no; wait", "draft d_1", "d_1")
+    watch.emit(record("", failures=[failed], failed_job=7))
+    assert watch.failures == [failed]
     watch.emit(record("job_finished", job_id=7))
     assert watch.failures == []
 
@@ -196,3 +197,15 @@ def test_a_run_without_a_terminal_tells_how_far_it_is(project: Project) -> None:
     assert "calls per second" in output
     (log,) = project.path(".snakemake/log").glob("*.log")
     assert "calls per second" in log.read_text()
+
+
+def test_failures_are_no_answers(project: Project) -> None:
+    """In the lines of a run whose calls are all refused."""
+    project.edit("rules/run.smk", "progress.start(", FAST + "progress.start(")
+    project.spec["axes"].update(combo_id=["pair"], draft_replicate=list(range(1, 21)))
+    with ProviderServer(lambda _: failure(400, "no"), latency=0.5) as server:
+        project.serve(server.url)
+        output = project.snakemake(code=1)
+    lines = [line for line in output.splitlines() if " answers (" in line]
+    assert any(" failed" in line for line in lines)
+    assert all(re.search(r"\b0 of \d+ answers \(0 %\)", line) for line in lines)
