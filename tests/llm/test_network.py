@@ -295,7 +295,7 @@ def test_a_server_that_says_that_it_wants_tls(connect: Open) -> None:
     assert "; write https:// into base_url" in text
 
 
-@pytest.mark.parametrize("status", ["403 Forbidden", "502 Bad Gateway"])
+@pytest.mark.parametrize("status", ["403 Forbidden", "502 Bad Gateway", "200 OK"])
 def test_who_may_have_answered(connect: Open, monkeypatch: pytest.MonkeyPatch, status: str) -> None:
     """Without TLS, the proxy can answer itself."""
     with Proxy(lambda _: says(status)) as proxy:

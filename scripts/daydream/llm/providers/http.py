@@ -242,8 +242,9 @@ class HttpProvider:
         content_type = answer.headers.get("content-type", "")
         reading = read_answer(content, content_type)
         if not reading.answered:
+            problem = f"{self._redaction.text(reading.problem)}{_through(self._forwarding())}"
             raise CallFailedError(
-                f"{request}: {self._redaction.text(reading.problem)}; {reading.remedy}",
+                f"{request}: {problem}; {reading.remedy}",
                 status=answer.status_code,
                 again=True,
             )
@@ -285,6 +286,10 @@ class HttpProvider:
             )
         return response
 
+    def _forwarding(self) -> str:
+        """Return the variable of a proxy that may answer in the server's place; empty if none."""
+        return forwarding_variable(self._base_url or "") if self._proxies else ""
+
     def failure(
         self,
         request: object,
@@ -303,7 +308,7 @@ class HttpProvider:
         meant = known_as or status
         of_embeddings = _OF_EMBEDDINGS if isinstance(request, EmbeddingRequest) else {}
         remedies = {**_REMEDIES, **of_embeddings}
-        proxy = forwarding_variable(self._base_url or "") if self._proxies else ""
+        proxy = self._forwarding()
         if proxy:
             remedies[PROXY_LOGIN] = f"correct the user and password in {proxy}"
         remedy = remedies.get(meant, "run snakemake again later").format(
@@ -317,11 +322,10 @@ class HttpProvider:
                 remedy = "write that origin into base_url if it may have the prompts"
         if "HTTPS" in message and meant == 400 and (self._base_url or "").startswith("http://"):
             remedy = "write https:// into base_url if the server wants TLS"
-        way = f" (through the proxy in {proxy})" if proxy else ""
         told = retry_after(headers)
         asked = wait if told is None else told
         return CallFailedError(
-            f"{request}: answered {status} {message}{way}; {remedy}",
+            f"{request}: answered {status} {message}{_through(proxy)}; {remedy}",
             status=meant,
             again=may_pass(meant),
             retry_after=asked,
@@ -349,6 +353,10 @@ class HttpProvider:
             sent=type(cause).__name__ not in UNSENT,
             unreachable=hopeless,
         )
+
+
+def _through(proxy: str) -> str:
+    return f" (through the proxy in {proxy})" if proxy else ""
 
 
 def _host(url: str) -> str:
