@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from support.project import Project
 from support.provider_server import ProviderServer
+from support.proxy import Proxy, says
 
 DRAFTS = 100
 
@@ -147,3 +149,26 @@ def test_a_concept_text_passes_through_unchanged(project: Project, text: str) ->
     project.snakemake("drafts")
     gen_id = project.membership()[0]["gen_id"]
     assert text in project.read(f"data/gens/draft/{gen_id}/prompt.txt")
+
+
+def test_a_proxy_that_refuses_the_login(project: Project) -> None:
+    """It is asked by the calls in flight, not by all; its password is on no screen, in no file."""
+    password = "pr0xySECRETpw"
+    sent = base64.b64encode(f"luser:{password}".encode()).decode()
+    wide(project)
+    with Proxy(lambda _: says(f"407 denied {password} {sent}")) as proxy:
+        project.serve("https://models.example/v1")
+        url = f"http://luser:{password}@127.0.0.1:{proxy.port}"
+        names = {"HTTPS_PROXY": url, "https_proxy": url, "NO_PROXY": "", "no_proxy": ""}
+        output = project.snakemake(code=1, env=names)
+    assert 3 <= len(proxy.heads) < 10
+    assert all(sent in head for head in proxy.heads)
+    assert "; correct the user and password in https_proxy" in output
+    assert "denied [password]" in output
+    assert password not in output
+    assert sent not in output
+    for path in project.dir.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert password.encode() not in content, path
+            assert sent.encode() not in content, path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 
@@ -15,7 +16,7 @@ from daydream.workflow.failures import Failure
 from daydream.workflow.progress import Moment, Progress, line
 from daydream.workflow.workload import Workload
 from support.project import Project
-from support.provider_server import ProviderServer
+from support.provider_server import ProviderServer, failure
 
 
 def moment(seconds: float, done: int, **others: float) -> Moment:
@@ -67,6 +68,19 @@ FAST = "import daydream.workflow.progress as p; p.INTERVALS = ((float('inf'), 0.
             "1 min: 30 of 300 answers (10 %); 8 in flight; 0.5 calls per second; "
             "0.3000 USD of about 3.00; 5 asked again; about 9 min left",
         ),
+        (
+            moment(60, 90, calls=0, failed=83, missed=83, expected=100, in_flight=17),
+            moment(0, 0, expected=100),
+            moment(50, 80, missed=70, expected=100),
+            "1 min: 0 of 100 answers (0 %); 17 in flight; 83 failed; about 10 s left",
+        ),
+        (
+            moment(60, 0, calls=20, usd=1, failed=30, answers=20, missed=30, expected=100),
+            START,
+            START,
+            "1 min: 20 of 100 answers (20 %); 0.3 calls per second; 1.0000 USD of about 3.50; "
+            "30 failed",
+        ),
     ],
 )
 def test_a_line(now: Moment, earlier: Moment, last: Moment, text: str) -> None:
@@ -87,9 +101,9 @@ def test_what_it_counts() -> None:
     assert not watch.worked
     watch.emit(record("job_info", output=["data/gens/draft/d_1/prompt.txt"]))
     assert watch.worked
-    failure = Failure("[call] no; wait", "draft d_1", "d_1")
-    watch.emit(record("", failures=[failure], failed_job=7))
-    assert watch.failures == [failure]
+    failed = Failure("[call] no; wait", "draft d_1", "d_1")
+    watch.emit(record("", failures=[failed], failed_job=7))
+    assert watch.failures == [failed]
     watch.emit(record("job_finished", job_id=7))
     assert watch.failures == []
 
@@ -141,12 +155,16 @@ def test_a_failure_takes_what_comes_after_it_from_the_workload() -> None:
     assert (load.done, load.total) == (1, 6)
     load.settle("draft_2")
     load.fail("essay_2")
-    assert (load.done, load.total) == (3, 5)
+    # The failure is done with, but it is not an answer.
+    assert (load.done, load.answered, load.total) == (3, 2, 5)
     load.fail("essay_2")
-    assert (load.done, load.total) == (3, 5)
+    assert (load.done, load.answered, load.total) == (3, 2, 5)
     # A later attempt has made it: what comes after it is expected again.
     load.recover("essay_2")
-    assert (load.done, load.total) == (3, 6)
+    assert (load.done, load.answered, load.total) == (3, 3, 6)
+    # The parser of an answer that is there fails.
+    load.fail("draft_1")
+    assert (load.done, load.answered) == (3, 3)
 
 
 def test_it_tells_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,3 +197,15 @@ def test_a_run_without_a_terminal_tells_how_far_it_is(project: Project) -> None:
     assert "calls per second" in output
     (log,) = project.path(".snakemake/log").glob("*.log")
     assert "calls per second" in log.read_text()
+
+
+def test_failures_are_no_answers(project: Project) -> None:
+    """In the lines of a run whose calls are all refused."""
+    project.edit("rules/run.smk", "progress.start(", FAST + "progress.start(")
+    project.spec["axes"].update(combo_id=["pair"], draft_replicate=list(range(1, 21)))
+    with ProviderServer(lambda _: failure(400, "no"), latency=0.5) as server:
+        project.serve(server.url)
+        output = project.snakemake(code=1)
+    lines = [line for line in output.splitlines() if " answers (" in line]
+    assert any(" failed" in line for line in lines)
+    assert all(re.search(r"\b0 of \d+ answers \(0 %\)", line) for line in lines)

@@ -13,8 +13,10 @@ from daydream.errors import CallError
 
 # Retryable: the request was valid, and may be answered next time.
 AGAIN = frozenset({408, 409, 429})
-# Unauthorized: the account is rejected, not the request. Further calls would be rejected too.
-UNAUTHORIZED = frozenset({401, 402, 403})
+# Unauthorized: the account, or that of the proxy, is rejected, not the request.
+# Further calls would be rejected too.
+PROXY_LOGIN = 407
+UNAUTHORIZED = frozenset({401, 402, 403, PROXY_LOGIN})
 # Anthropic's status for a request that it has no room for, and the one that others answer it with.
 OVERLOADED, UNAVAILABLE = 529, 503
 # The headers that say how long to wait, and how many of their units are one second.
@@ -39,7 +41,7 @@ class CallFailedError(CallError):
     have reached the provider, and `again` whether another attempt may help. `retry_after` is how
     many seconds the provider asks to wait, None if it does not. `exhausted` tells whether its
     headers say that nothing is left of a limit; None if they do not tell. `overloaded`: it has no
-    room for the request at present.
+    room for the request at present. `unreachable`: no call can reach it until something is changed.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class CallFailedError(CallError):
         retry_after: float | None = None,
         exhausted: bool | None = None,
         overloaded: bool = False,
+        unreachable: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -60,11 +63,17 @@ class CallFailedError(CallError):
         self.retry_after = retry_after
         self.exhausted = exhausted
         self.overloaded = overloaded
+        self.unreachable = unreachable
 
     @property
     def unauthorized(self) -> bool:
         """Whether the provider rejects the account, whatever the request is."""
         return self.status in UNAUTHORIZED
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether every other call would fail in the same way."""
+        return self.unauthorized or self.unreachable
 
     @property
     def free(self) -> bool:

@@ -1,16 +1,22 @@
-"""Removing a key from what a server says. Some repeat it in an error, an answer or a header."""
+"""Removing a key, and proxies' passwords, from what a server says.
+
+Some servers repeat them in an error, an answer or a header.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
 # A shorter key is a placeholder such as "ollama", and can be a normal word in an answer.
 SHORTEST_KEY = 8
 SHOWN = "[key]"
+# A shorter password of a proxy can stand in the middle of words.
+SHORTEST_PASSWORD = 4
+HIDDEN = "[password]"
 
 # An ASCII character that is escaped: in JSON (or JSON in JSON), in a URL, or in HTML.
 _ESCAPE = re.compile(
@@ -21,46 +27,80 @@ _IN_URL = re.compile(r"(?<=://)[^/?#@\s'\"]+@")
 
 
 class Redaction:
-    """Replaces a key with ``[key]``, also in base64, in a URL, or escaped in JSON or HTML."""
+    """Replaces a key with ``[key]``, and passwords of proxies with ``[password]``.
 
-    def __init__(self, key: str) -> None:
-        spellings = sorted(_spellings(key), key=len, reverse=True) if key else []
-        escaped = "|".join(map(_escaped, spellings))
-        self._plain = [spelling.encode() for spelling in spellings]
-        self._text = re.compile(escaped)
-        self._bytes = re.compile(escaped.encode())
-        self._is_placeholder = len(key) < SHORTEST_KEY
-        # An answer with none of these has no escaped character of the key.
-        punctuation = {character for character in key if not character.isalnum()}
-        escapes = ["\\u00", "\\U00", "%", "&#", *(f"\\{character}" for character in punctuation)]
-        self._marks = [escape.encode() for escape in escapes]
+    Also in base64, in a URL, or escaped in JSON or HTML.
+    """
+
+    def __init__(self, key: str, logins: Iterable[tuple[str, str]] = ()) -> None:
+        """Take the key, and each user and password that a proxy is given."""
+        self._secrets = [_Secret(key, SHOWN, answers=len(key) >= SHORTEST_KEY)] if key else []
+        for user, password in logins:
+            # What is sent, and so repeated most: the base64 of both. It is no word of an answer.
+            self._secrets.append(_Secret(f"{user}:{password}", HIDDEN, answers=True))
+            # A key is random; people choose passwords, and "elephant" may be what was asked for.
+            # So an answer keeps a password that is not mixed of letters and digits, and a message
+            # keeps one that is so short that it would be found in the middle of words.
+            mixed = re.search("[0-9]", password) and re.search("[A-Za-z]", password)
+            if len(password) >= SHORTEST_PASSWORD:
+                answers = bool(mixed) and len(password) >= SHORTEST_KEY
+                self._secrets.append(_Secret(password, HIDDEN, answers=answers))
 
     def text(self, text: str) -> str:
-        """Return a message without the key, and without the names and passwords of its URLs."""
-        if self._may_be_in(text.encode(errors="replace")):
-            text = self._text.sub(SHOWN, text)
+        """Return a message without the secrets, nor the names and passwords of its URLs."""
+        for secret in self._secrets:
+            if secret.is_in(text.encode(errors="replace")):
+                text = secret.out_of_text(text)
         return _IN_URL.sub(f"{SHOWN}@", text)
 
     def content(self, content: bytes) -> bytes:
-        """Return the bytes of an answer, in UTF-8, without the key."""
-        return self._bytes.sub(SHOWN.encode(), content) if self.is_in(content) else content
+        """Return the bytes of an answer, in UTF-8, without the secrets."""
+        for secret in self._secrets:
+            if secret.answers and secret.is_in(content):
+                content = secret.out_of(content)
+        return content
 
     def is_in(self, content: bytes) -> bool:
-        """Tell whether the bytes of an answer, in UTF-8, hold the key."""
-        return not self._is_placeholder and self._may_be_in(content)
+        """Tell whether the bytes of an answer, in UTF-8, hold a secret."""
+        return any(secret.answers and secret.is_in(content) for secret in self._secrets)
 
     def header(self, value: str) -> str:
-        """Return the value of a header without the key."""
+        """Return the value of a header without the secrets."""
         return self.content(value.encode()).decode()
 
-    def _may_be_in(self, content: bytes) -> bool:
-        """Tell the same without the pattern, which takes a hundred times as long."""
+
+class _Secret:
+    """A text that is replaced by `shown`; in answers, too, if `answers`."""
+
+    def __init__(self, secret: str, shown: str, *, answers: bool) -> None:
+        spellings = sorted(_spellings(secret), key=len, reverse=True)
+        escaped = "|".join(map(_escaped, spellings))
+        self.answers = answers
+        self._shown = shown
+        self._plain = [spelling.encode() for spelling in spellings]
+        self._text = re.compile(escaped)
+        self._bytes = re.compile(escaped.encode())
+        # An answer with none of these has no escaped character of the secret.
+        punctuation = {character for character in secret if not character.isalnum()}
+        escapes = ["\\u00", "\\U00", "%", "&#", *(f"\\{character}" for character in punctuation)]
+        self._marks = [escape.encode() for escape in escapes]
+
+    def is_in(self, content: bytes) -> bool:
+        """Tell whether it is there, without the pattern, which takes a hundred times as long."""
         if any(spelling in content for spelling in self._plain):
             return True
         if not any(mark in content for mark in self._marks):
             return False
         plain = _ESCAPE.sub(_unescaped, content)
         return any(spelling in plain for spelling in self._plain)
+
+    def out_of_text(self, text: str) -> str:
+        """Return a text without it."""
+        return self._text.sub(self._shown, text)
+
+    def out_of(self, content: bytes) -> bytes:
+        """Return bytes without it."""
+        return self._bytes.sub(self._shown.encode(), content)
 
 
 def _unescaped(found: re.Match[bytes]) -> bytes:

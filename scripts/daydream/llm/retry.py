@@ -8,8 +8,9 @@ the model are answered, because then there is nothing to recover from. Failures 
 nothing is wrong with the request, all calls become fewer (`daydream.llm.pace`), and this one waits
 until its deadline. If a model was refused so for that long without an answer between, the next
 calls do not wait as well, each wave as long as the first: they fail until some time has passed. If
-the provider rejects the account three times in a row, it is not asked again
-in this run: it would reject every further call.
+three calls in a row fail in a way that every further call would, the provider is not asked again in
+this run: the account is rejected, or that of the proxy, or the server's certificate is not trusted.
+A wrong password that is sent hundreds of times gets an account locked.
 
 `deadline` bounds a whole call from the moment at which it may first be sent, including waits and
 transfer. A wait that would end after the deadline is not begun.
@@ -48,7 +49,7 @@ FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
 # By more doublings than this, no bound grows; a power of two beyond a float would be an error.
 DOUBLINGS = 30
-UNAUTHORIZED_CALLS = 3
+HOPELESS_CALLS = 3
 # While fewer than half of a model's last attempts failed, a failure concerns its request alone, and
 # the bound of its waits doubles only once.
 LATELY = 20
@@ -94,8 +95,8 @@ class Retrying:
         self._notices = notices or Notices()
         self._lately: dict[str, deque[bool]] = {}
         self._refused: dict[str, _Refused] = {}
-        self._unauthorized = 0
-        self._last_unauthorized = ""
+        self._hopeless = 0
+        self._last_hopeless = ""
         self._lock = threading.Lock()
 
     def complete(
@@ -133,7 +134,7 @@ class Retrying:
                     response = ask(deadline.left)
                     told.append(response.counted)
             except CallFailedError as failure:
-                self._count_unauthorized(failure)
+                self._count_hopeless(failure)
                 faults += not failure.rate_limited
                 self._count_refused(request, failure)
                 alone = self._failed_alone(request, True)
@@ -142,7 +143,7 @@ class Retrying:
             else:
                 self._failed_alone(request, False)
                 with self._lock:
-                    self._unauthorized = 0
+                    self._hopeless = 0
                     self._refused.pop(request.model, None)
                 return replace(response, attempts=attempt)
         raise AssertionError
@@ -179,13 +180,13 @@ class Retrying:
                 "the call was waiting to be sent again when the run ended"
             ) from failure
 
-    def _count_unauthorized(self, failure: CallFailedError) -> None:
+    def _count_hopeless(self, failure: CallFailedError) -> None:
         with self._lock:
-            if failure.unauthorized:
-                self._unauthorized += 1
-                self._last_unauthorized = str(failure.args[0])
+            if failure.hopeless:
+                self._hopeless += 1
+                self._last_hopeless = str(failure.args[0])
             elif failure.status is not None:
-                self._unauthorized = 0
+                self._hopeless = 0
 
     def _count_refused(self, request: Asked, failure: CallFailedError) -> None:
         with self._lock:
@@ -204,10 +205,10 @@ class Retrying:
                 f"provider {self._name!r} is not asked for model {request.model!r} any more, "
                 f"because it has answered no call for {refused.seconds:.0f} s: {refused.told}"
             )
-        if self._unauthorized >= UNAUTHORIZED_CALLS:
+        if self._hopeless >= HOPELESS_CALLS:
             raise CallError(
-                f"provider {self._name!r} is not asked any more, because it rejected the account "
-                f"{UNAUTHORIZED_CALLS} times in a row: {self._last_unauthorized}"
+                f"provider {self._name!r} is not asked any more, because {HOPELESS_CALLS} calls "
+                f"in a row failed in a way that all others would: {self._last_hopeless}"
             )
 
 

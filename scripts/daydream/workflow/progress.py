@@ -35,7 +35,10 @@ DRAWN = 2.0
 
 
 class Moment(NamedTuple):
-    """How far a run is at one time, in seconds since its start."""
+    """How far a run is at one time, in seconds since its start.
+
+    Of the `expected` answers, `answers` are there, and `missed` failed.
+    """
 
     seconds: float
     done: int
@@ -45,6 +48,7 @@ class Moment(NamedTuple):
     unpriced: int
     failed: int
     answers: int = 0
+    missed: int = 0
     expected: int = 0
     in_flight: int = 0
     again: int = 0
@@ -52,8 +56,12 @@ class Moment(NamedTuple):
 
     @property
     def share(self) -> tuple[int, int]:
-        """What is done and what is to be done: answers where some are expected, else jobs."""
-        return (self.answers, self.expected) if self.expected else (self.done, self.total)
+        """What is done and what is to be done: answers where some are expected, else jobs.
+
+        An answer that failed is done with: it takes no more of the time that is left.
+        """
+        done = self.answers + self.missed
+        return (done, self.expected) if self.expected else (self.done, self.total)
 
 
 class Progress(logging.Handler):
@@ -186,8 +194,9 @@ class Progress(logging.Handler):
         except DaydreamError:
             spent = Spent()
         load = self._workload
-        answers, expected = (_answers(load, spent), load.total) if load else (0, 0)
-        waits = bool(self._asking) or answers < expected
+        answers, missed = _answers(load, spent) if load else (0, 0)
+        expected = load.total if load else 0
+        waits = bool(self._asking) or answers + missed < expected
         # A copy, because other threads change it at the same time.
         reports = " and ".join(dict.fromkeys([*self._reports.values()]))
         return Moment(
@@ -199,6 +208,7 @@ class Progress(logging.Handler):
             unpriced=spent.unpriced,
             failed=sum(not failure.is_waiting for failure in self.failures),
             answers=answers,
+            missed=missed,
             expected=expected,
             in_flight=len(spent.open),
             again=spent.again,
@@ -206,8 +216,11 @@ class Progress(logging.Handler):
         )
 
 
-def _answers(load: Workload, spent: Spent) -> int:
-    return min(spent.calls, load.total) if load.divided else load.done
+def _answers(load: Workload, spent: Spent) -> tuple[int, int]:
+    """Return how many answers there are, and how many failed."""
+    if load.divided:
+        return min(spent.calls, load.total), 0
+    return load.answered, load.done - load.answered
 
 
 def _is_result(path: str) -> bool:
@@ -284,20 +297,21 @@ def _only_reports(now: Moment) -> bool:
 
 
 def _share(now: Moment) -> str:
-    done, total = now.share
     if _only_reports(now):
         return f"making {now.making}"
-    if not now.expected:
-        if not total:
-            return f"{done:,} jobs" if done else "no job is done yet"
-        return f"{done:,} of {total:,} jobs"
-    return f"{done:,} of {total:,} answers ({100 * done // total} %)"
+    if now.expected:
+        share = 100 * now.answers // now.expected
+        return f"{now.answers:,} of {now.expected:,} answers ({share} %)"
+    if not now.total:
+        return f"{now.done:,} jobs" if now.done else "no job is done yet"
+    return f"{now.done:,} of {now.total:,} jobs"
 
 
 def _cost(now: Moment) -> str:
     cost = f"{now.usd:.4f} USD{' and more' if now.unpriced else ''}"
-    if now.usd and now.answers and now.expected > now.answers:
-        cost += f" of about {now.usd * now.expected / now.answers:.2f}"
+    to_pay = now.expected - now.missed
+    if now.usd and now.answers and to_pay > now.answers:
+        cost += f" of about {now.usd * to_pay / now.answers:.2f}"
     return cost
 
 

@@ -29,7 +29,9 @@ class Workload:
         self._wanted = len(self._open)
         self._failed: set[str] = set()
         self._lost = 0
-        self.done = 0
+        # Those that failed before they had an answer.
+        self._unanswered: set[str] = set()
+        self.answered = 0
         # How many answers are to come after each generation.
         self._after: Counter[str] = Counter()
         for row in reversed(rows):
@@ -42,21 +44,31 @@ class Workload:
         """The answers that are still expected, those that are there included."""
         return self._wanted - self._lost
 
+    @property
+    def done(self) -> int:
+        """The answers that are there, and those that a generation failed to get."""
+        return self.answered + len(self._unanswered)
+
     def settle(self, gen_id: str) -> None:
-        """Note that a generation has its answer, or failed to get one."""
+        """Note that a generation has its answer."""
         if gen_id in self._open:
             self._open.discard(gen_id)
-            self.done += 1
+            self.answered += 1
 
     def fail(self, gen_id: str) -> None:
         """Note that a generation failed: nothing comes after it."""
-        self.settle(gen_id)
+        if gen_id in self._open:
+            self._open.discard(gen_id)
+            self._unanswered.add(gen_id)
         if gen_id not in self._failed:
             self._failed.add(gen_id)
             self._lost += self._after[gen_id]
 
     def recover(self, gen_id: str) -> None:
         """Note that a generation that had failed was made by a later attempt."""
+        if gen_id in self._unanswered:
+            self._unanswered.discard(gen_id)
+            self.answered += 1
         if gen_id in self._failed:
             self._failed.discard(gen_id)
             self._lost -= self._after[gen_id]

@@ -24,13 +24,20 @@ from urllib.parse import urlsplit
 from daydream.errors import CallError
 from daydream.llm.embeddings import EmbeddingRequest
 from daydream.llm.failures import (
+    PROXY_LOGIN,
     CallFailedError,
     exhausted,
     is_overloaded,
     may_pass,
     retry_after,
 )
-from daydream.llm.proxies import connection_variables, proxy_variable
+from daydream.llm.proxies import (
+    connection_variables,
+    forwarding_variable,
+    proxy_logins,
+    proxy_variable,
+    proxy_variables,
+)
 from daydream.llm.reading import decoded, read_answer
 from daydream.llm.redaction import Redaction
 from daydream.llm.request import (
@@ -41,6 +48,7 @@ from daydream.llm.request import (
     error_message,
     one_line,
 )
+from daydream.llm.unreached import Way, trouble
 
 if TYPE_CHECKING:
     import httpx2
@@ -64,6 +72,7 @@ _REMEDIES = {
     402: "top up the account of the key in {key}",
     403: "check what the key in {key} may use",
     404: "check the model in llm_models.csv and base_url",
+    PROXY_LOGIN: "check base_url",
     413: "shorten the prompt",
     422: "change the sampling settings or the model",
     429: "run snakemake again later, or with fewer --cores",
@@ -108,13 +117,15 @@ class HttpProvider:
         self._proxies = proxies
         self._client: Any = None
         self._redaction = Redaction("")
+        # Whether the server, or a proxy before it, has answered in HTTP.
+        self._answered = False
         self._lock = threading.Lock()
 
     def __str__(self) -> str:
         return f"provider {self._name!r}"
 
     def shown(self, value: object) -> str:
-        """Return a text that came from the server, as it may be shown: without the key."""
+        """Return a text that came from the server, as it may be shown: without secrets."""
         return self._redaction.text(str(value))
 
     def check(self) -> None:
@@ -159,7 +170,8 @@ class HttpProvider:
         with self._lock:
             if self._client is None:
                 key = self._key()
-                self._redaction = Redaction("" if self._api_key_env is None else key)
+                shown = "" if self._api_key_env is None else key
+                self._redaction = Redaction(shown, proxy_logins())
                 self._client = self._new_client(key)
             return self._client
 
@@ -183,11 +195,11 @@ class HttpProvider:
         try:
             return BoundedClient(timeout=self._timeout, proxies=self._proxies, headers=headers)
         except (httpx2.InvalidURL, OSError, ValueError) as error:
-            names = ", ".join(connection_variables())
+            names = ", ".join(_unusable(error))
             reason = one_line(self._redaction.text(str(error)))
             raise CallError(
                 f"provider {self._name!r}: no connection can be made ({reason}); correct or unset "
-                f"these environment variables: {names}"
+                f"in the environment: {names}"
             ) from error
 
     @property
@@ -230,8 +242,9 @@ class HttpProvider:
         content_type = answer.headers.get("content-type", "")
         reading = read_answer(content, content_type)
         if not reading.answered:
+            problem = f"{self._redaction.text(reading.problem)}{_through(self._forwarding())}"
             raise CallFailedError(
-                f"{request}: {self._redaction.text(reading.problem)}; {reading.remedy}",
+                f"{request}: {problem}; {reading.remedy}",
                 status=answer.status_code,
                 again=True,
             )
@@ -273,6 +286,10 @@ class HttpProvider:
             )
         return response
 
+    def _forwarding(self) -> str:
+        """Return the variable of a proxy that may answer in the server's place; empty if none."""
+        return forwarding_variable(self._base_url or "") if self._proxies else ""
+
     def failure(
         self,
         request: object,
@@ -291,6 +308,9 @@ class HttpProvider:
         meant = known_as or status
         of_embeddings = _OF_EMBEDDINGS if isinstance(request, EmbeddingRequest) else {}
         remedies = {**_REMEDIES, **of_embeddings}
+        proxy = self._forwarding()
+        if proxy:
+            remedies[PROXY_LOGIN] = f"correct the user and password in {proxy}"
         remedy = remedies.get(meant, "run snakemake again later").format(
             key=self._api_key_env or "none (api_key_env is null)"
         )
@@ -300,10 +320,12 @@ class HttpProvider:
             remedy = "write the address that answers into base_url"
             if _host(location) not in ("", _host(self._base_url or "")):
                 remedy = "write that origin into base_url if it may have the prompts"
+        if "HTTPS" in message and meant == 400 and (self._base_url or "").startswith("http://"):
+            remedy = "write https:// into base_url if the server wants TLS"
         told = retry_after(headers)
         asked = wait if told is None else told
         return CallFailedError(
-            f"{request}: answered {status} {message}; {remedy}",
+            f"{request}: answered {status} {message}{_through(proxy)}; {remedy}",
             status=meant,
             again=may_pass(meant),
             retry_after=asked,
@@ -321,20 +343,20 @@ class HttpProvider:
                 f"the deadline; raise deadline of the provider",
                 again=False,
             )
-        kind = type(cause).__name__
-        reason = f"{kind} {one_line(self._redaction.text(str(cause)))}" if str(cause) else kind
         proxy = proxy_variable(url) if self._proxies else ""
-        check = f"check the proxy in {proxy}, then base_url" if proxy else "check base_url"
-        remedy = {
-            "ReadTimeout": f"raise read_timeout ({self._read_timeout} s) of the provider",
-            "ConnectTimeout": f"{check} and the network, or raise connect_timeout "
-            f"({self._connect_timeout} s) of the provider",
-        }.get(kind, f"{check} and the network")
+        timeouts = self._connect_timeout, self._read_timeout
+        said = one_line(self._redaction.text(str(cause))) if str(cause) else ""
+        reason, remedy, hopeless = trouble(cause, said, Way(url, proxy, *timeouts, self._answered))
         return CallFailedError(
             f"{request}: did not answer ({reason}); {remedy}",
-            again=True,
-            sent=kind not in UNSENT,
+            again=not hopeless,
+            sent=type(cause).__name__ not in UNSENT,
+            unreachable=hopeless,
         )
+
+
+def _through(proxy: str) -> str:
+    return f" (through the proxy in {proxy})" if proxy else ""
 
 
 def _host(url: str) -> str:
@@ -343,3 +365,18 @@ def _host(url: str) -> str:
         return urlsplit(url).netloc
     except ValueError:
         return ""
+
+
+def _unusable(error: Exception) -> list[str]:
+    """Return the variables for which no client can be made, all of them if it is not known."""
+    import httpx2  # noqa: PLC0415 - slow to import
+
+    if isinstance(error, OSError) and os.environ.get("SSL_CERT_FILE"):
+        return ["SSL_CERT_FILE"]
+    wrong = []
+    for name, url in proxy_variables().items():
+        try:
+            httpx2.Proxy(url)
+        except (httpx2.InvalidURL, ValueError):
+            wrong.append(name)
+    return wrong or connection_variables()

@@ -133,6 +133,7 @@ class NativeProvider(HttpProvider):
         return path if path.startswith(f"{root}/") else f"{base}{path}"
 
     def _check(self, answer: httpx2.Response, content: bytes) -> None:
+        self._answered = True
         if answer.is_success:
             return
         try:
