@@ -273,9 +273,13 @@ def check_start():
             f"Took in {count} that an earlier run had to keep in {taken[0].parents[5]}."
         )
     found, rows = own_scope(), answered_rows()
-    allow_open_files(
-        jobs_at_once(found, rows), providers=len(experiment.settings.providers)
-    )
+    models = experiment.catalog.models
+    asked = {
+        models[row.llm_model_id].provider
+        for row in rows.values()
+        if row.llm_model_id in models
+    }
+    allow_open_files(jobs_at_once(found, rows), providers=len(asked))
     for check in checks(embeds=makes_tables(), rated=shows_ratings()):
         try:
             check(experiment, found, rows)
