@@ -26,6 +26,7 @@ from daydream.settings import CONFIG, load_settings, read_file
 from daydream.store.spill import take_in
 from daydream.workflow.commandline import commands, parent_command
 from daydream.workflow.job_logs import job_log
+from daydream.workflow.open_files import allow_open_files
 from daydream.workflow.subrun import (
     ShardError,
     inner_arguments,
@@ -246,6 +247,18 @@ def expected_answers():
     return Workload(*found.workload(requested_stages()), divided=found.is_divided)
 
 
+def jobs_at_once(found, rows):
+    """Return how many jobs this run may have going on at once, of those it has to make."""
+    given = workflow.resource_settings
+    cores = (given.cores if workflow.local_exec else given.local_cores) or 1
+    jobs = sum(not found.accounts[name].complete for name in rows)
+    texts_here = found.named or not target_rules().isdisjoint(stage_targets())
+    if found.is_divided and not texts_here:
+        # Each shard is one job here, and sees to its own files.
+        jobs = min(jobs, experiment.settings.shards)
+    return min(cores, jobs)
+
+
 @cache
 def check_start():
     """Refuse a run whose calls cannot be answered, before its first job.
@@ -260,6 +273,13 @@ def check_start():
             f"Took in {count} that an earlier run had to keep in {taken[0].parents[5]}."
         )
     found, rows = own_scope(), answered_rows()
+    models = experiment.catalog.models
+    asked = {
+        models[row.llm_model_id].provider
+        for row in rows.values()
+        if row.llm_model_id in models
+    }
+    allow_open_files(jobs_at_once(found, rows), providers=len(asked))
     for check in checks(embeds=makes_tables(), rated=shows_ratings()):
         try:
             check(experiment, found, rows)

@@ -14,6 +14,7 @@ import os
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -29,6 +30,11 @@ TEMPORARY = re.compile(r"\.(?P<host>[A-Za-z0-9-]+)\.(?P<pid>\d+)-\d+\.tmp$")
 PART = ".part"
 # What the system says if nothing more can be written.
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+# What it says if no more files can be open, in this process or on this machine.
+NO_FILES = frozenset({errno.EMFILE, errno.ENFILE})
+MORE_FILES = "allow more open files (ulimit -n), or use fewer --cores"
+# For how many seconds other threads and processes may close some of theirs, and how often to look.
+FILES_WAIT_S, FILES_PAUSE_S = 10.0, 0.05
 # A text of JSON, which is a key if a colon follows, and what begins or ends an object or a list.
 _JSON_MARKS = re.compile(r'(?:(?P<key>"(?:[^"\\]|\\.)*")\s*:)|"(?:[^"\\]|\\.)*"|[{}\[\]]')
 
@@ -44,7 +50,8 @@ def replacing(path: str | Path, *, durable: bool = False) -> Iterator[BinaryIO]:
     """
     temporary = _temporary(path)
     try:
-        with open(temporary, "wb") as file:  # noqa: PTH123 - one call less than Path.open, per job
+        # One call less than Path.open, per job.
+        with open(temporary, "wb", opener=open_file) as file:
             yield file
             if durable:
                 file.flush()
@@ -73,14 +80,36 @@ def _rename(temporary: str, path: str | Path, *, durable: bool) -> None:
 
 def cannot_be_written(path: str | Path, error: OSError) -> StoreError:
     """Return the error about a file that the file system does not take."""
+    remedy = remedy_of(error, "fix that")
     return StoreError(
-        f"{path}: cannot be written ({error.strerror}); fix that and run snakemake again"
+        f"{path}: cannot be written ({error.strerror}); {remedy} and run snakemake again"
     )
+
+
+def remedy_of(error: OSError, otherwise: str) -> str:
+    """Return what helps against an error: more open files if there are too few, or `otherwise`."""
+    return MORE_FILES if error.errno in NO_FILES else otherwise
+
+
+def open_file(path: str | Path, flags: int, mode: int = 0o666) -> int:
+    """Open a file, and return its descriptor. Where too many are open, wait for others to close.
+
+    Raises:
+        OSError: it cannot be opened, or too many files stay open.
+    """
+    end = time.monotonic() + FILES_WAIT_S
+    while True:
+        try:
+            return os.open(path, flags | os.O_CLOEXEC, mode)
+        except OSError as error:
+            if error.errno not in NO_FILES or time.monotonic() > end:
+                raise
+        time.sleep(FILES_PAUSE_S)
 
 
 def sync_directory(path: str | Path) -> None:
     """Write the names in a directory to the disk."""
-    directory = os.open(path, os.O_RDONLY)
+    directory = open_file(path, os.O_RDONLY)
     try:
         os.fsync(directory)
     finally:
@@ -122,9 +151,9 @@ def held(path: Path) -> Iterator[TextIO]:
 
 
 def lacks_room(error: StoreError) -> bool:
-    """Tell whether nothing more can be written, as the disk is full or may not be written."""
+    """Tell whether nothing more can be written: the disk does not take it, or no file opens."""
     cause = error.__cause__
-    return isinstance(cause, OSError) and cause.errno in NO_ROOM
+    return isinstance(cause, OSError) and cause.errno in NO_ROOM | NO_FILES
 
 
 class ReservedFile:
@@ -161,7 +190,7 @@ class ReservedFile:
         """
         data = text.encode()
         try:
-            with os.fdopen(os.dup(self._file), "wb") as file:
+            with os.fdopen(self._file, "wb", closefd=False) as file:
                 file.write(data)
             os.ftruncate(self._file, len(data))
             os.fsync(self._file)
@@ -188,7 +217,7 @@ def is_reserved(path: Path) -> bool:
 def is_locked(path: Path | str) -> bool:
     """Tell whether a thread or process holds the lock of a file; nobody does if it is not there."""
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file = open_file(path, os.O_RDONLY)
     except FileNotFoundError:
         return False
     try:
@@ -203,7 +232,7 @@ def is_locked(path: Path | str) -> bool:
 
 def _locked(path: str) -> int | None:
     """Return an open and locked file; None if another one holds it or has just renamed it."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    file = open_file(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         own, named = os.fstat(file), os.stat(path)  # noqa: PTH116 - as below
@@ -227,7 +256,7 @@ def read_bytes(path: str | Path) -> bytes:
     Raises:
         OSError: the file is missing or unreadable.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = open_file(path, os.O_RDONLY)
     try:
         parts = []
         while part := os.read(descriptor, CHUNK):
@@ -246,9 +275,10 @@ def read_text(path: str | Path) -> str:
     try:
         return read_bytes(path).decode()
     except OSError as error:
-        raise StoreError(
-            f"{path}: cannot be read ({error.strerror}); run snakemake for it again"
-        ) from error
+        remedy = "run snakemake for it again"
+        if error.errno in NO_FILES:
+            remedy = f"{MORE_FILES} and {remedy}"
+        raise StoreError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
     except UnicodeDecodeError as error:
         raise StoreError(
             f"{path}: byte {error.start + 1} is not UTF-8; delete the file and run snakemake again"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -34,8 +33,16 @@ def test_an_answer_goes_there_and_comes_back(elsewhere: Path) -> None:
     assert own.stat().st_mode & 0o777 == 0o700
     assert take_in() == [kept]
     assert ENTRY.read_text() == "Grüße\n"
-    assert not [*elsewhere.rglob("*.json")]
+    assert not [*elsewhere.iterdir()]
     assert take_in() == []
+
+
+def test_directories_without_an_answer_are_removed(elsewhere: Path) -> None:
+    """As those that an earlier run has left, which could make them and not write an answer."""
+    kept = spill(ENTRY, "mine\n")
+    kept.unlink()
+    assert take_in() == []
+    assert not [*elsewhere.iterdir()]
 
 
 def test_another_project_s_answers_stay(
@@ -90,4 +97,4 @@ def test_the_next_place_is_used(elsewhere: Path) -> None:
     kept = spill(ENTRY, "mine\n")
     assert not kept.is_relative_to(elsewhere)
     assert take_in() == [kept]
-    shutil.rmtree(kept.parents[5])
+    assert not kept.parents[5].exists()

@@ -150,5 +150,37 @@ def test_a_faulty_file_system(
         assert len(server.history) == DRAFTS
         assert set(answered(server).values()) == {1}
     assert len(project.store("draft/*/raw.txt")) == DRAFTS
-    assert not [*elsewhere.rglob("*.json")]
+    assert not [*elsewhere.glob("daydream-*")]
     assert not [*project.path("data").rglob("*.part")]
+
+
+@pytest.mark.skipif(not COMPILER and not os.environ.get("DAYDREAM_CI"), reason="needs a C compiler")
+@pytest.mark.parametrize("call", ["open", "write"])
+def test_too_many_open_files(project: Project, elsewhere: Path, faults: Path, call: str) -> None:
+    """Where no answer can be written, here or elsewhere: the line says why, and what helps.
+
+    No answer is paid for where a claim cannot be opened.
+    """
+    widen(project)
+    fault = {
+        "LD_PRELOAD": str(faults),
+        "FAULT_CALL": call,
+        "FAULT_PATH": "/responses",
+        "FAULT_EXCEPT": "nothing",
+        "FAULT_ERRNO": str(errno.EMFILE),
+        "FAULT_FROM": "9",
+    }
+    with ProviderServer(latency=0.1) as server:
+        project.serve(server.url)
+        output = run(project, elsewhere, **fault)
+        assert project.code == 1, output
+        assert "Too many open files" in output
+        assert "ulimit -n" in output
+        assert "room" not in output
+        assert ("is lost" in output) == (call == "write")
+        asked = len(server.history)
+        assert len([*project.path("data").rglob("responses/*.json")]) == asked or call == "write"
+        output = run(project, elsewhere)
+        assert project.code == 0, output
+        assert call == "write" or len(server.history) == DRAFTS
+    assert not [*elsewhere.glob("daydream-*")]

@@ -23,7 +23,7 @@ from daydream.calls.spent import Reservation
 from daydream.calls.stop import Stop
 from daydream.catalog.records import Model
 from daydream.errors import StoreError, UnderWayError
-from daydream.files import ReservedFile
+from daydream.files import NO_FILES, ReservedFile, remedy_of
 from daydream.generations.row import Generation
 from daydream.llm import Providers
 from daydream.llm.request import Request, Response
@@ -110,9 +110,11 @@ class Calls:
         try:
             return claim_entry(directory, request, wait=self._wait_for_other)
         except OSError as error:
-            reason = f"{directory}: there is no room for an answer ({error.strerror})"
+            lacks = "no file can be opened" if error.errno in NO_FILES else "there is no room"
+            reason = f"{directory}: {lacks} for an answer ({error.strerror})"
             self._stop.request(reason)
-            raise StoreError(f"{reason}; make room and run snakemake again") from error
+            remedy = remedy_of(error, "make room")
+            raise StoreError(f"{reason}; {remedy} and run snakemake again") from error
 
     def _wait_for_other(self) -> None:
         """Wait a little for another thread or process that asks for the same answer."""
@@ -122,9 +124,11 @@ class Calls:
     def _ask(self, generation: Generation, request: Request, file: ReservedFile) -> Response:
         model = self._models[generation.llm_model_id]
         kind = self._settings.providers[request.provider].type
+        # Asked before the call: it reads files, which must not fail once an answer is there.
+        client = client_of(kind)
         if kind == "local":
             response = self.providers.complete(request, pool=model.pool)
-            record_response(file, request, response, client=client_of(kind))
+            record_response(file, request, response, client=client)
             return response
         meter = Meter(
             self.ledger,
@@ -141,7 +145,7 @@ class Calls:
         )
         response = self.providers.complete(request, pool=model.pool, metered=meter.attempt)
         try:
-            record_response(file, request, response, client=client_of(kind))
+            record_response(file, request, response, client=client)
         finally:
             tier = request.tier_of(response)
             cost = cost_of(response.counted, model, self._settings, tier=tier)

@@ -30,7 +30,8 @@ from typing import Any
 from daydream.calls.entries import Entry, damaged_begin, entry_of, parse_entry
 from daydream.calls.prices import Cost
 from daydream.calls.spent import Reservation, Spent
-from daydream.errors import BudgetError, StoreError
+from daydream.errors import BudgetError
+from daydream.files import cannot_be_written, open_file
 from daydream.llm.usage import Usage
 from daydream.settings import Budget
 
@@ -127,7 +128,7 @@ class Ledger:
             # Outside the lock, so that others can enter meanwhile.
             os.fsync(file)
         except OSError as error:
-            raise self._cannot_be_written(error) from error
+            raise cannot_be_written(self._path, error) from error
 
     def close(self, call: str, event: str, *, cohort: str, reason: str, run: str = "") -> None:
         """Enter once that an attempt was not answered: ``reject``, ``lose`` or ``fail``."""
@@ -168,7 +169,7 @@ class Ledger:
             self._file, self._offset, self._lines = None, 0, 0
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            self._file = open_file(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         return self._file
 
     def _is_there(self, file: int) -> bool:
@@ -192,12 +193,7 @@ class Ledger:
                 finally:
                     fcntl.flock(file, fcntl.LOCK_UN)
         except OSError as error:
-            raise self._cannot_be_written(error) from error
-
-    def _cannot_be_written(self, error: OSError) -> StoreError:
-        return StoreError(
-            f"{self._path}: cannot be written ({error.strerror}); fix that and run snakemake again"
-        )
+            raise cannot_be_written(self._path, error) from error
 
     def _catch_up(self, file: int) -> None:
         size = os.fstat(file).st_size

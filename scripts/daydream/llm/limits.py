@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from daydream.errors import CallError, StoppedError
+from daydream.files import open_file, remedy_of
 from daydream.llm.deadline import LONG_WAIT_S, Deadline, Notices
 from daydream.llm.failures import CallFailedError
 from daydream.llm.minute import Rate
@@ -252,11 +253,12 @@ class _Slots:
                 with suppress(IsADirectoryError, FileNotFoundError, PermissionError):
                     self._directory.unlink()
                 self._directory.mkdir(parents=True, exist_ok=True)
-            return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            return open_file(path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
+            writable = "make it and its directory writable, or delete it: it is created again"
             raise CallError(
-                f"{path}: could not be used to count the calls in flight ({error.strerror}); make "
-                f"it and its directory writable, or delete it: it is created again"
+                f"{path}: could not be used to count the calls in flight ({error.strerror}); "
+                f"{remedy_of(error, writable)}"
             ) from error
 
 

@@ -2,7 +2,7 @@
 
 A full or faulty disk must not lose an answer. So the answer goes to a directory for this project on
 another file system, under the same relative path. The next run moves it into the journal before its
-first call. A user can also do this by hand.
+first call, and removes the directories that are empty then. A user can also do this by hand.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import os
 import stat
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from daydream.errors import StoreError
-from daydream.files import ReservedFile, read_text, sync_directory, write_text
+from daydream.files import NO_FILES, ReservedFile, read_text, remedy_of, sync_directory, write_text
 from daydream.store.layout import GENS, RESPONSES
 
 # Added to the name of an answer that another run has asked for again in the meantime.
@@ -29,7 +30,8 @@ def spill(entry: Path, text: str) -> Path:
     Raises:
         StoreError: no place takes it.
     """
-    refused = []
+    refused: list[str] = []
+    remedy = "make room there"
     for place in _places():
         kept = place / entry
         try:
@@ -38,14 +40,25 @@ def spill(entry: Path, text: str) -> Path:
                 continue
             kept.parent.mkdir(parents=True, exist_ok=True)
             write_text(kept, text, durable=True)
-        except (OSError, StoreError):
-            refused.append(str(place.parent))
+        except (OSError, StoreError) as error:
+            cause = _cause(error)
+            refused.append(f"{place.parent} ({cause.strerror})")
+            if cause.errno in NO_FILES:
+                # It is the same in any other place.
+                remedy = remedy_of(cause, remedy)
+                break
         else:
             return kept
     raise StoreError(
         f"{entry}: the answer is lost, as neither the journal nor {', '.join(refused)} can be "
-        f"written; make room there and run snakemake again"
+        f"written; {remedy} and run snakemake again"
     )
+
+
+def _cause(error: OSError | StoreError) -> OSError:
+    """Return what the system has said."""
+    cause = error.__cause__ if isinstance(error, StoreError) else error
+    return cause if isinstance(cause, OSError) else OSError(None, str(error))
 
 
 def take_in() -> list[Path]:
@@ -64,7 +77,15 @@ def take_in() -> list[Path]:
         for kept in sorted(place.glob(_KEPT)):
             _move(kept, kept.relative_to(place))
             taken.append(kept)
+        _remove_empty(place)
     return taken
+
+
+def _remove_empty(place: Path) -> None:
+    """Remove the directories that hold nothing, the place itself included."""
+    for directory, *_ in os.walk(place, topdown=False):
+        with suppress(OSError):
+            os.rmdir(directory)  # noqa: PTH106 - it comes as a text
 
 
 def spilled() -> list[Path]:
@@ -87,9 +108,10 @@ def _move(kept: Path, entry: Path) -> None:
         sync_directory(kept.parent)
     except (OSError, StoreError) as error:
         reason = error.strerror if isinstance(error, OSError) else error.args[0]
+        remedy = remedy_of(_cause(error), "make room there")
         raise StoreError(
-            f"{kept}: holds a paid answer that cannot be moved to {entry} ({reason}); make room "
-            f"there and run snakemake again"
+            f"{kept}: holds a paid answer that cannot be moved to {entry} ({reason}); {remedy} and "
+            f"run snakemake again"
         ) from error
 
 
