@@ -17,6 +17,7 @@ import trustme
 
 from daydream.errors import CallError
 from daydream.llm import Providers
+from daydream.llm.failures import CallFailedError
 from daydream.llm.request import Request
 from daydream.settings import OpenAI
 from support.provider_server import ProviderServer, completion
@@ -293,6 +294,35 @@ def test_a_server_that_says_that_it_wants_tls(connect: Open) -> None:
     with Proxy(lambda _: said) as server:
         text = refusal(connect(f"http://127.0.0.1:{server.port}/v1"))
     assert "; write https:// into base_url" in text
+
+
+def test_what_a_proxy_does_not_pass_on_was_not_sent(
+    connect: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that takes CONNECT and says nothing: no request has left, so nothing is charged."""
+    silent = threading.Event()
+
+    def hang(_: str) -> bytes:
+        silent.wait(10)
+        return says("504 Late")
+
+    with Proxy(hang) as proxy:
+        through(monkeypatch, proxy, "HTTPS_PROXY")
+        providers = connect("https://provider.test/v1", read_timeout=0.3, max_attempts=1)
+        with pytest.raises(CallFailedError) as error:
+            providers["r"].complete(request())
+        silent.set()
+    assert not error.value.sent
+    assert "check the proxy in HTTPS_PROXY, which opens no tunnel" in str(error.value)
+
+
+def test_a_request_that_is_not_answered_was_sent(connect: Open) -> None:
+    """It may have been answered, and charged."""
+    with ProviderServer(latency=2) as server:
+        with pytest.raises(CallFailedError) as error:
+            connect(server.url, read_timeout=0.3)["r"].complete(request())
+        assert error.value.sent
+        assert len(server.history) == 1
 
 
 @pytest.mark.parametrize("status", ["403 Forbidden", "502 Bad Gateway", "200 OK"])

@@ -28,7 +28,8 @@ MOST_REDIRECTS = 2
 # An answer with log probabilities has some megabytes.
 MOST_BYTES = 64 * 2**20
 
-# One thread makes the whole call, so the end of its time is stored per thread.
+# One thread makes the whole call, so this is stored per thread: the end of its time, whether it is
+# to go by TLS, and whether any of it has left.
 _call = threading.local()
 
 
@@ -46,6 +47,18 @@ def within(seconds: float | None) -> Iterator[None]:
         _call.end = None
 
 
+def was_sent() -> bool:
+    """Tell whether anything of the last request of this thread has left.
+
+    What a proxy is told before it opens a tunnel is no part of it.
+    """
+    return bool(getattr(_call, "sent", True))
+
+
+def _call_is_by_tls() -> bool:
+    return bool(getattr(_call, "by_tls", False))
+
+
 def _left(timeout: float | None, error: type[Exception]) -> float | None:
     """Return the timeout of one wait: at most the time that is left of the call."""
     end = getattr(_call, "end", None)
@@ -58,8 +71,9 @@ def _left(timeout: float | None, error: type[Exception]) -> float | None:
 
 
 class _Stream(httpcore2.NetworkStream):
-    def __init__(self, stream: httpcore2.NetworkStream) -> None:
+    def __init__(self, stream: httpcore2.NetworkStream, *, by_tls: bool = False) -> None:
         self._stream = stream
+        self._by_tls = by_tls
         self.close = stream.close  # type: ignore[method-assign]
         self.get_extra_info = stream.get_extra_info  # type: ignore[method-assign]
 
@@ -67,6 +81,7 @@ class _Stream(httpcore2.NetworkStream):
         return self._stream.read(max_bytes, _left(timeout, httpcore2.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        _call.sent = getattr(_call, "sent", False) or self._by_tls or not _call_is_by_tls()
         self._stream.write(buffer, _left(timeout, httpcore2.WriteTimeout))
 
     def start_tls(
@@ -76,7 +91,8 @@ class _Stream(httpcore2.NetworkStream):
         timeout: float | None = None,
     ) -> httpcore2.NetworkStream:
         timeout = _left(timeout, httpcore2.ConnectTimeout)
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, timeout))
+        stream = self._stream.start_tls(ssl_context, server_hostname, timeout)
+        return _Stream(stream, by_tls=True)
 
 
 class _Backend(httpcore2.NetworkBackend):
@@ -147,6 +163,7 @@ class BoundedClient(httpx2.Client):
             TooLongError: it is too long after decompression.
         """
         options["follow_redirects"] = False
+        _call.sent, _call.by_tls = False, request.url.scheme == "https"
         response = super().send(request, stream=True, **options)
         for _ in range(MOST_REDIRECTS):
             target = response.next_request

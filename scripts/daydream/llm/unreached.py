@@ -37,7 +37,8 @@ class Trouble(NamedTuple):
 class Way(NamedTuple):
     """How a server is reached: its URL, and the variable with the proxy, empty if there is none.
 
-    `answered`: it has answered before. Timeouts are in seconds.
+    `answered`: it has answered before; `sent`: something of this request has left. Timeouts are in
+    seconds.
     """
 
     url: str
@@ -45,6 +46,7 @@ class Way(NamedTuple):
     connect_timeout: float
     read_timeout: float
     answered: bool
+    sent: bool = True
 
 
 def trouble(error: Exception, said: str, way: Way) -> Trouble:
@@ -66,6 +68,8 @@ def _check(error: Exception, way: Way) -> str:
     """Return what to do where the error does not say what is wrong."""
     kind = type(error).__name__
     check = f"check the proxy in {way.proxy}, then base_url" if way.proxy else "check base_url"
+    if kind == "ReadTimeout" and not way.sent and way.proxy:
+        return f"check the proxy in {way.proxy}, which opens no tunnel, and the network"
     if kind == "ReadTimeout":
         return f"raise read_timeout ({way.read_timeout} s) of the provider"
     if kind == "ConnectTimeout":

@@ -343,14 +343,18 @@ class HttpProvider:
                 f"the deadline; raise deadline of the provider",
                 again=False,
             )
+        from daydream.llm.bounded import was_sent  # noqa: PLC0415 - imports httpx2
+
+        sent = type(cause).__name__ not in UNSENT and was_sent()
         proxy = proxy_variable(url) if self._proxies else ""
         timeouts = self._connect_timeout, self._read_timeout
         said = one_line(self._redaction.text(str(cause))) if str(cause) else ""
-        reason, remedy, hopeless = trouble(cause, said, Way(url, proxy, *timeouts, self._answered))
+        way = Way(url, proxy, *timeouts, self._answered, sent)
+        reason, remedy, hopeless = trouble(cause, said, way)
         return CallFailedError(
             f"{request}: did not answer ({reason}); {remedy}",
             again=not hopeless,
-            sent=type(cause).__name__ not in UNSENT,
+            sent=sent,
             unreachable=hopeless,
         )
 
