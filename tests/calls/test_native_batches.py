@@ -165,13 +165,18 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
         server.__exit__()
 
 
+def answer_each_sent_once(server: Any, own: Lane) -> None:
+    """Have all texts answered; in all, each request was sent once."""
+    own.answer()
+    assert own.missing() == []
+    assert set(server.sent.values()) == {1}
+
+
 @each_kind
 def test_answers_come_from_a_batch_at_half_the_price(start: Start, kind: str) -> None:
     """As they came, under the hashes of direct calls; a second run asks nothing."""
     server, own = start(kind)
-    own.answer()
-    assert own.missing() == []
-    assert set(server.sent.values()) == {1}
+    answer_each_sent_once(server, own)
     assert len(server.sent) == TEXTS
     assert server.direct == []
     for each in own.items:
@@ -309,9 +314,7 @@ def test_a_batch_whose_answer_was_lost_is_found(start: Start, kind: str, ended: 
             server._finish(each, server.END)
 
     drop_first(server, others)
-    own.answer()
-    assert own.missing() == []
-    assert set(server.sent.values()) == {1}
+    answer_each_sent_once(server, own)
     assert len(server.batches) == 2
     assert sum(entry["usd"] for entry in own.events("end")) == pytest.approx(TEXTS * EACH)
     assert own.events("lose") == []
@@ -343,9 +346,7 @@ def test_a_run_that_died_before_it_sent(
             own.answer()
     assert [record.state for record in read_records()] == ["intended"]
     assert not server.batches
-    own.answer()
-    assert own.missing() == []
-    assert set(server.sent.values()) == {1}
+    answer_each_sent_once(server, own)
     assert len(own.events("begin")) == TEXTS
 
 
@@ -366,9 +367,7 @@ def test_a_run_that_died_before_it_wrote_down_the_answer(
         with pytest.raises(KeyboardInterrupt):
             own.answer()
     assert len(server.batches) == 1
-    own.answer()
-    assert own.missing() == []
-    assert set(server.sent.values()) == {1}
+    answer_each_sent_once(server, own)
     assert sum(entry["usd"] for entry in own.events("end")) == pytest.approx(TEXTS * EACH)
 
 
@@ -461,9 +460,7 @@ def test_a_provider_that_never_tells_ends_the_run_and_keeps_the_batch(
     assert len(str(error.value).splitlines()) == 1
     assert len(open_records()) == 1
     server.refuse = lambda *_: None
-    own.answer()
-    assert own.missing() == []
-    assert set(server.sent.values()) == {1}
+    answer_each_sent_once(server, own)
 
 
 @each_kind
@@ -477,9 +474,7 @@ def test_a_batch_that_begins_with_a_page(start: Start, kind: str) -> None:
         return left.pop() if left and method == "POST" and path.endswith(begin) else None
 
     server.refuse = refuse
-    own.answer()
-    assert own.missing() == []
-    assert set(server.sent.values()) == {1}
+    answer_each_sent_once(server, own)
 
 
 @each_kind
@@ -774,9 +769,7 @@ def test_results_whose_first_page_comes_again(start: Start) -> None:
     with pytest.raises(BatchError, match="8 requests are done, but the files have answers of 3"):
         own.answer()
     server.first_page_only = False
-    own.answer()
-    assert own.missing() == []
-    assert set(server.sent.values()) == {1}
+    answer_each_sent_once(server, own)
 
 
 # What is known again by its size alone
@@ -803,9 +796,7 @@ def test_a_batch_whose_size_is_not_told_yet_is_found(start: Start) -> None:
     """It has only been stored when it is looked for."""
     server, own = start("inline", counts_late=True)
     drop_first(server)
-    own.answer()
-    assert own.missing() == []
-    assert set(server.sent.values()) == {1}
+    answer_each_sent_once(server, own)
 
 
 @pytest.mark.parametrize("end", ["failed", "empty", "deleted"])
@@ -855,9 +846,7 @@ def test_results_that_cannot_be_asked_for_say_nothing(start: Start, kind: str) -
     with pytest.raises(CallError, match="answered 500"):
         own.answer()
     server.refuse = lambda *_: None
-    own.answer()
-    assert own.missing() == []
-    assert set(server.sent.values()) == {1}
+    answer_each_sent_once(server, own)
 
 
 @each_nameless
@@ -870,9 +859,7 @@ def test_a_refusal_after_an_answer_that_was_lost(start: Start, kind: str) -> Non
         return left.pop() if left and path.endswith("/batches") else None
 
     server.refuse = refuse
-    own.answer()
-    assert own.missing() == []
-    assert set(server.sent.values()) == {1}
+    answer_each_sent_once(server, own)
 
 
 @each_nameless
@@ -886,9 +873,7 @@ def test_a_key_that_is_refused_after_an_answer_that_was_lost(start: Start, kind:
         own.answer()
     assert [record.state for record in read_records()] == ["intended"]
     server.refuse = lambda *_: None
-    own.answer()
-    assert own.missing() == []
-    assert set(server.sent.values()) == {1}
+    answer_each_sent_once(server, own)
 
 
 @each_nameless
@@ -906,9 +891,7 @@ def test_something_else_in_place_of_the_list_says_nothing(start: Start, kind: st
     with pytest.raises(CallError, match="not a batch"):
         own.answer()
     server.refuse = lambda *_: None
-    own.answer()
-    assert own.missing() == []
-    assert set(server.sent.values()) == {1}
+    answer_each_sent_once(server, own)
 
 
 # An API that cannot cancel
@@ -928,9 +911,7 @@ def test_a_batch_that_cannot_be_cancelled_goes_on(start: Start, kind: str) -> No
     )
     assert own.run().collect_ended() == []
     server.looks = 0
-    own.answer()
-    assert own.missing() == []
-    assert set(server.sent.values()) == {1}
+    answer_each_sent_once(server, own)
     assert {method for method, _ in server.requests} == {"GET", "POST"}
 
 
@@ -967,6 +948,4 @@ def test_cancelling_what_may_have_begun(
     (record,) = open_records()
     assert record.state == "intended"
     assert "cannot be cancelled" in own.run().cancel(record)
-    own.answer()
-    assert own.missing() == []
-    assert set(server.sent.values()) == {1}
+    answer_each_sent_once(server, own)

@@ -142,6 +142,15 @@ class Project:
         assert old in text, f"{old!r} is not in {name}"
         self.write(name, text.replace(old, new))
 
+    def widen(self, drafts: int, **axes: object) -> None:
+        """Make the cohort so many drafts of one combo, with an essay and an evaluation each."""
+        self.spec["axes"] |= {
+            "combo_id": ["pair"],
+            "draft_replicate": drafts,
+            "essay_template": ["grow"],
+            **axes,
+        }
+
     def save(self) -> None:
         """Write the configuration and the spec as they stand."""
         self.write("config/config.yaml", yaml.safe_dump(self.config, sort_keys=False))

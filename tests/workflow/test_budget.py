@@ -24,11 +24,7 @@ from support.provider_server import (
 
 def test_a_budget_of_100_calls_with_64_in_flight(project: Project) -> None:
     """The server gets 100 calls; the run ends with a paragraph, and goes on where it stopped."""
-    project.spec["axes"] |= {
-        "combo_id": ["pair"],
-        "draft_replicate": 60,
-        "essay_template": ["grow"],
-    }
+    project.widen(60)
     with ProviderServer(latency=0.3) as server:
         project.serve(server.url)
         budget = ("--cores", "64", "--config", "budget={calls: 100}")
@@ -52,11 +48,7 @@ def test_a_budget_of_100_calls_with_64_in_flight(project: Project) -> None:
 
 def money(project: Project, drafts: int, **budget: object) -> None:
     """Make the cohort so many drafts, with prices, a limit of answers, and a budget."""
-    project.spec["axes"] |= {
-        "combo_id": ["pair"],
-        "draft_replicate": drafts,
-        "essay_template": ["grow"],
-    }
+    project.widen(drafts)
     project.config["stages"]["draft"]["sampling"] = {"seed": "gen_id", "max_tokens": 100}
     project.config["budget"] = budget
     path = "data/1_raw/llm_models.csv"

@@ -41,11 +41,7 @@ def embedding(project: Project, server: ProviderServer) -> Project:
 
 def widen(project: Project, drafts: int, **settings: Any) -> None:
     """Make the cohort so many drafts of one combo, and embeddings so."""
-    project.spec["axes"] |= {
-        "combo_id": ["pair"],
-        "draft_replicate": drafts,
-        "essay_template": ["grow"],
-    }
+    project.widen(drafts)
     project.config["embeddings"] |= settings
     project.save()
 

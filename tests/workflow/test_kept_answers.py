@@ -26,11 +26,7 @@ COMPILER = shutil.which("cc") or ""
 
 def widen(project: Project) -> None:
     """Make the cohort so many drafts, each with a request of its own."""
-    project.spec["axes"] |= {
-        "combo_id": ["pair"],
-        "draft_replicate": DRAFTS,
-        "essay_template": ["grow"],
-    }
+    project.widen(DRAFTS)
     project.config["stages"]["draft"]["sampling"] = {"seed": "gen_id"}
 
 

@@ -23,11 +23,7 @@ DRAFTS = 120
 @pytest.fixture
 def wide(project: Project) -> Project:
     """As many drafts as are asked for here, each with a request of its own."""
-    project.spec["axes"] |= {
-        "combo_id": ["pair"],
-        "draft_replicate": DRAFTS,
-        "essay_template": ["grow"],
-    }
+    project.widen(DRAFTS)
     project.config["stages"]["draft"]["sampling"] = {"seed": "gen_id"}
     return project
 

@@ -29,12 +29,7 @@ FAULTS = [
 
 def test_a_storm(project: Project) -> None:
     """With 30 % faults 500 generations complete; accepted calls are the distinct requests."""
-    project.spec["axes"] |= {
-        "combo_id": ["pair"],
-        "draft_replicate": 100,
-        "essay_template": ["grow"],
-        "evaluation_replicate": 3,
-    }
+    project.widen(100, evaluation_replicate=3)
     for stage in project.config["stages"].values():
         stage |= {"resample": 3, "sampling": {"seed": "gen_id"}}
     counted = iter(range(10**6))

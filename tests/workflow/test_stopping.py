@@ -26,11 +26,7 @@ root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a file system need
 
 def widen(project: Project, drafts: int) -> None:
     """Make the cohort so many drafts, with an essay and an evaluation each."""
-    project.spec["axes"] |= {
-        "combo_id": ["pair"],
-        "draft_replicate": drafts,
-        "essay_template": ["grow"],
-    }
+    project.widen(drafts)
     # Replicates ask the same question: a seed of its own makes each request another one.
     for stage in project.config["stages"].values():
         stage["sampling"] = {"seed": "gen_id"}

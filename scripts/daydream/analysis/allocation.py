@@ -38,6 +38,8 @@ POWER = 0.8
 COMBOS = (1, 2, 4, 8)
 TEXTS = (1, 2, 4, 8)
 REPLICATES = (1, 2, 4)
+# What the cheapest designs are looked for among.
+REPEATS = (1, 2, 3, 4)
 COLUMNS = [
     *("dimension", "combos", "texts", "judges", "replicates", "at_hand"),
     *("half_width", "detectable", "written", "evaluations", "usd"),
@@ -240,7 +242,7 @@ def cheapest(
     wanted: float,
     judges: Sequence[int],
     texts: Sequence[int] = (1, 2, 3, 4, 6, 8),
-    replicates: Sequence[int] = (1, 2, 3, 4),
+    replicates: Sequence[int] = REPEATS,
 ) -> list[dict[str, object]]:
     """Return the designs whose interval is as narrow as `wanted`, the cheapest first.
 

@@ -122,9 +122,8 @@ def _favourites(scores: Scores, found: pd.DataFrame, stages: Sequence[StageColum
     if not of:
         return ""
     texts = found.assign(label=found["parent"].map(made[of]))
-    levels = texts.groupby(texts["parent"].map(made["combo_id"]))["label"].nunique()
-    shared = levels.index[levels == texts["label"].nunique()]
-    texts = texts[texts["parent"].map(made["combo_id"]).isin(shared)]
+    levels = texts.groupby(texts["parent"].map(made["combo_id"]))["label"].transform("nunique")
+    texts = texts[levels == texts["label"].nunique()]
     if texts.empty:
         return ""
     means = texts.groupby(["judge", "label"], sort=False)["value"].mean().unstack("label")

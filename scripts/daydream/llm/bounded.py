@@ -28,9 +28,20 @@ MOST_REDIRECTS = 2
 # An answer with log probabilities has some megabytes.
 MOST_BYTES = 64 * 2**20
 
-# One thread makes the whole call, so this is stored per thread: the end of its time, whether it is
-# to go by TLS, and whether any of it has left.
-_call = threading.local()
+
+class _Call(threading.local):
+    """The call of a thread, which makes the whole of it.
+
+    `end` is when its time is over, None if there is no limit; `by_tls` whether it is to go by TLS,
+    and `sent` whether any of it has left.
+    """
+
+    end: float | None = None
+    by_tls = False
+    sent = True
+
+
+_call = _Call()
 
 
 class TooLongError(Exception):
@@ -52,19 +63,14 @@ def was_sent() -> bool:
 
     What a proxy is told before it opens a tunnel is no part of it.
     """
-    return bool(getattr(_call, "sent", True))
-
-
-def _call_is_by_tls() -> bool:
-    return bool(getattr(_call, "by_tls", False))
+    return _call.sent
 
 
 def _left(timeout: float | None, error: type[Exception]) -> float | None:
     """Return the timeout of one wait: at most the time that is left of the call."""
-    end = getattr(_call, "end", None)
-    if end is None:
+    if _call.end is None:
         return timeout
-    left: float = end - time.monotonic()
+    left = _call.end - time.monotonic()
     if left <= 0:
         raise error("the time of the call is over")
     return left if timeout is None else min(timeout, left)
@@ -81,7 +87,8 @@ class _Stream(httpcore2.NetworkStream):
         return self._stream.read(max_bytes, _left(timeout, httpcore2.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        _call.sent = getattr(_call, "sent", False) or self._by_tls or not _call_is_by_tls()
+        if self._by_tls or not _call.by_tls:
+            _call.sent = True
         self._stream.write(buffer, _left(timeout, httpcore2.WriteTimeout))
 
     def start_tls(

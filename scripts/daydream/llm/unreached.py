@@ -46,7 +46,7 @@ class Way(NamedTuple):
     connect_timeout: float
     read_timeout: float
     answered: bool
-    sent: bool = True
+    sent: bool
 
 
 def trouble(error: Exception, said: str, way: Way) -> Trouble:

@@ -12,6 +12,7 @@ from typing import Any
 
 from daydream.analysis.allocation import (
     MOST_COMBOS,
+    REPEATS,
     Comparison,
     Components,
     Costs,
@@ -123,7 +124,7 @@ def _rows(comparison: Comparison, wanted: float, judges: Sequence[int]) -> list[
         comparison.costs,
         wanted=wanted,
         judges=judges,
-        **({} if comparison.repeated else {"replicates": (1,)}),
+        replicates=REPEATS if comparison.repeated else (1,),
     )
     if comparison.at_hand is None or comparison.at_hand.combos < 2:
         return [*enough]
